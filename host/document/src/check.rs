@@ -1,0 +1,547 @@
+//! The way out: what a real OpenSearch refuses or misreads is refused, repaired or counted, and the id is spliced in.
+//!
+//! Every rule stands for recorded answers of OpenSearch 3.8 (`tests/data/opensearch/ground-truth.jsonl`). A document whose
+//! facts show nothing odd is not walked again: the pass that validated it has seen all that these rules need.
+
+use crate::path::{self, Path, Segment};
+use crate::text;
+use crate::tree::{Document, Facts, Kind};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Objects in one another, the root included; parts of a path; arrays in a row: OpenSearch takes 20 of each.
+const LEVELS_MAX: usize = 20;
+
+/// Longest key, in bytes: the limit of OpenSearch's parser.
+const KEY_BYTES_MAX: usize = 50_000;
+
+/// Longest path that may still get its `.keyword` behind it.
+const KEYWORD_PATH_BYTES_MAX: usize = KEY_BYTES_MAX - ".keyword".len();
+
+/// Digits of one number: the limit of OpenSearch's parser.
+const DIGITS_MAX: usize = 1_000;
+
+/// Characters that `.keyword` sees (`ignore_above` of the default mapping).
+const KEYWORD_CHARACTERS_MAX: usize = 256;
+
+/// Objects with more dotted keys than this are compared through a map, not pair by pair.
+const PAIRS_MAX: usize = 64;
+
+/// Names that OpenSearch keeps for itself at the top of a document.
+const RESERVED: [&str; 10] = [
+    "_id",
+    "_index",
+    "_source",
+    "_routing",
+    "_version",
+    "_seq_no",
+    "_field_names",
+    "_ignored",
+    "_nested_path",
+    "_data_stream_timestamp",
+];
+
+/// What to do with raw newlines between tokens. Sent as they are, they would end the line in a bulk request, and what follows
+/// would be read as an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Newlines {
+    /// The document is refused.
+    #[default]
+    Refuse,
+    /// Each becomes a space.
+    Space,
+}
+
+/// How documents are checked on the way out.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Refuse what OpenSearch would index in another way than the sender thinks, too.
+    pub strict: bool,
+    /// Raw newlines between tokens.
+    pub newlines: Newlines,
+    /// The field that gets the deterministic id.
+    pub id_field: Option<String>,
+}
+
+/// Why a document must not be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    message: String,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>) -> Refusal {
+        Refusal { message: message.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// What OpenSearch takes, but not as its sender thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Warning {
+    /// A whole number with an exponent: `1E5` makes the field a float, `100000` a long.
+    ExponentInteger,
+    /// `-0.0` and `0.0` are different terms.
+    MinusZero,
+    /// Spaces around a key, control characters in it, or stars and commas, which field lists cannot name.
+    OddKey,
+    /// With `.keyword` behind it the path is longer than OpenSearch's parser takes.
+    LongKey,
+    /// More than 256 characters: `.keyword` searches, sorts and aggregations never see the text.
+    LongText,
+    /// Two spellings of one field: both values go into it.
+    TwoSpellings,
+    /// `_doc_count`: aggregations count the document that many times.
+    DocCount,
+}
+
+impl Warning {
+    /// The warning in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Warning::ExponentInteger => "a whole number is written with an exponent",
+            Warning::MinusZero => "a number is minus zero",
+            Warning::OddKey => "a key has characters that field lists cannot name",
+            Warning::LongKey => "a key is too long for .keyword",
+            Warning::LongText => "a text is too long for .keyword",
+            Warning::TwoSpellings => "a field stands in two spellings",
+            Warning::DocCount => "_doc_count is set",
+        }
+    }
+}
+
+/// A document that may be sent.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// One JSON object on one line, without a newline.
+    pub bytes: Vec<u8>,
+    /// What OpenSearch will take oddly, each kind once.
+    pub warnings: Vec<Warning>,
+    /// Lone surrogates replaced, trailing dots dropped, newlines made spaces.
+    pub repairs: u32,
+    /// The id field was there already and was overwritten.
+    pub id_overwritten: bool,
+}
+
+impl Rules {
+    /// Checks and writes a document, with `id` in the id field if the rules have one.
+    ///
+    /// # Errors
+    /// What OpenSearch refuses under any usual mapping, or what would harm its neighbours in a bulk request.
+    pub fn check(&self, mut document: Document, id: &str) -> Result<Checked, Refusal> {
+        if !document.is_object() {
+            return Err(Refusal::new("a document is one JSON object; this is another value"));
+        }
+        let mut checked = Checked::default();
+        let looks = Facts::KEY_ODD
+            | Facts::KEY_DOTTED
+            | Facts::NUMBER_ODD
+            | Facts::SURROGATE
+            | Facts::LONG
+            | Facts::MIXED
+            | Facts::DEEP;
+        if document.facts.has(looks) {
+            look(&mut document, &mut checked)?;
+        }
+        if self.strict
+            && let Some(warning) = checked.warnings.first()
+        {
+            return Err(Refusal::new(format!("{} (refused because of strict = true)", warning.as_str())));
+        }
+        self.write(document, id, &mut checked)?;
+        Ok(checked)
+    }
+
+    fn write(&self, mut document: Document, id: &str, checked: &mut Checked) -> Result<(), Refusal> {
+        let mut splice = None;
+        if let Some(field) = &self.id_field {
+            let path = Path {
+                segments: path::parts(field).map(|part| Segment::Key { name: part.into(), joined: false }).collect(),
+            };
+            if document.has(&path) {
+                document
+                    .set_text(&path, id, None)
+                    .map_err(|error| Refusal::new(format!("{error}, for the id field")))?;
+                checked.id_overwritten = true;
+            } else {
+                splice = Some(field);
+            }
+        }
+        let out = &mut checked.bytes;
+        out.reserve(document.node(document.root).value.len() + document.added.len() + id.len() + 64);
+        document.write(out);
+        if document.facts.has(Facts::NEWLINE) {
+            let first = u32::from(document.facts.has(Facts::NEWLINE_FIRST));
+            checked.repairs += self.newlines_out(out, first)?;
+        }
+        if let Some(field) = splice {
+            out.pop();
+            if document.children(document.root).next().is_some() {
+                out.push(b',');
+            }
+            text::escape_into(out, field);
+            out.push(b':');
+            text::escape_into(out, id);
+            out.push(b'}');
+        }
+        Ok(())
+    }
+
+    /// `cut`: newlines in front of the document, which the writer leaves out.
+    fn newlines_out(&self, out: &mut [u8], cut: u32) -> Result<u32, Refusal> {
+        let mut count = cut;
+        for byte in out.iter_mut().filter(|byte| **byte == b'\n') {
+            *byte = b' ';
+            count += 1;
+        }
+        match self.newlines {
+            Newlines::Refuse if count > 0 => Err(Refusal::new(
+                "a raw newline stands before or between tokens: in a bulk request the rest would be read as an action (see [document] newlines)",
+            )),
+            Newlines::Refuse | Newlines::Space => Ok(count),
+        }
+    }
+}
+
+impl Document {
+    /// Whether `matches` holds for any string of the document, keys included; lone surrogates become U+FFFD.
+    pub fn any_text(&self, matches: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.any_text_below(self.root, matches)
+    }
+
+    fn any_text_below(&self, index: u32, matches: &mut dyn FnMut(&str) -> bool) -> bool {
+        let node = self.node(index);
+        if node.key.len() > 0 && matches(&self.key(index)) {
+            return true;
+        }
+        match node.kind {
+            Kind::String => {
+                let raw = self.slice(node.value);
+                matches(&String::from_utf8_lossy(&text::unescape_wtf8(&raw[1..raw.len() - 1])))
+            }
+            Kind::Array | Kind::Object => self.children(index).any(|child| self.any_text_below(child, matches)),
+            Kind::Null | Kind::True | Kind::False | Kind::Number => false,
+        }
+    }
+}
+
+/// Walks the whole document: something in it is odd.
+fn look(document: &mut Document, checked: &mut Checked) -> Result<(), Refusal> {
+    let mut look =
+        Look { document, warnings: Vec::new(), lone_surrogates: Vec::new(), trailing_dots: Vec::new(), name_bytes: 0 };
+    look.object(look.document.root, 0)?;
+    if look.document.facts.has(Facts::KEY_DOTTED) {
+        look.spellings(look.document.root)?;
+    }
+    let Look { mut warnings, lone_surrogates, trailing_dots, .. } = look;
+    checked.repairs = (lone_surrogates.len() + trailing_dots.len()) as u32;
+    for node in lone_surrogates {
+        let repaired = text::without_lone_surrogates(document.slice(document.node(node).value));
+        document.replace(node, &repaired, Kind::String);
+    }
+    for node in trailing_dots {
+        let key = document.key(node).trim_end_matches('.').to_owned();
+        document.rekey(node, &key);
+    }
+    warnings.sort_unstable();
+    warnings.dedup();
+    checked.warnings = warnings;
+    Ok(())
+}
+
+struct Look<'a> {
+    document: &'a Document,
+    warnings: Vec<Warning>,
+    lone_surrogates: Vec<u32>,
+    trailing_dots: Vec<u32>,
+    /// Bytes of the path so far.
+    name_bytes: usize,
+}
+
+impl Look<'_> {
+    /// `parts`: parts of the path that leads to the object.
+    fn object(&mut self, object: u32, parts: usize) -> Result<(), Refusal> {
+        if parts + 1 > LEVELS_MAX {
+            return Err(Refusal::new("objects are nested deeper than 20 levels"));
+        }
+        for child in self.document.children(object) {
+            let facts = self.document.node(child).facts;
+            let mut below = parts + 1;
+            let key_bytes = self.document.node(child).key.len() + 1;
+            self.name_bytes += key_bytes;
+            if facts.has(Facts::KEY_ODD | Facts::KEY_DOTTED) {
+                below = parts + self.key(object, child)?;
+            }
+            self.value(child, below, 0)?;
+            self.name_bytes -= key_bytes;
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, node: u32, parts: usize, arrays: usize) -> Result<(), Refusal> {
+        let facts = self.document.node(node).facts;
+        match self.document.node(node).kind {
+            Kind::Object => return self.object(node, parts),
+            Kind::Array => {
+                if arrays + 1 > LEVELS_MAX {
+                    return Err(Refusal::new("arrays are nested deeper than 20 levels"));
+                }
+                if facts.has(Facts::MIXED) {
+                    self.mixed(node)?;
+                }
+                for child in self.document.children(node) {
+                    self.value(child, parts, arrays + 1)?;
+                }
+            }
+            Kind::Number if facts.has(Facts::NUMBER_ODD) => self.number(node)?,
+            Kind::String => self.string(node, facts),
+            Kind::Number | Kind::Null | Kind::True | Kind::False => {}
+        }
+        Ok(())
+    }
+
+    fn string(&mut self, node: u32, facts: Facts) {
+        if facts.has(Facts::SURROGATE) {
+            self.lone_surrogates.push(node);
+        }
+        if facts.has(Facts::LONG) {
+            let raw = self.document.slice(self.document.node(node).value);
+            // Characters are bytes that continue none; escapes are counted exactly only where they matter.
+            let counted = raw.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() - 2;
+            let long = match facts.has(Facts::ESCAPED) {
+                false => counted > KEYWORD_CHARACTERS_MAX,
+                true => {
+                    String::from_utf8_lossy(&text::unescape_wtf8(&raw[1..raw.len() - 1])).chars().count()
+                        > KEYWORD_CHARACTERS_MAX
+                }
+            };
+            if long {
+                self.warnings.push(Warning::LongText);
+            }
+        }
+        if self.name_bytes > KEYWORD_PATH_BYTES_MAX {
+            self.warnings.push(Warning::LongKey);
+        }
+    }
+
+    fn number(&mut self, node: u32) -> Result<(), Refusal> {
+        let raw = std::str::from_utf8(self.document.slice(self.document.node(node).value)).expect("validated as UTF-8");
+        let mantissa = raw.find(['e', 'E']).unwrap_or(raw.len());
+        if raw[..mantissa].bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX {
+            return Err(Refusal::new("a number has more than 1,000 digits"));
+        }
+        match raw.parse::<f64>() {
+            Ok(number) if number.is_finite() => {
+                if number == 0.0 && raw.starts_with('-') && raw != "-0" {
+                    self.warnings.push(Warning::MinusZero);
+                } else if mantissa < raw.len() && !raw.contains('.') {
+                    self.warnings.push(Warning::ExponentInteger);
+                }
+                Ok(())
+            }
+            // Whether an integer of many digits fits is the mapping's business; one with an exponent fits nowhere.
+            _ if mantissa == raw.len() => Ok(()),
+            _ => Err(Refusal::new("a number is too large for a double")),
+        }
+    }
+
+    /// A boolean first fixes the field's type; other strings than its two words are refused then.
+    fn mixed(&self, array: u32) -> Result<(), Refusal> {
+        let mut boolean = false;
+        for child in self.document.children(array) {
+            let node = self.document.node(child);
+            match node.kind {
+                Kind::True | Kind::False => boolean = true,
+                Kind::String
+                    if boolean && !matches!(self.document.slice(node.value), b"\"true\"" | b"\"false\"" | b"\"\"") =>
+                {
+                    return Err(Refusal::new("an array mixes booleans with other strings"));
+                }
+                Kind::String if !boolean => return Ok(()),
+                Kind::String | Kind::Null | Kind::Number | Kind::Array | Kind::Object => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An odd or dotted key; says how many parts it spells.
+    fn key(&mut self, object: u32, child: u32) -> Result<usize, Refusal> {
+        let node = self.document.node(child);
+        let raw = self.document.slice(node.key);
+        if raw.len() > KEY_BYTES_MAX && text::unescape_wtf8(raw).len() > KEY_BYTES_MAX {
+            return Err(Refusal::new("a key is longer than 50,000 bytes"));
+        }
+        let Some(key) = text::unescape(raw) else {
+            return Err(Refusal::new("a key has a surrogate without its partner"));
+        };
+        let parts: Vec<&str> = path::parts(&key).collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(Refusal::new("a key is empty, or has an empty part between dots"));
+        }
+        if parts.len() > 1 && parts.iter().any(|part| part.trim_matches(' ').is_empty()) {
+            return Err(Refusal::new("a key has a part of spaces only between dots"));
+        }
+        if object == self.document.root {
+            self.reserved(parts[0], child)?;
+        }
+        if key.trim_matches(' ') != key || key.contains(|c: char| c.is_control() || matches!(c, '*' | ',')) {
+            self.warnings.push(Warning::OddKey);
+        }
+        if key.ends_with('.') {
+            self.trailing_dot(object, child, key.trim_end_matches('.'));
+        }
+        Ok(parts.len())
+    }
+
+    /// The dot can go unless that would make a key stand twice: then both values go into one field.
+    fn trailing_dot(&mut self, object: u32, child: u32, bare: &str) {
+        let twins = self
+            .document
+            .children(object)
+            .filter(|&other| other != child && self.document.key(other).trim_end_matches('.') == bare)
+            .count();
+        match twins {
+            0 => self.trailing_dots.push(child),
+            _ => self.warnings.push(Warning::TwoSpellings),
+        }
+    }
+
+    fn reserved(&mut self, name: &str, child: u32) -> Result<(), Refusal> {
+        if RESERVED.contains(&name) {
+            return Err(Refusal::new(format!(
+                "`{name}` is reserved at the top of a document: move it below an object"
+            )));
+        }
+        if name == "_doc_count" {
+            let value = self.document.slice(self.document.node(child).value);
+            let positive = value.iter().all(u8::is_ascii_digit) && value != b"0";
+            if self.document.node(child).kind != Kind::Number || !positive {
+                return Err(Refusal::new("`_doc_count` must be a positive integer"));
+            }
+            self.warnings.push(Warning::DocCount);
+        }
+        Ok(())
+    }
+
+    /// Looks for fields that stand in two spellings, object by object.
+    fn spellings(&mut self, node: u32) -> Result<(), Refusal> {
+        if self.document.node(node).kind == Kind::Object && self.may_clash(node) {
+            let mut fields = HashMap::new();
+            return self.collect(node, &mut String::new(), &mut String::new(), &mut fields);
+        }
+        for child in self.document.children(node) {
+            if self.document.node(child).kind.is_container() {
+                self.spellings(child)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one member's parts begin another member's: only then can two spellings meet.
+    fn may_clash(&self, object: u32) -> bool {
+        let members: Vec<u32> = self.document.children(object).collect();
+        let dotted = members.iter().filter(|&&child| self.document.node(child).facts.has(Facts::KEY_DOTTED)).count();
+        if dotted == 0 || members.len() > PAIRS_MAX {
+            return dotted > 0;
+        }
+        let keys: Vec<String> =
+            members.iter().map(|&child| self.document.key(child).trim_end_matches('.').to_owned() + ".").collect();
+        keys.iter().enumerate().any(|(at, key)| {
+            keys.iter().enumerate().any(|(other, begun)| at != other && begun.starts_with(key.as_str()))
+        })
+    }
+
+    /// Notes the type of every field below an object, arrays being transparent, and compares those that are spelled otherwise.
+    fn collect(
+        &mut self,
+        node: u32,
+        name: &mut String,
+        spelling: &mut String,
+        fields: &mut HashMap<String, (Type, String)>,
+    ) -> Result<(), Refusal> {
+        for child in self.document.children(node) {
+            let (name_length, spelling_length) = (name.len(), spelling.len());
+            if self.document.node(node).kind == Kind::Object {
+                let key = self.document.key(child);
+                for part in path::parts(&key) {
+                    if !name.is_empty() {
+                        self.field(name, Type::Object, "", fields)?;
+                        name.push('.');
+                    }
+                    name.push_str(part);
+                }
+                spelling.push('\0');
+                spelling.push_str(&key);
+            }
+            let field_type = self.type_of(child);
+            if let Some(field_type) = field_type {
+                self.field(name, field_type, spelling, fields)?;
+            }
+            if self.document.node(child).kind.is_container() {
+                self.collect(child, name, spelling, fields)?;
+            }
+            name.truncate(name_length);
+            spelling.truncate(spelling_length);
+        }
+        Ok(())
+    }
+
+    fn field(
+        &mut self,
+        name: &str,
+        field_type: Type,
+        spelling: &str,
+        fields: &mut HashMap<String, (Type, String)>,
+    ) -> Result<(), Refusal> {
+        let Some((known, known_spelling)) = fields.get(name) else {
+            fields.insert(name.to_owned(), (field_type, spelling.to_owned()));
+            return Ok(());
+        };
+        let clash = (*known == Type::Object) != (field_type == Type::Object);
+        // Elements of one array share their spelling: whether their types fit is the mapping's business.
+        if known_spelling != spelling && (clash || (*known != field_type && field_type != Type::Object)) {
+            return Err(Refusal::new(format!("`{name}` stands in two spellings with different types")));
+        }
+        if known_spelling != spelling && field_type != Type::Object {
+            self.warnings.push(Warning::TwoSpellings);
+        }
+        Ok(())
+    }
+
+    /// The type OpenSearch would give a field; none for what makes no field, and for arrays, whose elements do.
+    fn type_of(&self, node: u32) -> Option<Type> {
+        Some(match self.document.node(node).kind {
+            Kind::Null | Kind::Array => return None,
+            Kind::True | Kind::False => Type::Boolean,
+            Kind::String => Type::Text,
+            Kind::Object => Type::Object,
+            Kind::Number => {
+                let raw = self.document.slice(self.document.node(node).value);
+                if raw.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) { Type::Float } else { Type::Long }
+            }
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Object,
+    Boolean,
+    Long,
+    Float,
+    Text,
+}
+
+impl Document {
+    /// Gives a member another key.
+    fn rekey(&mut self, node: u32, key: &str) {
+        self.set_key(node, &[Segment::Key { name: key.into(), joined: false }]);
+    }
+}

@@ -1,0 +1,518 @@
+//! Changing a document: set, remove, rename. Only links and a few added bytes change; the source never does.
+
+use crate::find::Found;
+use crate::number::{self, NotFinite};
+use crate::parse::{self, DEPTH_MAX, ParseError};
+use crate::path::{Path, Pattern, Segment};
+use crate::read::Value;
+use crate::scope::{Cover, Denied, Scope, name_of};
+use crate::text;
+use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
+use std::fmt;
+
+/// Why a change was not made. The document is as before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditError {
+    /// The path leads through a value that is no object (or, with an index, no array).
+    ThroughScalar,
+    /// The index is beyond the end of the array.
+    BeyondEnd,
+    /// The text given as JSON is none.
+    NotJson(ParseError),
+    /// The number is NaN or infinite.
+    NotFinite,
+    /// The step's scope forbids it.
+    Denied(Denied),
+    /// The added bytes would be more than a document may hold.
+    TooLarge,
+    /// The document would be nested deeper than any reader takes.
+    TooDeep,
+}
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EditError::ThroughScalar => f.write_str("the path leads through a value that holds no fields"),
+            EditError::BeyondEnd => f.write_str("the index is beyond the end of the array"),
+            EditError::NotJson(error) => write!(f, "the value is not JSON: {error}"),
+            EditError::NotFinite => f.write_str("NaN and infinities are no JSON numbers"),
+            EditError::Denied(denied) => write!(f, "{denied}"),
+            EditError::TooDeep => f.write_str("the event would be nested deeper than 512 levels"),
+            EditError::TooLarge => f.write_str("the changes to one event are larger than 256 MiB"),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+impl From<NotFinite> for EditError {
+    fn from(_: NotFinite) -> EditError {
+        EditError::NotFinite
+    }
+}
+
+/// Most bytes that changes may add to one document: far above any output limit, far below what spans can hold.
+const ADDED_BYTES_MAX: usize = 256 << 20;
+
+/// A value whose text was added, ready to be linked.
+struct Added {
+    kind: Kind,
+    value: Span,
+    first: u32,
+    facts: Facts,
+}
+
+impl Document {
+    /// Puts `value` at `path`: in every spelling that is there, else as a new field, with the objects on the way.
+    ///
+    /// # Errors
+    /// A path through a scalar, an index beyond the end, a value that is no JSON, or a field that `scope` forbids.
+    pub fn set(&mut self, path: &Path<'_>, value: &Value<'_>, scope: Option<&Scope>) -> Result<(), EditError> {
+        let segments = &path.segments[..];
+        if let Some(scope) = scope {
+            self.permit_write(segments, scope)?;
+        }
+        let found = self.find_all(segments);
+        if found.exact.is_empty() && found.beyond.is_empty() {
+            let (parent, rest) = self.way_to(segments)?;
+            let added = self.add_value(value, segments.len())?;
+            self.insert_added(parent, rest, added);
+            return Ok(());
+        }
+        let added = self.add_value(value, segments.len())?;
+        self.put(segments, &found, added);
+        Ok(())
+    }
+
+    /// [`Document::set`] for a text: the commonest change.
+    ///
+    /// # Errors
+    /// As [`Document::set`].
+    pub fn set_text(&mut self, path: &Path<'_>, value: &str, scope: Option<&Scope>) -> Result<(), EditError> {
+        self.set(path, &Value::Text(value.into()), scope)
+    }
+
+    /// Removes every value the pattern names, arrays being transparent; says how many.
+    ///
+    /// # Errors
+    /// A field that `scope` forbids to change; nothing is removed then.
+    pub fn remove(&mut self, pattern: &Pattern<'_>, scope: Option<&Scope>) -> Result<u32, Denied> {
+        let mut nodes = self.expand_nodes(&pattern.segments, usize::MAX);
+        if let Some(scope) = scope {
+            nodes.retain(|&node| self.has_visible(node, scope));
+            for &node in &nodes {
+                self.permit_change_of(node, scope)?;
+            }
+        }
+        // The root itself cannot go: an event has a value until it is dropped.
+        nodes.retain(|&node| node != self.root);
+        for &node in &nodes {
+            self.unlink(node);
+        }
+        Ok(nodes.len() as u32)
+    }
+
+    /// Moves the value at `path` to `to` without copying it; what stood at `to` is replaced, other spellings of `path` are
+    /// removed. False, and nothing changed, when there is nothing at `path`, or `to` lies below it or through a scalar.
+    ///
+    /// # Errors
+    /// A field that `scope` forbids to change.
+    pub fn rename<'p>(&mut self, path: &Path<'p>, to: &Path<'p>, scope: Option<&Scope>) -> Result<bool, Denied> {
+        if let Some(scope) = scope {
+            let found = self.find_all(&path.segments);
+            if !found.exact.iter().any(|&node| self.has_visible(node, scope)) {
+                return Ok(false);
+            }
+            let name = name_of(&path.segments);
+            if scope.readable(&name) != Cover::All || scope.writable(&name) != Cover::All {
+                return Err(denied(&path.segments));
+            }
+            self.permit_write(&to.segments, scope).map_err(|error| match error {
+                EditError::Denied(denied) => denied,
+                _ => denied(&to.segments),
+            })?;
+        }
+        if path == to {
+            return Ok(self.find(&path.segments).is_some());
+        }
+        let (from, to) = (name_of(&path.segments), &to.segments[..]);
+        let into_itself = path.segments.len() <= to.len() && to[..path.segments.len()] == path.segments[..];
+        if from.is_empty() || into_itself || to.is_empty() {
+            return Ok(false);
+        }
+        let sources = self.find_all(&path.segments);
+        let Some(&node) = sources.exact.first() else { return Ok(false) };
+        Ok(self.relocate(node, &sources, to))
+    }
+
+    /// Moves `node`, an existing value, to the path `to`.
+    fn relocate(&mut self, node: u32, sources: &Found, to: &[Segment<'_>]) -> bool {
+        let targets = self.find_all(to);
+        let moved = *self.node(node);
+        let hollow = Added { kind: moved.kind, value: moved.value, first: moved.first, facts: moved.facts.of_value() };
+        let within = |document: &Document, inner: u32| {
+            let mut at = inner;
+            while at != NONE && at != node {
+                at = document.node(at).parent;
+            }
+            at == node
+        };
+        if targets.exact.iter().chain(&targets.beyond).any(|&target| within(self, target)) {
+            return false;
+        }
+        if to.len() + self.height(node) > DEPTH_MAX {
+            return false;
+        }
+        if targets.exact.is_empty() && targets.beyond.is_empty() {
+            match self.way_to(to) {
+                Ok((parent, rest)) if !within(self, parent) => self.insert_added(parent, rest, hollow),
+                Ok(_) | Err(_) => return false,
+            }
+        } else {
+            self.put(to, &targets, hollow);
+        }
+        for &source in sources.exact.iter().chain(&sources.beyond) {
+            if !targets.exact.contains(&source) && self.is_linked(source) {
+                self.unlink(source);
+            }
+        }
+        true
+    }
+
+    fn is_linked(&self, node: u32) -> bool {
+        let parent = self.node(node).parent;
+        parent == NONE || self.children(parent).any(|child| child == node)
+    }
+
+    /// Replaces what a path names: the exact values, and what goes on behind it in dotted keys.
+    fn put(&mut self, segments: &[Segment<'_>], found: &Found, added: Added) {
+        if found.exact.is_empty() {
+            // Only dotted keys behind the path: the new value takes their place.
+            let parent = self.node(found.beyond[0]).parent;
+            for &node in &found.beyond {
+                self.unlink(node);
+            }
+            let (way, rest) = self.way_to(segments).unwrap_or((parent, segments));
+            return self.insert_added(way, rest, added);
+        }
+        for &node in &found.beyond {
+            self.unlink(node);
+        }
+        let copies = found.exact.len();
+        for &node in &found.exact[..copies - 1] {
+            let copy = self.copy_value(&added);
+            self.fill(node, copy);
+        }
+        self.fill(found.exact[copies - 1], added);
+    }
+
+    /// A second value like `added`: its children cannot have two parents, so they are written and read again.
+    fn copy_value(&mut self, added: &Added) -> Added {
+        if added.first == NONE {
+            return Added { ..*added };
+        }
+        let probe = self.nodes.len() as u32;
+        self.nodes.push(Node {
+            key: Span::EMPTY,
+            value: added.value,
+            parent: NONE,
+            first: added.first,
+            next: NONE,
+            kind: added.kind,
+            facts: added.facts,
+        });
+        let mut text = Vec::new();
+        self.write_node(probe, &mut text);
+        self.add_json(&text).expect("what the writer writes is JSON")
+    }
+
+    /// Gives a linked node another value, its key and place kept.
+    fn fill(&mut self, node: u32, added: Added) {
+        let mut child = added.first;
+        while child != NONE {
+            let next = self.node(child).next;
+            self.node_mut(child).parent = node;
+            child = next;
+        }
+        let old = self.node(node).facts;
+        self.facts.add(added.facts.of_value());
+        let target = self.node_mut(node);
+        target.kind = added.kind;
+        target.value = added.value;
+        target.first = added.first;
+        let mut facts = added.facts.of_value();
+        for kept in [Facts::KEY_ESCAPED, Facts::KEY_DOTTED, Facts::KEY_ODD] {
+            if old.has(kept) {
+                facts.add(kept);
+            }
+        }
+        // Its text is no longer where its key is, and leads to no other.
+        facts.add(Facts::MOVED | Facts::BREAK);
+        target.facts = facts;
+        let (parent, kind) = (target.parent, target.kind);
+        self.touch(parent);
+        if kind.is_container() {
+            self.facts.add(Facts::DEEP);
+        }
+        self.note_mixed(parent);
+    }
+
+    /// Gives a node a scalar's text.
+    pub(crate) fn replace(&mut self, node: u32, text: &[u8], kind: Kind) {
+        let value = self.add_text(text);
+        self.fill(node, Added { kind, value, first: NONE, facts: Facts::default() });
+    }
+
+    /// The deepest container on the way to a path, and the part of the path that is missing below it.
+    fn way_to<'s, 'p>(&mut self, segments: &'s [Segment<'p>]) -> Result<(u32, &'s [Segment<'p>]), EditError> {
+        let mut node = self.root;
+        let mut depth = 0;
+        for end in (1..segments.len()).rev() {
+            if let Some(found) = self.find(&segments[..end]) {
+                (node, depth) = (found, end);
+                break;
+            }
+        }
+        let rest = &segments[depth..];
+        match (&rest[0], self.node(node).kind) {
+            (Segment::Key { .. }, Kind::Object) => {}
+            (Segment::Index(index), Kind::Array) => {
+                if *index as usize != self.children(node).count() {
+                    return Err(EditError::BeyondEnd);
+                }
+            }
+            (_, _) => return Err(EditError::ThroughScalar),
+        }
+        match rest[1..].iter().find_map(|segment| match segment {
+            Segment::Key { .. } => None,
+            Segment::Index(0) => None,
+            Segment::Index(_) | Segment::AnyKey | Segment::AnyElement => Some(EditError::BeyondEnd),
+        }) {
+            Some(error) => Err(error),
+            None => Ok((node, rest)),
+        }
+    }
+
+    /// Links `added` below `parent`, making the objects (or arrays, before an index) that `rest` needs.
+    fn insert_added(&mut self, parent: u32, rest: &[Segment<'_>], added: Added) {
+        let mut parent = parent;
+        let mut at = 0;
+        loop {
+            let (key, facts, used) = self.add_key(&rest[at..]);
+            at += used;
+            let last = at == rest.len();
+            let child = self.nodes.len() as u32;
+            self.nodes.push(Node { key, value: Span::EMPTY, parent, first: NONE, next: NONE, kind: Kind::Null, facts });
+            self.append_child(parent, child);
+            if last {
+                self.facts.add(facts);
+                self.fill(child, added);
+                return;
+            }
+            let array = matches!(rest[at], Segment::Index(_));
+            let value = self.add_text(if array { b"[]" } else { b"{}" });
+            let kind = if array { Kind::Array } else { Kind::Object };
+            self.facts.add(facts);
+            self.fill(child, Added { kind, value, first: NONE, facts: Facts::default() });
+            parent = child;
+        }
+    }
+
+    /// The key that the first segments of `rest` spell, and how many they are: a quoted key with dots is one key.
+    fn add_key(&mut self, rest: &[Segment<'_>]) -> (Span, Facts, usize) {
+        let mut key = String::new();
+        let mut used = 0;
+        for segment in rest {
+            used += 1;
+            match segment {
+                Segment::Key { name, joined } => {
+                    key.push_str(name);
+                    if !joined {
+                        break;
+                    }
+                    key.push('.');
+                }
+                Segment::Index(_) | Segment::AnyKey | Segment::AnyElement => return (Span::EMPTY, Facts::default(), 1),
+            }
+        }
+        let from = self.added.len() + 1;
+        text::escape_into(&mut self.added, &key);
+        let span = Span::new(Base::added(0), from, self.added.len() - 1);
+        (span, parse::key_facts(self.slice(span)), used)
+    }
+
+    /// Gives a member the key that `segments` spell.
+    pub(crate) fn set_key(&mut self, node: u32, segments: &[Segment<'_>]) {
+        let (key, facts, _) = self.add_key(segments);
+        self.facts.add(facts);
+        let target = self.node_mut(node);
+        target.key = key;
+        target.facts = target.facts.of_value() | facts | Facts::MOVED | Facts::BREAK;
+        let parent = target.parent;
+        // The text before it no longer leads to it.
+        if let Some(previous) = self.children(parent).take_while(|&child| child != node).last() {
+            self.node_mut(previous).facts.add(Facts::BREAK);
+        }
+        self.touch(parent);
+    }
+
+    fn append_child(&mut self, parent: u32, child: u32) {
+        let last = self.children(parent).last();
+        match last {
+            None => self.node_mut(parent).first = child,
+            Some(last) => {
+                let last = self.node_mut(last);
+                last.next = child;
+                last.facts.add(Facts::BREAK);
+            }
+        }
+    }
+
+    /// Takes a node out of its parent. Its text stays where it is; nothing points there any more.
+    pub(crate) fn unlink(&mut self, node: u32) {
+        let (parent, next) = (self.node(node).parent, self.node(node).next);
+        if parent == NONE {
+            return;
+        }
+        let mut previous = NONE;
+        for child in self.children(parent) {
+            if child == node {
+                break;
+            }
+            previous = child;
+        }
+        match previous {
+            NONE => self.node_mut(parent).first = next,
+            previous => {
+                let previous = self.node_mut(previous);
+                previous.next = next;
+                previous.facts.add(Facts::BREAK);
+            }
+        }
+        self.touch(parent);
+    }
+
+    /// Marks a container and all around it as changed.
+    fn touch(&mut self, node: u32) {
+        let mut at = node;
+        while at != NONE && !self.node(at).facts.has(Facts::DIRTY) {
+            self.node_mut(at).facts.add(Facts::DIRTY);
+            at = self.node(at).parent;
+        }
+    }
+
+    /// An array that changed may now hold booleans beside strings.
+    fn note_mixed(&mut self, parent: u32) {
+        if parent != NONE && self.node(parent).kind == Kind::Array {
+            self.node_mut(parent).facts.add(Facts::MIXED);
+            self.facts.add(Facts::MIXED);
+        }
+    }
+
+    fn add_text(&mut self, text: &[u8]) -> Span {
+        let from = self.added.len();
+        self.added.extend_from_slice(text);
+        Span::new(Base::added(0), from, self.added.len())
+    }
+
+    /// Adds a value's text and, for JSON text, its nodes.
+    ///
+    /// `depth` is where it will stand: the levels above it.
+    fn add_value(&mut self, value: &Value<'_>, depth: usize) -> Result<Added, EditError> {
+        if self.added.len() + value.bytes() > ADDED_BYTES_MAX {
+            return Err(EditError::TooLarge);
+        }
+        let from = self.added.len();
+        let (kind, facts) = match value {
+            Value::Null => (self.push_word(b"null", Kind::Null), Facts::default()),
+            Value::Boolean(true) => (self.push_word(b"true", Kind::True), Facts::default()),
+            Value::Boolean(false) => (self.push_word(b"false", Kind::False), Facts::default()),
+            Value::Integer(number) => {
+                let text = number.to_string();
+                let odd = if text.len() > parse::SAFE_DIGITS { Facts::NUMBER_ODD } else { Facts::default() };
+                (self.push_word(text.as_bytes(), Kind::Number), odd)
+            }
+            Value::Number(number) => {
+                number::write(&mut self.added, *number)?;
+                (Kind::Number, Facts::NUMBER_ODD)
+            }
+            Value::Text(text) => {
+                text::escape_into(&mut self.added, text);
+                let escaped = self.added.len() - from != text.len() + 2;
+                let mut facts = if escaped { Facts::ESCAPED } else { Facts::default() };
+                if text.len() > 256 {
+                    facts.add(Facts::LONG);
+                }
+                (Kind::String, facts)
+            }
+            Value::Json(json) => {
+                let added = self.add_json(json.as_bytes())?;
+                let height =
+                    std::iter::successors(Some(added.first), |&child| (child != NONE).then(|| self.node(child).next));
+                let below =
+                    height.take_while(|&child| child != NONE).map(|child| self.height(child)).max().unwrap_or(0);
+                return if depth + below < DEPTH_MAX { Ok(added) } else { Err(EditError::TooDeep) };
+            }
+        };
+        self.facts.add(facts);
+        Ok(Added { kind, value: Span::new(Base::added(0), from, self.added.len()), first: NONE, facts })
+    }
+
+    /// Levels of nesting of a value, itself included.
+    fn height(&self, node: u32) -> usize {
+        1 + self.children(node).map(|child| self.height(child)).max().unwrap_or(0)
+    }
+
+    fn push_word(&mut self, text: &[u8], kind: Kind) -> Kind {
+        self.added.extend_from_slice(text);
+        kind
+    }
+
+    fn add_json(&mut self, json: &[u8]) -> Result<Added, EditError> {
+        let nodes = self.nodes.len();
+        let base = Base::added(self.added.len());
+        let parsed = parse::parse_text(json, base, &mut self.nodes).map_err(|error| {
+            self.nodes.truncate(nodes);
+            EditError::NotJson(error)
+        })?;
+        self.added.extend_from_slice(json);
+        self.facts.add(parsed.facts);
+        let root = *self.node(parsed.root);
+        Ok(Added { kind: root.kind, value: root.value, first: root.first, facts: root.facts })
+    }
+
+    /// Refuses a write at a path that the scope forbids, or that would touch what it hides.
+    fn permit_write(&mut self, segments: &[Segment<'_>], scope: &Scope) -> Result<(), EditError> {
+        let name = name_of(segments);
+        if scope.writable(&name) != Cover::All {
+            return Err(EditError::Denied(denied(segments)));
+        }
+        if scope.reads_all() {
+            return Ok(());
+        }
+        let found = self.find_all(segments);
+        let hidden_target =
+            found.exact.iter().chain(&found.beyond).any(|&node| scope.readable(&self.name_of_node(node)) != Cover::All);
+        if hidden_target {
+            return Err(EditError::Denied(denied(segments)));
+        }
+        // A hidden value in the way: the plugin must not learn what it is.
+        let nearest = (1..segments.len()).rev().find_map(|end| self.find(&segments[..end]));
+        let Some(node) = nearest else { return Ok(()) };
+        match (scope.readable(&self.name_of_node(node)), self.node(node).kind.is_container()) {
+            (Cover::All, _) | (Cover::Below, true) => Ok(()),
+            (Cover::None, _) | (Cover::Below, false) => Err(EditError::Denied(denied(segments))),
+        }
+    }
+
+    /// Refuses a change of a visible node that the scope forbids, or of which it hides a part.
+    fn permit_change_of(&self, node: u32, scope: &Scope) -> Result<(), Denied> {
+        let name = self.name_of_node(node);
+        let allowed = scope.writable(&name) == Cover::All && scope.readable(&name) == Cover::All;
+        if allowed { Ok(()) } else { Err(Denied { field: name.join(".") }) }
+    }
+}
+
+fn denied(segments: &[Segment<'_>]) -> Denied {
+    Denied { field: Pattern { segments: segments.iter().cloned().collect() }.to_string() }
+}

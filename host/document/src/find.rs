@@ -1,0 +1,229 @@
+//! From a path to the values it names, in every spelling.
+//!
+//! Most documents have no dot in any key: then a path names one value at most, found by walking down. In the others a key
+//! spells several parts, and one path may name several values.
+
+use crate::path::{self, Segment};
+use crate::text;
+use crate::tree::{Document, Facts, Kind, NONE};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// Some nodes; nearly always none or one.
+pub(crate) type Nodes = SmallVec<[u32; 2]>;
+
+/// The nodes that a path names.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// Those it names exactly.
+    pub(crate) exact: Nodes,
+    /// Those whose dotted key goes on behind the path's last part: `{"user.email":…}` for `user`.
+    pub(crate) beyond: Nodes,
+}
+
+/// How a member's key and the start of a path agree.
+pub(crate) enum Match {
+    No,
+    /// The key spells that many parts of the path.
+    Parts(usize),
+    /// The path ends inside the key.
+    Beyond,
+}
+
+impl Document {
+    /// The first value that `path` names exactly, in document order.
+    #[inline]
+    pub(crate) fn find(&mut self, path: &[Segment<'_>]) -> Option<u32> {
+        if self.facts.has(Facts::KEY_DOTTED) { self.find_all(path).exact.first().copied() } else { self.walk(path) }
+    }
+
+    /// All values that `path` names.
+    pub(crate) fn find_all(&mut self, path: &[Segment<'_>]) -> Found {
+        let mut found = Found::default();
+        if self.facts.has(Facts::KEY_DOTTED) {
+            let mut visited = 0;
+            self.search(self.root, path, &mut visited, &mut found);
+            self.visited += visited;
+        } else {
+            found.exact.extend(self.walk(path));
+        }
+        found
+    }
+
+    /// One value at most: no key has a dot.
+    #[inline]
+    fn walk(&mut self, path: &[Segment<'_>]) -> Option<u32> {
+        let mut node = self.root;
+        for segment in path {
+            node = match segment {
+                Segment::Key { name, .. } => self.member(node, name)?,
+                Segment::Index(index) => self.element(node, *index)?,
+                Segment::AnyKey | Segment::AnyElement => return None,
+            };
+        }
+        Some(node)
+    }
+
+    /// The member of an object whose whole key is `name`.
+    #[inline]
+    pub(crate) fn member(&mut self, object: u32, name: &str) -> Option<u32> {
+        if self.node(object).kind != Kind::Object {
+            return None;
+        }
+        let mut child = self.node(object).first;
+        let mut visited = 0;
+        while child != NONE {
+            visited += 1;
+            let node = self.node(child);
+            if node.facts.has(Facts::KEY_ESCAPED) {
+                if text::unescape_wtf8(self.slice(node.key)) == name.as_bytes() {
+                    break;
+                }
+            } else if node.key.len() == name.len() && self.slice(node.key) == name.as_bytes() {
+                break;
+            }
+            child = node.next;
+        }
+        self.visited += visited;
+        (child != NONE).then_some(child)
+    }
+
+    pub(crate) fn element(&mut self, array: u32, index: u32) -> Option<u32> {
+        if self.node(array).kind != Kind::Array {
+            return None;
+        }
+        self.visited += u64::from(index).min(self.nodes.len() as u64);
+        self.children(array).nth(index as usize)
+    }
+
+    /// The key of a member, unescaped. Lone surrogates become U+FFFD: such keys are refused on the way out.
+    pub(crate) fn key(&self, node: u32) -> Cow<'_, str> {
+        let node = self.node(node);
+        let raw = self.slice(node.key);
+        if node.facts.has(Facts::KEY_ESCAPED) {
+            return match text::unescape_wtf8(raw) {
+                Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+                Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+            };
+        }
+        Cow::Borrowed(std::str::from_utf8(raw).expect("validated as UTF-8 and cut at quotes"))
+    }
+
+    /// Collects what `path` names below `from`, where a key may spell several parts.
+    fn search(&self, from: u32, path: &[Segment<'_>], visited: &mut u64, found: &mut Found) {
+        *visited += 1;
+        let Some(segment) = path.first() else {
+            found.exact.push(from);
+            return;
+        };
+        match (segment, self.node(from).kind) {
+            (Segment::Key { .. } | Segment::AnyKey, Kind::Object) => {
+                for child in self.children(from) {
+                    *visited += 1;
+                    match self.match_key(child, path) {
+                        Match::No => {}
+                        Match::Parts(parts) => self.search(child, &path[parts..], visited, found),
+                        Match::Beyond => found.beyond.push(child),
+                    }
+                }
+            }
+            (Segment::Index(index), Kind::Array) => {
+                *visited += u64::from(*index).min(self.nodes.len() as u64);
+                if let Some(child) = self.children(from).nth(*index as usize) {
+                    self.search(child, &path[1..], visited, found);
+                }
+            }
+            (Segment::AnyElement, Kind::Array) => {
+                for child in self.children(from) {
+                    self.search(child, &path[1..], visited, found);
+                }
+            }
+            (_, Kind::Object | Kind::Array | Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String) => {}
+        }
+    }
+
+    /// How the key of `child` and the start of `path` agree.
+    pub(crate) fn match_key(&self, child: u32, path: &[Segment<'_>]) -> Match {
+        let key = self.key(child);
+        let mut matched = 0;
+        let one_part = !self.node(child).facts.has(Facts::KEY_DOTTED);
+        let key_parts = if one_part { Parts::One(std::iter::once(&*key)) } else { Parts::Split(path::parts(&key)) };
+        for part in key_parts {
+            match path.get(matched) {
+                Some(Segment::Key { name, .. }) if **name == *part => {}
+                Some(Segment::AnyKey) => {}
+                Some(Segment::Key { .. } | Segment::Index(_) | Segment::AnyElement) => return Match::No,
+                None => return Match::Beyond,
+            }
+            matched += 1;
+        }
+        Match::Parts(matched)
+    }
+
+    /// All values that a pattern names, arrays being transparent: where a key is due and an array stands, its elements are
+    /// searched. In document order, each once. Stops behind `most`.
+    pub(crate) fn expand_nodes(&mut self, pattern: &[Segment<'_>], most: usize) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut visited = 0;
+        self.spread(self.root, pattern, &mut visited, most, &mut found);
+        self.visited += visited;
+        found
+    }
+
+    fn spread(&self, from: u32, pattern: &[Segment<'_>], visited: &mut u64, most: usize, found: &mut Vec<u32>) {
+        *visited += 1;
+        if found.len() > most {
+            return;
+        }
+        let Some(segment) = pattern.first() else {
+            found.push(from);
+            return;
+        };
+        match (segment, self.node(from).kind) {
+            (Segment::Key { .. } | Segment::AnyKey, Kind::Object) => {
+                for child in self.children(from) {
+                    *visited += 1;
+                    match self.match_key(child, pattern) {
+                        Match::No => {}
+                        Match::Parts(parts) => self.spread(child, &pattern[parts..], visited, most, found),
+                        Match::Beyond => found.push(child),
+                    }
+                }
+            }
+            (Segment::Key { .. } | Segment::AnyKey, Kind::Array) => {
+                for child in self.children(from) {
+                    self.spread(child, pattern, visited, most, found);
+                }
+            }
+            (Segment::Index(index), Kind::Array) => {
+                *visited += u64::from(*index).min(self.nodes.len() as u64);
+                if let Some(child) = self.children(from).nth(*index as usize) {
+                    self.spread(child, &pattern[1..], visited, most, found);
+                }
+            }
+            (Segment::AnyElement, Kind::Array) => {
+                for child in self.children(from) {
+                    self.spread(child, &pattern[1..], visited, most, found);
+                }
+            }
+            (_, Kind::Object | Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String) => {}
+        }
+    }
+}
+
+/// The parts of a key, whether it has dots or not.
+enum Parts<'a> {
+    One(std::iter::Once<&'a str>),
+    Split(std::str::Split<'a, char>),
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        match self {
+            Parts::One(part) => part.next(),
+            Parts::Split(parts) => parts.next(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Every sequence of operations against a `serde_json` tree: same answers, same document.
+
+use super::{document, json, path, pattern};
+use crate::Value;
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Get(String),
+    Set(String, Json),
+    Remove(String),
+    Rename(String, String),
+    Copy,
+}
+
+const KEYS: [&str; 4] = ["a", "b", "c", "d"];
+
+fn some_path() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![4 => prop::sample::select(&KEYS[..]).prop_map(|k| format!(".{k}")), 1 => (0..3u8).prop_map(|i| format!("[{i}]"))];
+    (prop::sample::select(&KEYS[..]), prop::collection::vec(segment, 0..3))
+        .prop_map(|(first, rest)| format!("{first}{}", rest.concat()))
+}
+
+fn some_json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::Bool),
+        any::<i64>().prop_map(Json::from),
+        "[a-z\"\\\\\n]{0,4}".prop_map(Json::String)
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::Array),
+            prop::collection::btree_map(prop::sample::select(&KEYS[..]).prop_map(str::to_owned), inner, 0..4)
+                .prop_map(|map| Json::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn some_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        some_path().prop_map(Op::Get),
+        (some_path(), some_json()).prop_map(|(path, value)| Op::Set(path, value)),
+        some_path().prop_map(Op::Remove),
+        (some_path(), some_path()).prop_map(|(path, to)| Op::Rename(path, to)),
+        Just(Op::Copy),
+    ]
+}
+
+fn steps(path: &str) -> Vec<String> {
+    path.split(['.', '[', ']']).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+fn at<'a>(tree: &'a mut Json, step: &str) -> Option<&'a mut Json> {
+    match tree {
+        Json::Object(map) => map.get_mut(step).filter(|_| step.parse::<usize>().is_err()),
+        Json::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
+        _ => None,
+    }
+}
+
+fn model_get<'a>(tree: &'a mut Json, path: &str) -> Option<&'a mut Json> {
+    steps(path).iter().try_fold(tree, |tree, step| at(tree, step))
+}
+
+fn model_set(tree: &mut Json, steps: &[String], value: Json) -> bool {
+    let Some((step, rest)) = steps.split_first() else {
+        *tree = value;
+        return true;
+    };
+    let index = step.parse::<usize>();
+    if at(tree, step).is_none() {
+        // What is missing is made: every index on the way must be the next one.
+        let mut made = value;
+        for step in rest.iter().rev() {
+            made = match step.parse::<usize>() {
+                Ok(0) => Json::Array(vec![made]),
+                Ok(_) => return false,
+                Err(_) => Json::Object([(step.clone(), made)].into_iter().collect()),
+            };
+        }
+        return match (tree, index) {
+            (Json::Object(map), Err(_)) => map.insert(step.clone(), made).is_none(),
+            (Json::Array(items), Ok(index)) if index == items.len() => {
+                items.push(made);
+                true
+            }
+            _ => false,
+        };
+    }
+    at(tree, step).is_some_and(|child| model_set(child, rest, value))
+}
+
+/// Removes with arrays being transparent.
+fn model_remove(tree: &mut Json, steps: &[String]) -> u32 {
+    let (step, rest) = steps.split_first().expect("not the root");
+    match (tree, step.parse::<usize>()) {
+        (Json::Object(map), Err(_)) if rest.is_empty() => u32::from(map.remove(step).is_some()),
+        (Json::Object(map), Err(_)) => map.get_mut(step).map_or(0, |child| model_remove(child, rest)),
+        (Json::Array(items), Ok(index)) if rest.is_empty() => {
+            let there = index < items.len();
+            if there {
+                items.remove(index);
+            }
+            u32::from(there)
+        }
+        (Json::Array(items), Ok(index)) => items.get_mut(index).map_or(0, |child| model_remove(child, rest)),
+        (Json::Array(items), Err(_)) => items.iter_mut().map(|item| model_remove(item, steps)).sum(),
+        _ => 0,
+    }
+}
+
+fn as_value(value: &Json) -> Value<'static> {
+    Value::Json(value.to_string().into())
+}
+
+fn check(start: &Json, ops: &[Op]) {
+    let mut tree = start.clone();
+    let mut held = document(&start.to_string());
+    for op in ops {
+        match op {
+            Op::Get(at) => {
+                let expected = model_get(&mut tree, at).cloned();
+                let found = held.get(&path(at)).map(|value| match value {
+                    Value::Null => Json::Null,
+                    Value::Boolean(b) => b.into(),
+                    Value::Integer(n) => n.into(),
+                    Value::Number(n) => n.into(),
+                    Value::Text(t) => t.into_owned().into(),
+                    Value::Json(j) => serde_json::from_str(&j).expect("JSON"),
+                });
+                assert_eq!(found, expected, "get {at}");
+                assert_eq!(held.has(&path(at)), expected.is_some());
+            }
+            Op::Set(at, value) => {
+                let done = model_set(&mut tree, &steps(at), value.clone());
+                assert_eq!(held.set(&path(at), &as_value(value), None).is_ok(), done, "set {at}");
+            }
+            Op::Remove(at) => {
+                let removed = model_remove(&mut tree, &steps(at));
+                assert_eq!(held.remove(&pattern(at), None), Ok(removed), "remove {at}");
+            }
+            Op::Rename(from, to) => {
+                let renamed = held.rename(&path(from), &path(to), None).expect("no scope");
+                let Some(value) = model_get(&mut tree, from).cloned() else {
+                    assert!(!renamed);
+                    continue;
+                };
+                // Where the move is refused nothing may change; where it is made, the value is there and the old place is not.
+                if renamed && from != to {
+                    let before = tree.clone();
+                    let exact = steps(from);
+                    let in_array = model_get(&mut tree, &parent(from)).is_some_and(|tree| tree.is_array());
+                    if in_array || to.contains('[') {
+                        tree = serde_json::from_str(&json(&held)).expect("JSON");
+                        continue;
+                    }
+                    assert!(model_set(&mut tree, &steps(to), value), "{before} {from} -> {to}");
+                    model_remove(&mut tree, &exact);
+                }
+            }
+            Op::Copy => held = held.clone(),
+        }
+        let written: Json =
+            serde_json::from_str(&json(&held)).unwrap_or_else(|error| panic!("{error}: {}", json(&held)));
+        assert_eq!(written, tree, "after {op:?}");
+        document(&json(&held));
+    }
+}
+
+fn parent(path: &str) -> String {
+    path.rfind(['.', '[']).map_or(String::new(), |end| path[..end].to_owned())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn any_sequence_of_operations_agrees_with_a_tree(start in some_json().prop_filter("an object", Json::is_object), ops in prop::collection::vec(some_op(), 1..12)) {
+        check(&start, &ops);
+    }
+}

@@ -1,0 +1,140 @@
+//! JSON strings: escapes in and out, surrogates included.
+
+use std::borrow::Cow;
+
+/// The text of a JSON string without its quotes, unescaped; none when a surrogate stands alone, which no Rust string can hold.
+/// The input is valid JSON: the pass has seen it.
+pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
+    let plain = |raw| {
+        Cow::Borrowed(
+            std::str::from_utf8(raw).expect("the whole text was validated as UTF-8 and is cut at quotes or escapes"),
+        )
+    };
+    if !raw.contains(&b'\\') {
+        return Some(plain(raw));
+    }
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+        text.push_str(&plain(&rest[..at]));
+        let (character, length) = escape_at(&rest[at..]);
+        text.push(character?);
+        rest = &rest[at + length..];
+    }
+    text.push_str(&plain(rest));
+    Some(Cow::Owned(text))
+}
+
+/// As [`unescape`], with U+FFFD for each surrogate that stands alone. Equal keys give equal bytes; two different lone surrogates
+/// are told apart by their WTF-8 form, so that comparing keys never merges what a server would keep apart.
+pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
+    if !raw.contains(&b'\\') {
+        return Cow::Borrowed(raw);
+    }
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+        bytes.extend_from_slice(&rest[..at]);
+        let (character, length) = escape_at(&rest[at..]);
+        match character {
+            Some(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            None => {
+                let unit = hex4(&rest[at + 2..]);
+                bytes.extend_from_slice(&[0xED, 0x80 | (unit >> 6 & 0x3F) as u8, 0x80 | (unit & 0x3F) as u8]);
+            }
+        }
+        rest = &rest[at + length..];
+    }
+    bytes.extend_from_slice(rest);
+    Cow::Owned(bytes)
+}
+
+/// The text of a string with its lone surrogates written as `\ufffd`: the repair OpenSearch's readers need.
+pub(crate) fn without_lone_surrogates(raw: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+        let (character, length) = escape_at(&rest[at..]);
+        bytes.extend_from_slice(&rest[..at]);
+        match character {
+            Some(_) => bytes.extend_from_slice(&rest[at..at + length]),
+            None => bytes.extend_from_slice(b"\\ufffd"),
+        }
+        rest = &rest[at + length..];
+    }
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
+/// Whether a surrogate escape in the string lacks its partner.
+pub(crate) fn has_lone_surrogate(raw: &[u8]) -> bool {
+    let mut rest = raw;
+    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+        let (character, length) = escape_at(&rest[at..]);
+        if character.is_none() {
+            return true;
+        }
+        rest = &rest[at + length..];
+    }
+    false
+}
+
+/// The character of the escape that `raw` begins with, and the escape's length; none for a lone surrogate.
+fn escape_at(raw: &[u8]) -> (Option<char>, usize) {
+    let simple = match raw[1] {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unicode_escape_at(raw),
+        other => other as char,
+    };
+    (Some(simple), 2)
+}
+
+fn unicode_escape_at(raw: &[u8]) -> (Option<char>, usize) {
+    let unit = hex4(&raw[2..]);
+    if let (0xD800..0xDC00, [b'\\', b'u', low @ ..]) = (unit, &raw[6..])
+        && let low @ 0xDC00..0xE000 = hex4(low)
+    {
+        return (char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)), 12);
+    }
+    (char::from_u32(unit), 6)
+}
+
+fn hex4(digits: &[u8]) -> u32 {
+    digits.iter().take(4).fold(0, |sum, &digit| sum << 4 | (digit as char).to_digit(16).unwrap_or(0))
+}
+
+/// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped.
+pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut done = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x08 => b"\\b",
+            0x0C => b"\\f",
+            0..0x20 => {
+                out.extend_from_slice(&bytes[done..at]);
+                out.extend_from_slice(b"\\u00");
+                out.extend([byte >> 4, byte & 15].map(|nibble| b"0123456789abcdef"[nibble as usize]));
+                done = at + 1;
+                continue;
+            }
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[done..at]);
+        out.extend_from_slice(escape);
+        done = at + 1;
+    }
+    out.extend_from_slice(&bytes[done..]);
+    out.push(b'"');
+}

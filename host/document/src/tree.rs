@@ -1,0 +1,229 @@
+//! What the validating pass leaves behind: one node a value, linked as a tree, each pointing at its text.
+//!
+//! Nodes are 32 bytes in one vector, so a copy of a document (for fan-out) is one `memcpy`. Texts lie in one of two buffers:
+//! the event's own bytes, which never change, and `added`, which only grows.
+
+use bytes::Bytes;
+
+/// No node: the end of a list, or the parent of the root.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Set in a span's start when it points into the added text.
+const ADDED: u32 = 1 << 31;
+
+/// A stretch of text in one of the two buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    pub(crate) const EMPTY: Span = Span { start: 0, len: 0 };
+
+    /// `from..to` behind `base`, which says the buffer and where the parsed text begins in it.
+    pub(crate) fn new(base: Base, from: usize, to: usize) -> Span {
+        Span { start: base.0 + from as u32, len: (to - from) as u32 }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// From the start of this span to the end of a later one in the same buffer.
+    pub(crate) fn through(self, end: Span) -> Span {
+        Span { start: self.start, len: end.start + end.len - self.start }
+    }
+
+    /// The span with the quotes around it (a key's span leaves them out).
+    pub(crate) fn quoted(self) -> Span {
+        Span { start: self.start - 1, len: self.len + 2 }
+    }
+
+    /// How far behind `base` it begins.
+    pub(crate) fn offset_from(self, base: Base) -> usize {
+        (self.start - base.0) as usize
+    }
+}
+
+/// Where a parsed text begins: in the source, or at an offset of the added text.
+#[derive(Clone, Copy)]
+pub(crate) struct Base(u32);
+
+impl Base {
+    pub(crate) fn source(offset: usize) -> Base {
+        Base(offset as u32)
+    }
+
+    pub(crate) fn added(offset: usize) -> Base {
+        Base(ADDED | offset as u32)
+    }
+}
+
+/// The six kinds of JSON value, booleans apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Null,
+    True,
+    False,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    pub(crate) fn is_container(self) -> bool {
+        matches!(self, Kind::Array | Kind::Object)
+    }
+}
+
+/// What is known of one node, or (ored together) of a whole document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Facts(u16);
+
+impl Facts {
+    /// The key has a backslash: compare it unescaped.
+    pub(crate) const KEY_ESCAPED: Facts = Facts(1);
+    /// The unescaped key has a dot: it spells a path.
+    pub(crate) const KEY_DOTTED: Facts = Facts(1 << 1);
+    /// The key needs a look on the way out: odd characters, an underscore in front, great length.
+    pub(crate) const KEY_ODD: Facts = Facts(1 << 2);
+    /// The string has a backslash.
+    pub(crate) const ESCAPED: Facts = Facts(1 << 3);
+    /// The string has a surrogate escape without its partner.
+    pub(crate) const SURROGATE: Facts = Facts(1 << 4);
+    /// The number needs a look on the way out: an exponent, a minus zero, or many digits.
+    pub(crate) const NUMBER_ODD: Facts = Facts(1 << 5);
+    /// The string has more than 256 bytes, so perhaps more than 256 characters.
+    pub(crate) const LONG: Facts = Facts(1 << 6);
+    /// The array has booleans and strings, whatever the order.
+    pub(crate) const MIXED: Facts = Facts(1 << 7);
+    /// A raw newline stands between tokens.
+    pub(crate) const NEWLINE: Facts = Facts(1 << 8);
+    /// This container, or one below it, differs from its text.
+    pub(crate) const DIRTY: Facts = Facts(1 << 9);
+    /// The text after this node no longer leads to the next node.
+    pub(crate) const BREAK: Facts = Facts(1 << 10);
+    /// Deeper than 20 levels, or perhaps so after a change.
+    pub(crate) const DEEP: Facts = Facts(1 << 11);
+    /// The value was put here: its text does not stand behind its key.
+    pub(crate) const MOVED: Facts = Facts(1 << 12);
+    /// A raw newline stands before the document.
+    pub(crate) const NEWLINE_FIRST: Facts = Facts(1 << 13);
+
+    pub(crate) fn has(self, facts: Facts) -> bool {
+        self.0 & facts.0 != 0
+    }
+
+    pub(crate) fn add(&mut self, facts: Facts) {
+        self.0 |= facts.0;
+    }
+
+    /// What remains true of a node wherever it is moved.
+    pub(crate) fn of_value(self) -> Facts {
+        let of_place = Facts::KEY_ESCAPED | Facts::KEY_DOTTED | Facts::KEY_ODD | Facts::BREAK | Facts::MOVED;
+        Facts(self.0 & !of_place.0)
+    }
+}
+
+impl std::ops::BitOr for Facts {
+    type Output = Facts;
+
+    fn bitor(self, other: Facts) -> Facts {
+        Facts(self.0 | other.0)
+    }
+}
+
+/// One value, with the key it stands under if it is a member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    /// The key as written, without its quotes; empty for elements and the root.
+    pub(crate) key: Span,
+    /// The value as written, quotes and brackets included. Of a dirty container: as it once was.
+    pub(crate) value: Span,
+    pub(crate) parent: u32,
+    pub(crate) first: u32,
+    pub(crate) next: u32,
+    pub(crate) kind: Kind,
+    pub(crate) facts: Facts,
+}
+
+/// An event's JSON: validated text, the tree over it, and the changes made so far.
+///
+/// Cloning shares the text and copies the tree: about 20 ns for a record of 400 bytes, more with its number of values.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub(crate) source: Bytes,
+    pub(crate) added: Vec<u8>,
+    pub(crate) nodes: Vec<Node>,
+    /// Index of the root.
+    pub(crate) root: u32,
+    /// The facts of all nodes that ever were in it.
+    pub(crate) facts: Facts,
+    /// Nodes looked at so far, a measure of the work that callers caused.
+    pub(crate) visited: u64,
+}
+
+impl Document {
+    pub(crate) fn node(&self, index: u32) -> &Node {
+        &self.nodes[index as usize]
+    }
+
+    pub(crate) fn node_mut(&mut self, index: u32) -> &mut Node {
+        &mut self.nodes[index as usize]
+    }
+
+    /// The bytes a span points at.
+    pub(crate) fn slice(&self, span: Span) -> &[u8] {
+        let (buffer, start) = match span.start & ADDED {
+            0 => (&self.source[..], span.start as usize),
+            _ => (&self.added[..], (span.start & !ADDED) as usize),
+        };
+        &buffer[start..start + span.len()]
+    }
+
+    /// The children of a container, in order.
+    pub(crate) fn children(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
+        let mut at = self.node(node).first;
+        std::iter::from_fn(move || {
+            let child = at;
+            (child != NONE).then(|| {
+                at = self.node(child).next;
+                child
+            })
+        })
+    }
+
+    /// The value's text, when nothing below it was changed.
+    pub(crate) fn clean_text(&self, node: u32) -> Option<&[u8]> {
+        let node = self.node(node);
+        (!node.facts.has(Facts::DIRTY)).then(|| self.slice(node.value))
+    }
+
+    /// How many nodes all calls so far have looked at: grows with the work callers cause, whatever they ask for.
+    pub fn visited(&self) -> u64 {
+        self.visited
+    }
+
+    /// Whether the root is an object, as OpenSearch needs it.
+    pub fn is_object(&self) -> bool {
+        self.node(self.root).kind == Kind::Object
+    }
+
+    /// The bytes the document was read from.
+    pub fn source(&self) -> &Bytes {
+        &self.source
+    }
+
+    /// Whether anything was changed since it was read.
+    pub fn is_changed(&self) -> bool {
+        let root = self.node(self.root);
+        root.facts.has(Facts::DIRTY) || root.value.start & ADDED != 0
+    }
+
+    /// Bytes this document holds besides its source: the tree and what was added.
+    pub fn overlay_bytes(&self) -> usize {
+        self.added.len() + self.nodes.len() * size_of::<Node>()
+    }
+}

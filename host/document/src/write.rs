@@ -1,0 +1,81 @@
+//! Bytes again: what was not touched is copied as it came, in stretches as long as possible.
+
+use crate::tree::{Document, Facts, Kind, Span};
+
+impl Document {
+    /// The document as it stands, as JSON text.
+    pub fn json(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.node(self.root).value.len() + self.added.len());
+        self.write_node(self.root, &mut out);
+        out
+    }
+
+    /// Appends the document as it stands.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.write_node(self.root, out);
+    }
+
+    pub(crate) fn write_node(&self, index: u32, out: &mut Vec<u8>) {
+        if let Some(text) = self.clean_text(index) {
+            out.extend_from_slice(text);
+            return;
+        }
+        let (open, close) = if self.node(index).kind == Kind::Array { (b'[', b']') } else { (b'{', b'}') };
+        out.push(open);
+        let in_object = open == b'{';
+        let mut stretch = Stretch { document: self, out, span: None, first: true };
+        for child in self.children(index) {
+            let node = self.node(child);
+            if !node.facts.has(Facts::DIRTY | Facts::MOVED) {
+                let span = if in_object { node.key.quoted().through(node.value) } else { node.value };
+                stretch.extend(span, node.facts.has(Facts::BREAK));
+                continue;
+            }
+            stretch.flush();
+            stretch.comma();
+            if in_object {
+                stretch.out.extend_from_slice(self.slice(node.key.quoted()));
+                stretch.out.push(b':');
+            }
+            self.write_node(child, stretch.out);
+        }
+        stretch.flush();
+        out.push(close);
+    }
+}
+
+/// Neighbours that still stand side by side in their buffer, copied in one go.
+struct Stretch<'a> {
+    document: &'a Document,
+    out: &'a mut Vec<u8>,
+    /// What is waiting to be copied.
+    span: Option<Span>,
+    first: bool,
+}
+
+impl Stretch<'_> {
+    /// Adds a child that is as it was. `ends`: the text behind it does not lead to the next child.
+    fn extend(&mut self, span: Span, ends: bool) {
+        self.span = Some(match self.span {
+            Some(waiting) => waiting.through(span),
+            None => span,
+        });
+        if ends {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(span) = self.span.take() {
+            self.comma();
+            self.out.extend_from_slice(self.document.slice(span));
+        }
+    }
+
+    fn comma(&mut self) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+    }
+}
