@@ -131,11 +131,11 @@ pub struct Checked {
 }
 
 impl Rules {
-    /// Checks and writes a document, with `id` in the id field if the rules have one.
+    /// Checks and writes a document, with `id` in the id field if the rules have one. Repairs are made in it.
     ///
     /// # Errors
     /// What OpenSearch refuses under any usual mapping, or what would harm its neighbours in a bulk request.
-    pub fn check(&self, mut document: Document, id: &str) -> Result<Checked, Refusal> {
+    pub fn check(&self, document: &mut Document, id: &str) -> Result<Checked, Refusal> {
         if !document.is_object() {
             return Err(Refusal::new("a document is one JSON object; this is another value"));
         }
@@ -148,7 +148,7 @@ impl Rules {
             | Facts::MIXED
             | Facts::DEEP;
         if document.facts.has(looks) {
-            look(&mut document, &mut checked)?;
+            look(document, &mut checked)?;
         }
         if self.strict
             && let Some(warning) = checked.warnings.first()
@@ -159,7 +159,7 @@ impl Rules {
         Ok(checked)
     }
 
-    fn write(&self, mut document: Document, id: &str, checked: &mut Checked) -> Result<(), Refusal> {
+    fn write(&self, document: &mut Document, id: &str, checked: &mut Checked) -> Result<(), Refusal> {
         let mut splice = None;
         if let Some(field) = &self.id_field {
             let path = Path {

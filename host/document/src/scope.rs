@@ -12,6 +12,7 @@ use std::fmt;
 pub struct Scope {
     reads: Option<Vec<Pattern<'static>>>,
     writes: Option<Vec<Pattern<'static>>>,
+    partition_key: bool,
 }
 
 /// A write that the step's scope forbids, whatever stands at the field.
@@ -30,9 +31,18 @@ impl fmt::Display for Denied {
 impl std::error::Error for Denied {}
 
 impl Scope {
-    /// A scope of the given lists of patterns.
-    pub fn new(reads: Option<Vec<Pattern<'static>>>, writes: Option<Vec<Pattern<'static>>>) -> Scope {
-        Scope { reads, writes }
+    /// A scope of the given lists of patterns. `partition_key`: whether the event's partition key may be seen.
+    pub fn new(
+        reads: Option<Vec<Pattern<'static>>>,
+        writes: Option<Vec<Pattern<'static>>>,
+        partition_key: bool,
+    ) -> Scope {
+        Scope { reads, writes, partition_key }
+    }
+
+    /// Whether the event's partition key may be seen.
+    pub fn sees_partition_key(&self) -> bool {
+        self.partition_key
     }
 
     /// Whether every field may be read.

@@ -100,9 +100,9 @@ fn cases() -> Vec<Case> {
 
 /// What becomes of a document: the refusal, or the bytes sent and how many warnings and repairs.
 fn check(bytes: &[u8], strict: bool) -> Result<(Vec<u8>, usize, u32), String> {
-    let document = Document::parse(bytes.to_vec().into()).map_err(|error| error.to_string())?;
+    let mut document = Document::parse(bytes.to_vec().into()).map_err(|error| error.to_string())?;
     let rules = Rules { strict, newlines: Newlines::Refuse, id_field: None };
-    let checked = rules.check(document, "").map_err(|refusal| refusal.to_string())?;
+    let checked = rules.check(&mut document, "").map_err(|refusal| refusal.to_string())?;
     Ok((checked.bytes, checked.warnings.len(), checked.repairs))
 }
 
@@ -184,9 +184,9 @@ fn the_list_of_undecidable_cases_names_recorded_ones() {
 
 #[test]
 fn a_raw_newline_can_become_a_space() {
-    let document = Document::parse((&b"{\n  \"n\": 2\n}\n"[..]).into()).expect("JSON");
+    let mut document = Document::parse((&b"{\n  \"n\": 2\n}\n"[..]).into()).expect("JSON");
     let rules = Rules { newlines: Newlines::Space, ..Rules::default() };
-    let checked = rules.check(document, "").expect("repaired");
+    let checked = rules.check(&mut document, "").expect("repaired");
     assert_eq!(checked.bytes, b"{   \"n\": 2 }");
     assert_eq!(checked.repairs, 2);
 }
@@ -201,7 +201,7 @@ fn the_id_is_spliced_or_overwritten() {
         (r#"{"paddle\u005fid":0}"#, r#"{"paddle\u005fid":"s/1"}"#, true),
         (r#"{"paddle_id.x":0}"#, r#"{"paddle_id":"s/1"}"#, true),
     ] {
-        let checked = rules.check(super::document(text), "s/1").expect("accepted");
+        let checked = rules.check(&mut super::document(text), "s/1").expect("accepted");
         assert_eq!(String::from_utf8_lossy(&checked.bytes), expected);
         assert_eq!(checked.id_overwritten, overwritten, "{text}");
     }

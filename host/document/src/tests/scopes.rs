@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 fn scope(reads: &[&str], writes: &[&str]) -> Scope {
     let list = |patterns: &[&str]| Some(patterns.iter().map(|p| pattern(p)).collect());
-    Scope::new(list(reads), list(writes))
+    Scope::new(list(reads), list(writes), false)
 }
 
 fn seen(text: &str, reads: &[&str]) -> String {
@@ -61,7 +61,7 @@ fn writes_outside_are_denied() {
 
 #[test]
 fn a_write_that_touches_a_hidden_value_is_denied_whatever_it_is() {
-    let blind = Scope::new(Some(vec![pattern("level")]), None);
+    let blind = Scope::new(Some(vec![pattern("level")]), None, false);
     for value in ["1", "null", "\"x\"", "{\"a\":1}", "[]"] {
         let mut d = document(&format!("{{\"secret\":{value}}}"));
         assert!(

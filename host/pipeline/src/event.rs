@@ -1,0 +1,122 @@
+//! What a plugin is given: a record, or one part of an aggregated record, with its bytes read as JSON when somebody asks.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use document::{Document, ParseError};
+use std::fmt::Write as _;
+
+/// One event on its way through the steps.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// `shardId-000000000000:<sequence number>`, with `/<n>` behind it for the n-th part of an aggregate.
+    pub id: ByteString,
+    /// The partition key it was sent with.
+    pub partition_key: ByteString,
+    /// When Kinesis took it, in milliseconds since the Unix epoch.
+    pub arrived_at_ms: u64,
+    /// The bytes as they stand.
+    pub content: Content,
+    /// The route a step named; it stays unless a later step names another. An index into the pipeline's routes.
+    pub(crate) route: Option<u16>,
+    pub(crate) lineage: Lineage,
+}
+
+impl Event {
+    /// An event as it enters the pipeline.
+    pub fn new(id: ByteString, partition_key: ByteString, arrived_at_ms: u64, data: Bytes) -> Event {
+        Event {
+            id,
+            partition_key,
+            arrived_at_ms,
+            content: Content::Unread(data),
+            route: None,
+            lineage: Lineage::default(),
+        }
+    }
+
+    /// The same identity around other bytes, for parsers of other formats.
+    pub fn derive(&self, data: Bytes) -> Event {
+        Event { content: Content::Unread(data), ..self.clone() }
+    }
+
+    /// What is behind the event's id in the id of a document: which outputs of which steps led here.
+    pub fn lineage(&self) -> &str {
+        &self.lineage.text
+    }
+}
+
+/// An event's bytes. Most are read as JSON once, by whoever asks first.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Nobody has asked yet.
+    Unread(Bytes),
+    /// Valid JSON, with the changes made so far.
+    Json(Document),
+    /// Bytes that are not JSON, and why.
+    Other(Bytes, ParseError),
+}
+
+impl Content {
+    /// The document, if the bytes are JSON.
+    #[inline]
+    pub fn document(&mut self) -> Option<&mut Document> {
+        if let Content::Unread(bytes) = self {
+            let bytes = std::mem::take(bytes);
+            *self = match Document::parse(bytes.clone()) {
+                Ok(document) => Content::Json(document),
+                Err(error) => Content::Other(bytes, error),
+            };
+        }
+        match self {
+            Content::Json(document) => Some(document),
+            Content::Unread(_) | Content::Other(..) => None,
+        }
+    }
+
+    /// The bytes as they stand; written anew only if something was changed.
+    pub fn bytes(&self) -> Bytes {
+        match self {
+            Content::Unread(bytes) | Content::Other(bytes, _) => bytes.clone(),
+            Content::Json(document) if document.is_changed() => document.json().into(),
+            Content::Json(document) => document.source().clone(),
+        }
+    }
+
+    /// Bytes held, overlay included: what counts against a memory budget.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Content::Unread(bytes) | Content::Other(bytes, _) => bytes.len(),
+            Content::Json(document) => document.source().len() + document.overlay_bytes(),
+        }
+    }
+}
+
+/// Which output of which step an event is, written so that no two documents of one event share it: a step's first output
+/// keeps what it has, the k-th adds `/<k>`. A first output that has siblings notes a zero, which is written only when a later
+/// step adds a number behind it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lineage {
+    text: String,
+    zeros: u16,
+}
+
+impl Lineage {
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Notes that this is the `k`-th of `count` outputs.
+    pub(crate) fn output(&mut self, k: usize, count: usize) {
+        if count < 2 {
+            return;
+        }
+        if k == 0 {
+            self.zeros += 1;
+            return;
+        }
+        for _ in 0..std::mem::take(&mut self.zeros) {
+            self.text.push_str("/0");
+        }
+        write!(self.text, "/{k}").expect("writing to a string succeeds");
+    }
+}

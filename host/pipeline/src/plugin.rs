@@ -1,0 +1,102 @@
+//! What a step has to do. The engine implements it with sandboxed components; tests with plain functions.
+
+use crate::event::Event;
+use crate::failure::Signal;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// One loaded plugin of one worker.
+pub trait Plugin: Send {
+    /// Transforms one event. Called once for each event that reaches the step; events may reach it in any order of batches,
+    /// and no state may be carried from one to the next.
+    ///
+    /// `deadline`: when the batch must be done; an event that is cut short by it is unsettled, not failed.
+    fn transform(&mut self, event: Event, deadline: Option<Instant>) -> Transformed;
+
+    /// The fields read and written since the last call, for the report. Nothing by default.
+    fn take_fields(&mut self) -> Fields {
+        Fields::default()
+    }
+}
+
+/// What became of one call.
+#[derive(Debug)]
+pub struct Transformed {
+    /// The outputs, or why there are none. No outputs drop the event.
+    pub result: Result<Vec<Output>, Signal>,
+    /// Wall time of the call, a second try included.
+    pub elapsed: Duration,
+    /// Memory of the instance after the call, in bytes.
+    pub memory_bytes: u64,
+    /// What the plugin logged.
+    pub log: Vec<LogLine>,
+    /// Log lines beyond the step's limit, which were not kept.
+    pub log_dropped: u64,
+}
+
+/// One event that a plugin emits.
+#[derive(Debug)]
+pub struct Output {
+    /// The event.
+    pub event: Event,
+    /// The route it names, if any.
+    pub route: Option<String>,
+}
+
+/// How loud a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// For the author.
+    Debug,
+    /// For whoever looks.
+    Info,
+    /// Something was recovered.
+    Warn,
+    /// A person must act.
+    Error,
+}
+
+/// One line that a plugin logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// How loud.
+    pub level: Level,
+    /// The text, cut at the host's bound.
+    pub message: String,
+}
+
+/// How often a step read and wrote each field. Names are paths without indexes: `items[*].sku`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fields {
+    /// Fields asked for, present or not.
+    pub read: BTreeMap<String, u64>,
+    /// Fields set, removed or renamed.
+    pub written: BTreeMap<String, u64>,
+    /// Fields asked for or changed that no event had.
+    pub absent: BTreeMap<String, u64>,
+}
+
+impl Fields {
+    /// Adds another step's or worker's counts.
+    pub fn merge(&mut self, other: Fields) {
+        for (to, from) in
+            [(&mut self.read, other.read), (&mut self.written, other.written), (&mut self.absent, other.absent)]
+        {
+            for (field, count) in from {
+                *to.entry(field).or_default() += count;
+            }
+        }
+    }
+
+    /// Fields that were asked for or changed, and that not one event had: most likely a misspelt path.
+    pub fn never_present(&self) -> impl Iterator<Item = &str> {
+        self.absent.keys().filter(|field| !self.is_present(field)).map(String::as_str)
+    }
+
+    fn is_present(&self, field: &str) -> bool {
+        let asked = self.read.get(field).max(self.written.get(field)).copied().unwrap_or(0);
+        asked > self.absent.get(field).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,417 @@
+//! The story of an event: through the steps, policies where one fails, the check on the way out, and how it settles.
+
+use crate::event::{Content, Event};
+use crate::failure::{Failure, FailureKind, Signal};
+use crate::forbid::Forbidden;
+use crate::outcome::{Dropped, Emitted, Failed, Outcome};
+use crate::plugin::{Output, Plugin, Transformed};
+use crate::report::{Report, StepReport};
+use crate::settings::{Pipeline, Policy, Step};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Largest document, in bytes: what Firehose takes of one record (aws.md §2.1: 1,000 KiB before base64).
+pub const DOCUMENT_BYTES_MAX: usize = 1_024_000;
+
+/// Most documents of one event, and most bytes of them: a fan-out of fan-outs must not fill a function's memory.
+const EVENT_DOCUMENTS_MAX: usize = 10_000;
+const EVENT_DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// From this many timeouts in a row on, a step's events fail at once: a broken plugin must not eat a batch's time.
+const TIMEOUTS_MAX: u32 = 20;
+
+/// One event in this many still gets its call then, to see whether the plugin has recovered.
+const PROBE_EVERY: u32 = 100;
+
+/// Runs events through one pipeline: one runner a worker.
+pub struct Runner {
+    pipeline: Arc<Pipeline>,
+    plugins: Vec<Box<dyn Plugin>>,
+    stream: String,
+    report: Report,
+    timeouts: Vec<Timeouts>,
+    observe: Option<Box<dyn Observe>>,
+}
+
+/// Timeouts in a row at one step.
+#[derive(Clone, Copy, Default)]
+struct Timeouts {
+    in_a_row: u32,
+    skipped: u32,
+}
+
+/// Watches every call: how `paddle run --changes` and `paddle test` see inside.
+pub trait Observe: Send {
+    /// Called after each call of a step, before its outputs go on.
+    fn step(&mut self, trace: Trace<'_>);
+}
+
+/// One call of one step.
+pub struct Trace<'a> {
+    /// Index of the step.
+    pub step: usize,
+    /// The event as the step was given it.
+    pub given: &'a Event,
+    /// What it gave back.
+    pub result: TraceResult<'a>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// What a step gave back.
+pub enum TraceResult<'a> {
+    /// The events it emitted.
+    Outputs(&'a [Output]),
+    /// Why it emitted none.
+    Signal(&'a Signal),
+}
+
+/// Why an event stops on its way: nothing of it is sent.
+enum Stop {
+    DeadLetter(Box<Failed>),
+    Retry(Box<Failed>),
+    Unsettled(String),
+}
+
+/// What stays the same while one event runs.
+struct Run {
+    entered: Bytes,
+    now_ms: u64,
+    deadline: Option<Instant>,
+    emitted: Vec<Emitted>,
+    emitted_bytes: usize,
+    last_drop: Dropped,
+}
+
+impl Runner {
+    /// A runner of a pipeline whose steps are loaded as `plugins`, in order. `stream` is the Kinesis stream's name: it begins
+    /// every document's id.
+    pub fn new(pipeline: Arc<Pipeline>, plugins: Vec<Box<dyn Plugin>>, stream: &str) -> Runner {
+        assert_eq!(pipeline.steps.len(), plugins.len(), "one plugin a step");
+        let timeouts = vec![Timeouts::default(); plugins.len()];
+        let report = fresh_report(&pipeline);
+        Runner { pipeline, plugins, stream: stream.to_owned(), report, timeouts, observe: None }
+    }
+
+    /// Has every call watched.
+    pub fn observe(&mut self, observe: Box<dyn Observe>) {
+        self.observe = Some(observe);
+    }
+
+    /// Begins a batch of the stream called `stream`: what one batch taught about timeouts is forgotten.
+    pub fn begin_batch(&mut self, stream: &str) {
+        self.timeouts.fill(Timeouts::default());
+        self.stream.clear();
+        self.stream.push_str(stream);
+    }
+
+    /// What happened at the steps and at the check since the last call. Settling is for the caller to count.
+    pub fn take_report(&mut self) -> Report {
+        let mut report = std::mem::replace(&mut self.report, fresh_report(&self.pipeline));
+        for (step, plugin) in report.steps.iter_mut().zip(&mut self.plugins) {
+            step.fields.merge(plugin.take_fields());
+        }
+        report
+    }
+
+    /// Runs one event to its end. `now_ms`: milliseconds since the Unix epoch, for `retry_for_s`.
+    pub fn process(&mut self, event: Event, now_ms: u64, deadline: Option<Instant>) -> Outcome {
+        let mut run = Run {
+            entered: event.content.bytes(),
+            now_ms,
+            deadline,
+            emitted: Vec::new(),
+            emitted_bytes: 0,
+            last_drop: Dropped { step: None, failure: None },
+        };
+        match self.steps(0, event, &mut run) {
+            Ok(()) if run.emitted.is_empty() => Outcome::Drop(run.last_drop),
+            Ok(()) => Outcome::Emit(run.emitted),
+            Err(Stop::DeadLetter(failed)) => Outcome::DeadLetter(failed),
+            Err(Stop::Retry(failed)) => Outcome::Retry(failed),
+            Err(Stop::Unsettled(reason)) => Outcome::Unsettled(reason),
+        }
+    }
+
+    /// Runs an event from step `first` on; outputs of a fan-out one after the other, so that documents keep their order.
+    fn steps(&mut self, first: usize, event: Event, run: &mut Run) -> Result<(), Stop> {
+        let mut event = event;
+        for step in first..self.plugins.len() {
+            let mut outputs = self.step(step, event, run)?;
+            let count = outputs.len();
+            if count == 1 {
+                event = outputs.pop().expect("one output").event;
+                continue;
+            }
+            for (k, output) in outputs.into_iter().enumerate() {
+                let mut event = output.event;
+                event.lineage.output(k, count);
+                self.steps(step + 1, event, run)?;
+            }
+            return Ok(());
+        }
+        self.emit(event, run)
+    }
+
+    /// One step: its outputs with their routes, or what its policy makes of a failure.
+    fn step(&mut self, step: usize, mut event: Event, run: &mut Run) -> Result<Vec<Output>, Stop> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let settings = &pipeline.steps[step];
+        self.report.steps[step].events += 1;
+        if settings.is_restricted() && event.content.document().is_none() {
+            let failure =
+                Failure::new(FailureKind::Denied, "the event is not JSON, so it has no fields that this step may see");
+            return self.policy(step, settings, failure, event, Transformed::without_call(), run);
+        }
+        if self.skips(step) {
+            let failure = Failure::new(FailureKind::Timeout, "not called: the step's last 20 calls all timed out");
+            self.report.steps[step].skipped += 1;
+            return self.policy(step, settings, failure, event, Transformed::without_call(), run);
+        }
+        let given = event.clone();
+        let mut transformed = self.plugins[step].transform(event, run.deadline);
+        self.count_call(step, &transformed);
+        let result = std::mem::replace(&mut transformed.result, Ok(Vec::new()));
+        let result = result.and_then(|outputs| self.accept(settings, outputs, &given));
+        self.count_timeouts(step, &result);
+        if let Some(observe) = &mut self.observe {
+            let shown = result.as_ref().map_or_else(TraceResult::Signal, |outputs| TraceResult::Outputs(outputs));
+            observe.step(Trace { step, given: &given, result: shown, elapsed: transformed.elapsed });
+        }
+        match result {
+            Ok(outputs) => {
+                self.count_outputs(step, outputs.len(), run);
+                Ok(outputs)
+            }
+            Err(Signal::Failed(failure)) => self.policy(step, settings, failure, given, transformed, run),
+            Err(Signal::Retry(reason)) => {
+                self.report.steps[step].retries += 1;
+                self.retry(step, settings, Failure::new(FailureKind::RetryExhausted, reason), given, transformed, run)
+            }
+            Err(Signal::Unsettled(reason)) => Err(Stop::Unsettled(reason)),
+        }
+    }
+
+    fn count_call(&mut self, step: usize, transformed: &Transformed) {
+        let report = &mut self.report.steps[step];
+        report.time.add(transformed.elapsed);
+        report.memory_bytes_max = report.memory_bytes_max.max(transformed.memory_bytes);
+        report.log_lines += transformed.log.len() as u64 + transformed.log_dropped;
+    }
+
+    fn count_outputs(&mut self, step: usize, count: usize, run: &mut Run) {
+        let report = &mut self.report.steps[step];
+        report.outputs += count as u64;
+        if count == 0 {
+            report.dropped += 1;
+            run.last_drop = Dropped { step: Some(step), failure: None };
+        }
+    }
+
+    fn skips(&mut self, step: usize) -> bool {
+        let timeouts = &mut self.timeouts[step];
+        if timeouts.in_a_row < TIMEOUTS_MAX {
+            return false;
+        }
+        timeouts.skipped += 1;
+        !timeouts.skipped.is_multiple_of(PROBE_EVERY)
+    }
+
+    fn count_timeouts(&mut self, step: usize, result: &Result<Vec<Output>, Signal>) {
+        let timeouts = &mut self.timeouts[step];
+        match result {
+            Err(Signal::Failed(Failure { kind: FailureKind::Timeout, .. })) => timeouts.in_a_row += 1,
+            Err(Signal::Unsettled(_)) => {}
+            Ok(_) | Err(Signal::Failed(_) | Signal::Retry(_)) => *timeouts = Timeouts::default(),
+        }
+    }
+
+    /// Checks what a step may do besides changing fields, and finds the routes it names.
+    fn accept(&self, settings: &Step, mut outputs: Vec<Output>, given: &Event) -> Result<Vec<Output>, Signal> {
+        let denied = |what| {
+            Err(Signal::Failed(Failure::new(FailureKind::Denied, format!("this step may not {what} (see `may`)"))))
+        };
+        match outputs.len() {
+            0 if !settings.may.drop => return denied("drop events"),
+            2.. if !settings.may.fan_out => return denied("fan out"),
+            _ => {}
+        }
+        for output in &mut outputs {
+            // What a plugin derives is the same event: its place among the outputs of earlier steps is not its to choose.
+            output.event.route = given.route;
+            output.event.lineage = given.lineage.clone();
+            let Some(name) = &output.route else { continue };
+            if !settings.may.route {
+                return denied("choose a route");
+            }
+            let Some(route) = self.pipeline.route(name) else {
+                let known: Vec<&str> = self.pipeline.routes.iter().map(|route| route.name.as_str()).collect();
+                let name: String = name.chars().take(100).collect();
+                let message = format!("there is no route `{name}`; the pipeline has {}", known.join(", "));
+                return Err(Signal::Failed(Failure::new(FailureKind::InvalidOutput, message)));
+            };
+            output.event.route = Some(route);
+        }
+        Ok(outputs)
+    }
+
+    /// What the step's policy makes of a failure.
+    fn policy(
+        &mut self,
+        step: usize,
+        settings: &Step,
+        failure: Failure,
+        given: Event,
+        transformed: Transformed,
+        run: &mut Run,
+    ) -> Result<Vec<Output>, Stop> {
+        let report = &mut self.report.steps[step];
+        match settings.on_failure.of(failure.kind) {
+            Policy::Retry if failure.kind != FailureKind::RetryExhausted => {
+                self.retry(step, settings, failure, given, transformed, run)
+            }
+            Policy::DeadLetter | Policy::Retry => {
+                *report.failures.entry(failure.kind).or_default() += 1;
+                Err(Stop::DeadLetter(story(step, failure, &given, transformed, run)))
+            }
+            Policy::Drop => {
+                *report.failures.entry(failure.kind).or_default() += 1;
+                report.dropped_by_policy += 1;
+                run.last_drop = Dropped { step: Some(step), failure: Some(failure) };
+                Ok(Vec::new())
+            }
+            Policy::Pass => {
+                *report.failures.entry(failure.kind).or_default() += 1;
+                report.passed += 1;
+                report.outputs += 1;
+                Ok(vec![Output { event: given, route: None }])
+            }
+        }
+    }
+
+    /// Back to Kinesis while the event is young enough; then it is a failure: of its own kind, or `retry-exhausted`.
+    fn retry(
+        &mut self,
+        step: usize,
+        settings: &Step,
+        failure: Failure,
+        given: Event,
+        transformed: Transformed,
+        run: &mut Run,
+    ) -> Result<Vec<Output>, Stop> {
+        let age = Duration::from_millis(run.now_ms.saturating_sub(given.arrived_at_ms));
+        if age < settings.retry_for {
+            return Err(Stop::Retry(story(step, failure, &given, transformed, run)));
+        }
+        let failure = Failure::new(FailureKind::RetryExhausted, failure.message);
+        self.policy(step, settings, failure, given, transformed, run)
+    }
+
+    /// The check on the way out.
+    fn emit(&mut self, event: Event, run: &mut Run) -> Result<(), Stop> {
+        let route = event.route.unwrap_or(0);
+        let mut entered = None;
+        let failure = match self.check(event, &mut entered) {
+            Ok(bytes) => {
+                run.emitted_bytes += bytes.len();
+                if run.emitted.len() < EVENT_DOCUMENTS_MAX && run.emitted_bytes <= EVENT_DOCUMENT_BYTES_MAX {
+                    run.emitted.push(Emitted { route, bytes });
+                    return Ok(());
+                }
+                Failure::new(FailureKind::Oversize, "the event became more than 10,000 documents or 16 MiB of them")
+            }
+            Err(failure) => failure,
+        };
+        *self.report.edge_failures.entry(failure.kind).or_default() += 1;
+        if self.pipeline.document.on_failure == Policy::Drop {
+            run.last_drop = Dropped { step: None, failure: Some(failure) };
+            return Ok(());
+        }
+        let input = entered.filter(|bytes| *bytes != run.entered);
+        Err(Stop::DeadLetter(Box::new(Failed { input, ..Failed::outside(failure) })))
+    }
+
+    /// The bytes of a document that may be sent. `refused` gets the bytes as they stood when it may not.
+    fn check(&mut self, event: Event, refused: &mut Option<Bytes>) -> Result<Vec<u8>, Failure> {
+        let Event { id, mut content, lineage, .. } = event;
+        if content.document().is_none() {
+            let reason = match &content {
+                Content::Other(_, error) => error.to_string(),
+                Content::Unread(_) | Content::Json(_) => "no reason is known".to_owned(),
+            };
+            *refused = Some(content.bytes());
+            return Err(Failure::new(FailureKind::InvalidOutput, format!("not JSON: {reason}")));
+        }
+        let Content::Json(mut document) = content else { unreachable!("a document was just found") };
+        let rules = &self.pipeline.document;
+        if let Some(found) = Forbidden::first_in(&rules.forbid, &document) {
+            *refused = Some(document.json().into());
+            let message = format!("a string contains what [document] forbid names: {}", found.as_str());
+            return Err(Failure::new(FailureKind::Forbidden, message));
+        }
+        let with_id = rules.rules.id_field.is_some();
+        let document_id = if with_id { document_id(&self.stream, &id, lineage.text()) } else { String::new() };
+        let checked = rules.rules.check(&mut document, &document_id).map_err(|refusal| {
+            *refused = Some(document.json().into());
+            Failure::new(FailureKind::InvalidOutput, refusal.to_string())
+        })?;
+        for warning in &checked.warnings {
+            *self.report.warnings.entry(warning.as_str()).or_default() += 1;
+        }
+        self.report.repairs += u64::from(checked.repairs);
+        self.report.ids_overwritten += u64::from(checked.id_overwritten);
+        if checked.bytes.len() > DOCUMENT_BYTES_MAX {
+            let message =
+                format!("the document has {} bytes; Firehose takes 1,024,000 of one record", checked.bytes.len());
+            *refused = Some(checked.bytes.into());
+            return Err(Failure::new(FailureKind::Oversize, message));
+        }
+        Ok(checked.bytes)
+    }
+}
+
+/// The deterministic id of a document: the same record gives the same documents the same ids, however often it comes.
+fn document_id(stream: &str, event: &str, lineage: &str) -> String {
+    let mut id = String::with_capacity(stream.len() + 1 + event.len() + lineage.len());
+    if !stream.is_empty() {
+        id.push_str(stream);
+        id.push('/');
+    }
+    id.push_str(event);
+    id.push_str(lineage);
+    id
+}
+
+fn story(step: usize, failure: Failure, given: &Event, transformed: Transformed, run: &Run) -> Box<Failed> {
+    let input = given.content.bytes();
+    Box::new(Failed {
+        step: Some(step),
+        failure,
+        input: (input != run.entered).then_some(input),
+        log: transformed.log,
+        elapsed: transformed.elapsed,
+        memory_bytes: transformed.memory_bytes,
+    })
+}
+
+fn fresh_report(pipeline: &Pipeline) -> Report {
+    Report {
+        pipeline: pipeline.name.clone(),
+        steps: pipeline.steps.iter().map(|step| StepReport::new(&step.name, &step.plugin)).collect(),
+        ..Report::default()
+    }
+}
+
+impl Transformed {
+    /// What stands in for a call that was not made.
+    fn without_call() -> Transformed {
+        Transformed {
+            result: Ok(Vec::new()),
+            elapsed: Duration::ZERO,
+            memory_bytes: 0,
+            log: Vec::new(),
+            log_dropped: 0,
+        }
+    }
+}
