@@ -15,6 +15,23 @@ impl Document {
         self.write_node(self.root, out);
     }
 
+    /// How long [`Document::json`] would be, in bytes, found without writing it.
+    pub fn json_bytes(&self) -> usize {
+        self.node_bytes(self.root)
+    }
+
+    fn node_bytes(&self, index: u32) -> usize {
+        let node = self.node(index);
+        if !node.facts.has(Facts::DIRTY) {
+            return node.value.len();
+        }
+        let members = self.children(index).map(|child| {
+            let key = if node.kind == Kind::Object { self.node(child).key.len() + 3 } else { 0 };
+            key + self.node_bytes(child) + 1
+        });
+        members.sum::<usize>().max(1) + 1
+    }
+
     pub(crate) fn write_node(&self, index: u32, out: &mut Vec<u8>) {
         if let Some(text) = self.clean_text(index) {
             out.extend_from_slice(text);

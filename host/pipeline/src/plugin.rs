@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 
 /// One loaded plugin of one worker.
 pub trait Plugin: Send {
-    /// Transforms one event. Called once for each event that reaches the step; events may reach it in any order of batches,
-    /// and no state may be carried from one to the next.
+    /// Transforms one event. Called once for each event that reaches the step; no state may be carried from one to the next.
+    /// The event itself stays as it is: it is what a policy passes on, or a dead letter keeps, when the call fails.
     ///
     /// `deadline`: when the batch must be done; an event that is cut short by it is unsettled, not failed.
-    fn transform(&mut self, event: Event, deadline: Option<Instant>) -> Transformed;
+    fn transform(&mut self, event: &Event, deadline: Option<Instant>) -> Transformed;
+
+    /// Says whether to note which fields are read and written. Costs time, so the Lambda looks at one batch in a hundred.
+    fn observe_fields(&mut self, on: bool) {
+        let _ = on;
+    }
 
     /// The fields read and written since the last call, for the report. Nothing by default.
     fn take_fields(&mut self) -> Fields {

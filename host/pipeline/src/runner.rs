@@ -106,6 +106,11 @@ impl Runner {
         self.stream.push_str(stream);
     }
 
+    /// Says whether the steps note which fields they read and write.
+    pub fn observe_fields(&mut self, on: bool) {
+        self.plugins.iter_mut().for_each(|plugin| plugin.observe_fields(on));
+    }
+
     /// What happened at the steps and at the check since the last call. Settling is for the caller to count.
     pub fn take_report(&mut self) -> Report {
         let mut report = std::mem::replace(&mut self.report, fresh_report(&self.pipeline));
@@ -169,8 +174,8 @@ impl Runner {
             self.report.steps[step].skipped += 1;
             return self.policy(step, settings, failure, event, Transformed::without_call(), run);
         }
-        let given = event.clone();
-        let mut transformed = self.plugins[step].transform(event, run.deadline);
+        let given = event;
+        let mut transformed = self.plugins[step].transform(&given, run.deadline);
         self.count_call(step, &transformed);
         let result = std::mem::replace(&mut transformed.result, Ok(Vec::new()));
         let result = result.and_then(|outputs| self.accept(settings, outputs, &given));

@@ -1,0 +1,138 @@
+//! The types of `wit/transform.wit` as wasmtime lifts and lowers them, and how they become ours. They stop here.
+//!
+//! Written by hand, not generated: a generated import takes every path as a new `String` and looks every event up through
+//! `Any`; what is here reads paths in place. Loading a component compares each of these types with what it was built
+//! against, so a slip cannot go unseen.
+
+use crate::state::Held;
+use document::Value;
+use pipeline::{Failure, FailureKind, Level, Signal};
+use wasmtime::component::{ComponentType, Lift, Lower, Resource, WasmStr};
+
+pub(crate) const EVENTS: &str = "paddlewheel:transform/events@0.1.0";
+pub(crate) const TYPES: &str = "paddlewheel:transform/types@0.1.0";
+pub(crate) const LOG: &str = "paddlewheel:transform/log@0.1.0";
+pub(crate) const PLUGIN: &str = "paddlewheel:transform/plugin@0.1.0";
+
+/// The package's interfaces that the host offers.
+pub(crate) const OFFERED: [&str; 3] = [EVENTS, TYPES, LOG];
+
+/// `events.value` on its way to a plugin.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum ValueOut {
+    #[component(name = "null")]
+    Null,
+    #[component(name = "boolean")]
+    Boolean(bool),
+    #[component(name = "integer")]
+    Integer(i64),
+    #[component(name = "number")]
+    Number(f64),
+    #[component(name = "text")]
+    Text(String),
+    #[component(name = "json")]
+    Json(String),
+}
+
+impl From<Value<'_>> for ValueOut {
+    fn from(value: Value<'_>) -> ValueOut {
+        match value {
+            Value::Null => ValueOut::Null,
+            Value::Boolean(boolean) => ValueOut::Boolean(boolean),
+            Value::Integer(integer) => ValueOut::Integer(integer),
+            Value::Number(number) => ValueOut::Number(number),
+            Value::Text(text) => ValueOut::Text(text.into_owned()),
+            Value::Json(json) => ValueOut::Json(json.into_owned()),
+        }
+    }
+}
+
+/// `events.value` on its way from a plugin: texts stay in its memory.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum ValueIn {
+    #[component(name = "null")]
+    Null,
+    #[component(name = "boolean")]
+    Boolean(bool),
+    #[component(name = "integer")]
+    Integer(i64),
+    #[component(name = "number")]
+    Number(f64),
+    #[component(name = "text")]
+    Text(WasmStr),
+    #[component(name = "json")]
+    Json(WasmStr),
+}
+
+/// `types.output`.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct Output {
+    #[component(name = "event")]
+    pub(crate) event: Resource<Held>,
+    #[component(name = "route")]
+    pub(crate) route: Option<String>,
+}
+
+/// `types.failure`.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum PluginFailure {
+    #[component(name = "reject")]
+    Reject(String),
+    #[component(name = "retry")]
+    Retry(String),
+    #[component(name = "error")]
+    Error(String),
+}
+
+/// Longest message of a failure that is kept, in bytes: a stack trace fits, a data dump does not.
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+impl From<PluginFailure> for Signal {
+    fn from(failure: PluginFailure) -> Signal {
+        match failure {
+            PluginFailure::Reject(message) => Signal::Failed(Failure::new(FailureKind::Reject, cut(message))),
+            PluginFailure::Retry(message) => Signal::Retry(cut(message)),
+            PluginFailure::Error(message) => Signal::Failed(Failure::new(FailureKind::Error, cut(message))),
+        }
+    }
+}
+
+/// The text, cut at the bound on a character's edge.
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > MESSAGE_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(MESSAGE_BYTES_MAX));
+        text.push('…');
+    }
+    text
+}
+
+/// `log.level`.
+#[derive(ComponentType, Lift, Clone, Copy)]
+#[component(enum)]
+#[repr(u8)]
+#[allow(dead_code, reason = "made by lifting, out of a number")]
+pub(crate) enum LogLevel {
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+impl From<LogLevel> for Level {
+    fn from(level: LogLevel) -> Level {
+        match level {
+            LogLevel::Debug => Level::Debug,
+            LogLevel::Info => Level::Info,
+            LogLevel::Warn => Level::Warn,
+            LogLevel::Error => Level::Error,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! wasmtime's settings, the pool of instances, and the ticker that deadlines hang on.
+
+use crate::clock::TICK;
+use crate::code;
+use crate::state::State;
+use anyhow::{Context, Result, anyhow};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use wasmtime::component::Linker;
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// How time limits are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By the clock, through epochs: what runs in production (10 to 15 % dearer than no limit).
+    Epochs,
+    /// By counting instructions: the same input always ends the same way (30 to 40 % dearer). For tests, benches, fuzzing.
+    Fuel,
+}
+
+/// What plugins are told about the time, and where their randomness comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The machine's clock, and seeds from the operating system.
+    Real,
+    /// Always this many milliseconds since the Unix epoch, and seeds that depend on the event alone.
+    Fixed(u64),
+}
+
+/// How an engine is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How time limits are kept.
+    pub mode: Mode,
+    /// What plugins take for the time.
+    pub clock: Clock,
+    /// Instances alive at once: steps × workers, twice when a second release is loaded beside the first, and one to spare
+    /// a step for replacing.
+    pub instances: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { mode: Mode::Epochs, clock: Clock::Real, instances: INSTANCES_DEFAULT }
+    }
+}
+
+/// Enough for eight steps on four workers, with as many to spare.
+const INSTANCES_DEFAULT: u32 = 64;
+
+/// Core instances, memories and tables that one component may have. QuickJS components have three memories and about ten
+/// core instances (measured on componentize-qjs 0.4.5).
+const CORE_INSTANCES_MAX: u32 = 32;
+const MEMORIES_MAX: u32 = 4;
+const TABLES_MAX: u32 = 16;
+
+/// Elements of one table: SpiderMonkey needs 14,000.
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// Bytes of an instance's own bookkeeping: the largest component seen (SpiderMonkey) takes under 1 MiB.
+const INSTANCE_BYTES_MAX: usize = 4 << 20;
+
+/// Memory that a pool slot keeps resident when an instance ends, so that the next one need not fault it in: what a Rust or
+/// C plugin uses in all.
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+
+/// Stack of a guest. Beyond it the call traps.
+const STACK_BYTES_MAX: usize = 512 << 10;
+
+/// Part of the fingerprint: raise it when a setting here changes what compiled code assumes.
+const SETTINGS_VERSION: u32 = 1;
+
+/// One set-up of wasmtime, shared by all plugins of a process. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) linker: Linker<State>,
+    pub(crate) settings: Settings,
+    _ticker: Option<Ticker>,
+}
+
+impl Engine {
+    /// An engine with its pool of instances.
+    ///
+    /// # Errors
+    /// The address space for the pool cannot be had.
+    pub fn new(settings: &Settings) -> Result<Engine> {
+        let wasmtime = wasmtime::Engine::new(&config(settings))
+            .map_err(|error| anyhow!("{error:#}"))
+            .with_context(|| format!("set up the engine for {} instances", settings.instances))?;
+        let linker = code::linker(&wasmtime).map_err(|error| anyhow!("link the contract: {error:#}"))?;
+        let ticker = (settings.mode == Mode::Epochs).then(|| Ticker::start(wasmtime.clone())).transpose()?;
+        Ok(Engine { inner: Arc::new(Inner { wasmtime, linker, settings: *settings, _ticker: ticker }) })
+    }
+
+    /// Names the engine that compiled code is for: the same with and without the compiler, another for another wasmtime,
+    /// target or setting. 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let mode = match self.inner.settings.mode {
+            Mode::Epochs => "epochs",
+            Mode::Fuel => "fuel",
+        };
+        hash.update(format!("wasmtime {WASMTIME_VERSION} {} {mode} {SETTINGS_VERSION}", std::env::consts::ARCH));
+        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string succeeds");
+            text
+        })
+    }
+}
+
+/// The version that `Cargo.toml` pins.
+const WASMTIME_VERSION: &str = "48.0.8";
+
+fn config(settings: &Settings) -> Config {
+    let mut config = Config::new();
+    // Per-event calls cost 282 ns without it and 1,170 ns with it (measured); nothing here is asynchronous.
+    config.concurrency_support(false);
+    #[cfg(feature = "compiler")]
+    config.cranelift_opt_level(OptLevel::Speed);
+    #[cfg(not(feature = "compiler"))]
+    let _ = OptLevel::Speed;
+    config.epoch_interruption(settings.mode == Mode::Epochs);
+    config.consume_fuel(settings.mode == Mode::Fuel);
+    config.max_wasm_stack(STACK_BYTES_MAX);
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(settings.instances)
+        .total_core_instances(settings.instances * CORE_INSTANCES_MAX)
+        .total_memories(settings.instances * MEMORIES_MAX)
+        .total_tables(settings.instances * TABLES_MAX)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .max_component_instance_size(INSTANCE_BYTES_MAX)
+        .max_core_instance_size(INSTANCE_BYTES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// Raises the epoch every [`TICK`] until it is dropped.
+struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: wasmtime::Engine) -> Result<Ticker> {
+        let (stop, stopped) = mpsc::channel();
+        let tick = move || {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                engine.increment_epoch();
+            }
+        };
+        let thread = std::thread::Builder::new().name("epochs".into()).spawn(tick).context("start the epoch ticker")?;
+        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It only raises a number: nothing in it can panic.
+            let _ = thread.join();
+        }
+    }
+}

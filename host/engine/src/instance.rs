@@ -1,0 +1,280 @@
+//! One instance of a plugin: its store, and one call at a time.
+
+use crate::bindings::{Output as PluginOutput, PLUGIN, PluginFailure};
+use crate::clock::Interrupted;
+use crate::code::LoadError;
+use crate::engine::{Clock, Mode};
+use crate::loaded::Step;
+use crate::state::{Held, HostStop, State};
+use crate::wasi::{self, Exit, SleptTooLong, Wasi};
+use pipeline::{Event, Failure, FailureKind, Level, Output, Signal};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wasmtime::component::{Resource, TypedFunc};
+use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
+
+type Transform = TypedFunc<(Resource<Held>,), (Result<Vec<PluginOutput>, PluginFailure>,)>;
+type Init = TypedFunc<(String,), (Result<(), String>,)>;
+
+/// CPU time for `init`, of every plugin: an interpreter starts and reads its script within it, and a cold start has 10 s.
+const INIT_TIME: Duration = Duration::from_secs(2);
+
+/// Instructions that stand for one millisecond in fuel mode: about what optimised guest code runs in one.
+const FUEL_PER_MS: u64 = 1_000_000;
+
+/// Bytes a plugin may pass in one call to the host: a whole document, and room.
+const HOSTCALL_BYTES_MAX: usize = 64 << 20;
+
+/// Handles an instance may have kept when a call ends. A runtime that collects garbage now and then keeps a few.
+const HANDLES_LEFT_MAX: i64 = 64;
+
+/// Lines that a plugin prints are kept within the step's limit of log lines; this bounds one of them, in bytes.
+const PRINTED_LINE_BYTES_MAX: usize = 4 << 10;
+
+pub(crate) struct Instance {
+    pub(crate) store: Store<State>,
+    transform: Transform,
+    /// Calls so far.
+    calls: u64,
+}
+
+/// How a call ended without outputs.
+pub(crate) enum CallError {
+    /// The event fails, or is to be tried again; the instance may be used again.
+    Signal(Signal),
+    /// The instance is broken: a trap or an uncaught exception. Another try in a fresh one is due.
+    Broken(Failure),
+    /// The instance is broken, and another try would end the same way: a limit was reached.
+    Spent(Signal),
+}
+
+impl Instance {
+    /// Starts an instance and calls `init`.
+    pub(crate) fn start(step: &Step) -> Result<Instance, LoadError> {
+        let mut store = store(step);
+        let now = Instant::now();
+        begin(&mut store, step, "", now, INIT_TIME, None);
+        let pre = &step.pre;
+        let started = pre.instantiate(&mut store);
+        let instance = started.map_err(|error| LoadError::Start(broken(&store, error).message))?;
+        let plugin = instance.get_export_index(&mut store, None, PLUGIN);
+        let missing = |what: &str| LoadError::NoPlugin(format!("{what} is missing"));
+        let plugin = plugin.ok_or_else(|| missing("the interface"))?;
+        let export = |store: &mut Store<State>, name| instance.get_export_index(store, Some(&plugin), name);
+        let init = export(&mut store, "init").ok_or_else(|| missing("`init`"))?;
+        let transform = export(&mut store, "transform").ok_or_else(|| missing("`transform`"))?;
+        let wrong = |error: wasmtime::Error| LoadError::NoPlugin(format!("{error:#}"));
+        let init: Init = instance.get_typed_func(&mut store, init).map_err(wrong)?;
+        let transform: Transform = instance.get_typed_func(&mut store, transform).map_err(wrong)?;
+        match init.call(&mut store, (step.config.clone(),)) {
+            Ok((Ok(()),)) => Ok(Instance { store, transform, calls: 0 }),
+            Ok((Err(reason),)) => Err(LoadError::Init(reason)),
+            Err(error) => Err(LoadError::InitBroke(broken(&store, error).message)),
+        }
+    }
+
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.calls == 0
+    }
+
+    /// Whether the instance may serve another event.
+    pub(crate) fn is_healthy(&self) -> bool {
+        let state = self.store.data();
+        state.handles_left() <= HANDLES_LEFT_MAX && !state.limiter.is_high() && !state.is_worn_out()
+    }
+
+    /// One call of `transform`.
+    pub(crate) fn call(
+        &mut self,
+        step: &Step,
+        event: Event,
+        now: Instant,
+        batch_ends: Option<Instant>,
+    ) -> Result<Vec<Output>, CallError> {
+        self.calls += 1;
+        begin(&mut self.store, step, &event.id, now, step.limits.time, batch_ends);
+        let rep = self.store.data_mut().lend(event).map_err(|error| classify(&self.store, error))?;
+        let answer = self.transform.call(&mut self.store, (Resource::new_own(rep),));
+        take_printed(&mut self.store);
+        match answer {
+            Ok((Ok(outputs),)) => self.accept(outputs),
+            Ok((Err(PluginFailure::Error(message)),)) => match Signal::from(PluginFailure::Error(message)) {
+                Signal::Failed(failure) => Err(CallError::Broken(failure)),
+                signal @ (Signal::Retry(_) | Signal::Unsettled(_)) => Err(CallError::Signal(signal)),
+            },
+            Ok((Err(failure),)) => Err(CallError::Signal(failure.into())),
+            Err(error) => Err(classify(&self.store, error)),
+        }
+    }
+
+    /// Takes the outputs back, within the step's limits.
+    fn accept(&mut self, outputs: Vec<PluginOutput>) -> Result<Vec<Output>, CallError> {
+        let state = self.store.data_mut();
+        let limits = *state.limits();
+        let fail = |kind, message: String| Err(CallError::Signal(Signal::Failed(Failure::new(kind, message))));
+        let too_many = outputs.len() > limits.outputs as usize;
+        let count = outputs.len();
+        let mut taken = Vec::with_capacity(count.min(limits.outputs as usize));
+        let mut bytes = 0u64;
+        for output in outputs {
+            // Every handle is taken back, those of a refused answer too.
+            let event = match state.take(output.event.rep()) {
+                Ok(event) => event,
+                Err(error) => return Err(CallError::Broken(Failure::new(FailureKind::Trap, error.to_string()))),
+            };
+            bytes += output_bytes(&event);
+            if !too_many {
+                taken.push(Output { event, route: output.route });
+            }
+        }
+        if too_many {
+            return fail(
+                FailureKind::InvalidOutput,
+                format!("{count} outputs; the limit is {} (limits.outputs)", limits.outputs),
+            );
+        }
+        if bytes > limits.output_bytes {
+            let message =
+                format!("outputs of {bytes} bytes; the limit is {} (limits.output_bytes)", limits.output_bytes);
+            return fail(FailureKind::Oversize, message);
+        }
+        Ok(taken)
+    }
+}
+
+fn output_bytes(event: &Event) -> u64 {
+    match &event.content {
+        pipeline::Content::Json(document) => document.json_bytes() as u64,
+        pipeline::Content::Unread(bytes) | pipeline::Content::Other(bytes, _) => bytes.len() as u64,
+    }
+}
+
+fn store(step: &Step) -> Store<State> {
+    let random = match step.engine.settings.clock {
+        Clock::Real => {
+            wasi::Random::Host(|bytes| getrandom::fill(bytes).map_err(|error| wasmtime::Error::msg(error.to_string())))
+        }
+        Clock::Fixed(_) => wasi::Random::Seeded,
+    };
+    let settings = wasi::Settings {
+        random,
+        sleep_max: step.limits.time,
+        lines_max: step.limits.log_lines,
+        line_bytes_max: PRINTED_LINE_BYTES_MAX,
+    };
+    let state = State::new(step.limits, step.scope.clone(), Wasi::new(settings));
+    let mut store = Store::new(&step.engine.wasmtime, state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    if step.engine.settings.mode == Mode::Epochs {
+        store.epoch_deadline_callback(|mut store| {
+            store.data_mut().watch.tick().map(|()| UpdateDeadline::Continue(1)).map_err(wasmtime::Error::from)
+        });
+    }
+    store
+}
+
+/// Sets up the limits of one call.
+fn begin(
+    store: &mut Store<State>,
+    step: &Step,
+    event: &str,
+    now: Instant,
+    limit: Duration,
+    batch_ends: Option<Instant>,
+) {
+    store.data_mut().begin_call();
+    store.data_mut().watch.start(now, limit, batch_ends);
+    match step.engine.settings.mode {
+        Mode::Epochs => store.set_epoch_deadline(1),
+        Mode::Fuel => {
+            let fuel = (limit.as_millis() as u64).saturating_mul(FUEL_PER_MS);
+            store.set_fuel(fuel).expect("fuel is on in this mode");
+        }
+    }
+    if step.wasi {
+        let (now_ms, seed) = match step.engine.settings.clock {
+            Clock::Real => (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64, 0),
+            Clock::Fixed(now_ms) => (now_ms, seed_of(event)),
+        };
+        store.data_mut().wasi.begin_call(now_ms, seed);
+    }
+}
+
+/// A seed that depends on the event alone (FNV-1a of its id), so that the same event always meets the same randomness.
+fn seed_of(event: &str) -> u64 {
+    event.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}
+
+/// What the plugin printed becomes lines of its log.
+fn take_printed(store: &mut Store<State>) {
+    let state = store.data_mut();
+    let (lines, dropped) = state.wasi.take_lines();
+    for line in lines {
+        let level = match line.stream {
+            wasi::Stream::Stdout => Level::Info,
+            wasi::Stream::Stderr => Level::Warn,
+        };
+        state.log(level, &line.text);
+    }
+    state.log_dropped += dropped;
+}
+
+/// What an error of a call means.
+fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
+    if let Some(HostStop(failure)) = error.downcast_ref::<HostStop>() {
+        return CallError::Spent(Signal::Failed(failure.clone()));
+    }
+    match error.downcast_ref::<Interrupted>() {
+        Some(Interrupted::BatchOver) => {
+            return CallError::Spent(Signal::Unsettled("the batch ran out of time in the middle of the event".into()));
+        }
+        Some(Interrupted::TimeLimit) => return CallError::Spent(timeout(store)),
+        None => {}
+    }
+    if matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) || error.is::<SleptTooLong>() {
+        return CallError::Spent(timeout(store));
+    }
+    let text = error.root_cause().to_string();
+    if text.contains("store handle limit exceeded") {
+        return CallError::Spent(Signal::Unsettled(format!("the host is out of handles: {text}")));
+    }
+    let failure = broken(store, error);
+    match failure.kind {
+        FailureKind::Memory => CallError::Spent(Signal::Failed(failure)),
+        _ => CallError::Broken(failure),
+    }
+}
+
+fn timeout(store: &Store<State>) -> Signal {
+    let ms = store.data().limits().time.as_millis();
+    Signal::Failed(Failure::new(
+        FailureKind::Timeout,
+        format!("still running after its limit of {ms} ms of CPU time (limits.time_ms)"),
+    ))
+}
+
+/// A trap in words, with the guest's backtrace.
+fn broken(store: &Store<State>, error: wasmtime::Error) -> Failure {
+    if store.data().limiter.was_refused() {
+        let mib = store.data().limits().memory_mib;
+        return Failure::new(
+            FailureKind::Memory,
+            format!("it asked for more than its {mib} MiB of memory (limits.memory_mib)"),
+        );
+    }
+    if let Some(Exit { ok }) = error.downcast_ref::<Exit>() {
+        let how = if *ok { "success" } else { "failure" };
+        return Failure::new(FailureKind::Trap, format!("the plugin ended itself (exit, {how})"));
+    }
+    if error.is::<Interrupted>() || matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) {
+        return Failure::new(FailureKind::Timeout, "it was still running after its time limit");
+    }
+    let mut message = error.root_cause().to_string();
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
+        for frame in backtrace.frames() {
+            let offset = frame.module_offset().map_or(String::new(), |offset| format!(" (0x{offset:x})"));
+            message.push_str(&format!("\n  at {}{offset}", frame.func_name().unwrap_or("?")));
+        }
+    }
+    Failure::new(FailureKind::Trap, crate::bindings::cut(message))
+}

@@ -1,0 +1,24 @@
+//! Runs one plugin inside its limits. The only crate that knows wasmtime.
+//!
+//! Layout: `engine` (wasmtime's settings and the epoch ticker), `code` (compile, precompile, load, what may be imported),
+//! `loaded` (a step ready to run, tried once), `step` (`pipeline::Plugin`: calls, second tries, replaced instances),
+//! `instance` (one store and one call), `state` (what the host holds during a call), `events` and `log` (the contract's
+//! imports), `bindings` (WIT's types and ours), `limiter` (memory), `clock` (CPU time), `fields` (what was read and
+//! written), `wasi` (a made-up system for language runtimes).
+
+mod bindings;
+mod clock;
+mod code;
+mod engine;
+mod events;
+mod fields;
+mod instance;
+mod limiter;
+mod loaded;
+mod state;
+mod step;
+mod wasi;
+
+pub use code::{Code, Imports, LoadError};
+pub use engine::{Clock, Engine, Mode, Settings};
+pub use loaded::Loaded;

@@ -1,0 +1,58 @@
+//! A step ready to run: code, config and limits, tried once.
+
+use crate::code::{Code, LoadError};
+use crate::engine::{Engine, Inner};
+use crate::instance::Instance;
+use crate::state::State;
+use crate::step::StepPlugin;
+use document::Scope;
+use pipeline::Plugin;
+use pipeline::settings::{Isolation, Limits, Step as StepSettings};
+use std::sync::Arc;
+use wasmtime::component::InstancePre;
+
+/// A step whose plugin starts and accepts its config. Cheap to clone.
+#[derive(Clone)]
+pub struct Loaded {
+    step: Arc<Step>,
+}
+
+/// What all instances of a step share.
+pub(crate) struct Step {
+    pub(crate) engine: Arc<Inner>,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) config: String,
+    pub(crate) limits: Limits,
+    pub(crate) scope: Option<Arc<Scope>>,
+    pub(crate) isolation: Isolation,
+    pub(crate) wasi: bool,
+}
+
+impl Engine {
+    /// Loads a step: links its plugin, starts one instance and calls `init` with `config`, which is JSON with its secrets
+    /// filled in.
+    ///
+    /// # Errors
+    /// The plugin does not fit the contract, cannot be started within the step's limits, or refuses the config.
+    pub fn load(&self, code: &Code, settings: &StepSettings, config: &str) -> Result<Loaded, LoadError> {
+        let pre = self.inner.linker.instantiate_pre(&code.component);
+        let step = Step {
+            engine: Arc::clone(&self.inner),
+            pre: pre.map_err(|error| LoadError::NoPlugin(crate::code::first_lines(&format!("{error:#}"))))?,
+            config: config.to_owned(),
+            limits: settings.limits,
+            scope: settings.scope.clone(),
+            isolation: settings.isolation,
+            wasi: code.imports.wasi,
+        };
+        Instance::start(&step)?;
+        Ok(Loaded { step: Arc::new(step) })
+    }
+}
+
+impl Loaded {
+    /// The step for one worker: instances are made when they are needed.
+    pub fn plugin(&self) -> Box<dyn Plugin> {
+        Box::new(StepPlugin::new(Arc::clone(&self.step)))
+    }
+}

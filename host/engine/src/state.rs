@@ -1,0 +1,196 @@
+//! What the host holds while a plugin runs: the events of the current call, its bounds, its log.
+//!
+//! A plugin's handle leads to a number here (a *rep*). Reps count up and are never used twice in a store, so a handle that
+//! a plugin kept from an earlier call leads nowhere, and never to another event.
+
+use crate::clock::Watch;
+use crate::fields::Noted;
+use crate::limiter::Limiter;
+use crate::wasi::Wasi;
+use document::{Document, Scope};
+use pipeline::settings::Limits;
+use pipeline::{Event, Failure, FailureKind, LogLine};
+use std::fmt;
+use std::sync::Arc;
+
+/// Events a plugin may hold at once in one call.
+const LIVE_EVENTS_MAX: usize = 10_000;
+
+/// Bytes the host holds for the events of one call, copies and changes included.
+const HELD_BYTES_MAX: usize = 64 << 20;
+
+/// Nodes of documents that the host looks at for one event: epochs do not interrupt the host, so its work is bounded by
+/// count. 5 million take about 20 ms.
+const WORK_MAX: u64 = 5_000_000;
+
+/// Longest log line kept, in bytes.
+const LOG_LINE_BYTES_MAX: usize = 4 << 10;
+
+/// One event that a plugin holds.
+pub(crate) struct Held {
+    pub(crate) event: Event,
+    /// The visible part, for a step that may not see everything; made when asked for, gone after a change.
+    pub(crate) view: Option<Box<Document>>,
+}
+
+/// A bound or a permission that ends the call: the plugin cannot swallow it.
+#[derive(Debug)]
+pub(crate) struct HostStop(pub(crate) Failure);
+
+impl fmt::Display for HostStop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::error::Error for HostStop {}
+
+/// Ends the call with a failure of a kind.
+pub(crate) fn stop<T>(kind: FailureKind, message: impl Into<String>) -> wasmtime::Result<T> {
+    Err(HostStop(Failure::new(kind, message)).into())
+}
+
+/// The state of one store.
+pub(crate) struct State {
+    pub(crate) limiter: Limiter,
+    pub(crate) watch: Watch,
+    pub(crate) wasi: Wasi,
+    pub(crate) scope: Option<Arc<Scope>>,
+    limits: Limits,
+    /// The events of this call; a rep is an index behind `base`.
+    events: Vec<Option<Held>>,
+    base: u32,
+    /// Handles the plugin has that the host gave it, in this call and before.
+    handles: i64,
+    held_bytes: usize,
+    work: u64,
+    pub(crate) log: Vec<LogLine>,
+    pub(crate) log_dropped: u64,
+    pub(crate) noted: Option<Noted>,
+    /// Where paths and texts are copied to from the plugin's memory, so that no call allocates for them.
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+impl State {
+    pub(crate) fn new(limits: Limits, scope: Option<Arc<Scope>>, wasi: Wasi) -> State {
+        State {
+            limiter: Limiter::new(limits.memory_mib),
+            watch: Watch::default(),
+            wasi,
+            scope,
+            limits,
+            events: Vec::new(),
+            base: 0,
+            handles: 0,
+            held_bytes: 0,
+            work: 0,
+            log: Vec::new(),
+            log_dropped: 0,
+            noted: None,
+            path: String::new(),
+            text: String::new(),
+        }
+    }
+
+    /// Begins a call: nothing of the last one can be reached any more.
+    pub(crate) fn begin_call(&mut self) {
+        self.base += self.events.len() as u32;
+        self.events.clear();
+        self.held_bytes = 0;
+        self.work = 0;
+        self.log.clear();
+        self.log_dropped = 0;
+        self.limiter.begin_call();
+    }
+
+    /// Whether reps may run out in the next call.
+    pub(crate) fn is_worn_out(&self) -> bool {
+        self.base > u32::MAX / 2
+    }
+
+    /// Handles that the plugin did not give back.
+    pub(crate) fn handles_left(&self) -> i64 {
+        self.handles.max(0) + i64::from(self.wasi.handles())
+    }
+
+    /// Gives the plugin an event; the rep is for its handle.
+    pub(crate) fn lend(&mut self, event: Event) -> wasmtime::Result<u32> {
+        if self.events.len() >= LIVE_EVENTS_MAX && self.events.iter().flatten().count() >= LIVE_EVENTS_MAX {
+            return stop(FailureKind::InvalidOutput, "the plugin holds more than 10,000 events at once");
+        }
+        self.hold(event.content.held_bytes())?;
+        let rep = self.base + self.events.len() as u32;
+        self.events.push(Some(Held { event, view: None }));
+        self.handles += 1;
+        Ok(rep)
+    }
+
+    /// Counts bytes that the host now holds for this call.
+    pub(crate) fn hold(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.held_bytes += bytes;
+        if self.held_bytes > HELD_BYTES_MAX {
+            return stop(FailureKind::Memory, "the events of one call take more than 64 MiB in the host");
+        }
+        Ok(())
+    }
+
+    /// The event behind a rep.
+    #[inline]
+    pub(crate) fn held(&mut self, rep: u32) -> wasmtime::Result<&mut Held> {
+        let index = rep.wrapping_sub(self.base) as usize;
+        match self.events.get_mut(index) {
+            Some(Some(held)) => Ok(held),
+            _ => Err(wasmtime::Error::msg("the plugin used the handle of an event that it no longer holds")),
+        }
+    }
+
+    /// Takes the event behind a rep back.
+    pub(crate) fn take(&mut self, rep: u32) -> wasmtime::Result<Event> {
+        let index = rep.wrapping_sub(self.base) as usize;
+        match self.events.get_mut(index).and_then(Option::take) {
+            Some(held) => {
+                self.handles -= 1;
+                self.work += held_work(&held);
+                Ok(held.event)
+            }
+            None => Err(wasmtime::Error::msg("the plugin returned the handle of an event that it no longer holds")),
+        }
+    }
+
+    /// The plugin dropped a handle. One of an earlier call is nobody's any more.
+    pub(crate) fn drop_handle(&mut self, rep: u32) {
+        self.handles -= 1;
+        if let Some(slot) = self.events.get_mut(rep.wrapping_sub(self.base) as usize) {
+            self.held_bytes =
+                self.held_bytes.saturating_sub(slot.take().map_or(0, |held| held.event.content.held_bytes()));
+        }
+    }
+
+    /// Counts work done for this event: nodes looked at, or bytes written.
+    #[inline]
+    pub(crate) fn work(&mut self, amount: u64) -> wasmtime::Result<()> {
+        self.work += amount;
+        if self.work > WORK_MAX {
+            return stop(FailureKind::Timeout, "the plugin asked for more of the host's work than one event may cause");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn log(&mut self, level: pipeline::Level, message: &str) {
+        if self.log.len() >= self.limits.log_lines as usize {
+            self.log_dropped += 1;
+            return;
+        }
+        let end = message.floor_char_boundary(LOG_LINE_BYTES_MAX);
+        self.log.push(LogLine { level, message: message[..end].to_owned() });
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+fn held_work(held: &Held) -> u64 {
+    held.view.as_ref().map_or(0, |view| view.visited())
+}

@@ -1,0 +1,108 @@
+//! A step of one worker: calls, a second try after a trap, and instances that are replaced before they do harm.
+
+use crate::fields::Noted;
+use crate::instance::{CallError, Instance};
+use crate::loaded::Step;
+use pipeline::settings::Isolation;
+use pipeline::{Event, Fields, LogLine, Output, Plugin, Signal, Transformed};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) struct StepPlugin {
+    step: Arc<Step>,
+    instance: Option<Instance>,
+    noted: Option<Noted>,
+}
+
+/// One try and what it leaves behind.
+struct Try {
+    result: Result<Vec<Output>, CallError>,
+    memory_bytes: u64,
+    log: Vec<LogLine>,
+    log_dropped: u64,
+    was_fresh: bool,
+}
+
+impl StepPlugin {
+    pub(crate) fn new(step: Arc<Step>) -> StepPlugin {
+        StepPlugin { step, instance: None, noted: None }
+    }
+
+    fn attempt(&mut self, event: &Event, now: Instant, batch_ends: Option<Instant>) -> Try {
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => match Instance::start(&self.step) {
+                Ok(instance) => instance,
+                // It started when it was loaded: what is wrong now is the host's, a full pool for instance.
+                Err(error) => {
+                    let reason = format!("the host could not start an instance: {error}");
+                    let result = Err(CallError::Spent(Signal::Unsettled(reason)));
+                    return Try { result, memory_bytes: 0, log: Vec::new(), log_dropped: 0, was_fresh: true };
+                }
+            },
+        };
+        let was_fresh = instance.is_fresh();
+        instance.store.data_mut().noted = self.noted.take();
+        let result = instance.call(&self.step, event.clone(), now, batch_ends);
+        let state = instance.store.data_mut();
+        self.noted = state.noted.take();
+        let done = Try {
+            result,
+            memory_bytes: state.limiter.used() as u64,
+            log: std::mem::take(&mut state.log),
+            log_dropped: state.log_dropped,
+            was_fresh,
+        };
+        let reusable = matches!(done.result, Ok(_) | Err(CallError::Signal(_)));
+        if reusable && self.step.isolation == Isolation::Shared && instance.is_healthy() {
+            self.instance = Some(instance);
+        }
+        done
+    }
+}
+
+impl Plugin for StepPlugin {
+    fn transform(&mut self, event: &Event, deadline: Option<Instant>) -> Transformed {
+        let started = Instant::now();
+        if deadline.is_some_and(|deadline| started >= deadline) {
+            return unsettled("the batch ran out of time before the event's turn");
+        }
+        let mut done = self.attempt(event, started, deadline);
+        if matches!(done.result, Err(CallError::Broken(_))) && !done.was_fresh {
+            // Its outcome must not depend on what its neighbours left in the instance.
+            done = self.attempt(event, Instant::now(), deadline);
+        }
+        let result = done.result.map_err(|error| match error {
+            CallError::Signal(signal) | CallError::Spent(signal) => signal,
+            CallError::Broken(failure) => Signal::Failed(failure),
+        });
+        Transformed {
+            result,
+            elapsed: started.elapsed(),
+            memory_bytes: done.memory_bytes,
+            log: done.log,
+            log_dropped: done.log_dropped,
+        }
+    }
+
+    fn observe_fields(&mut self, on: bool) {
+        match on {
+            true => self.noted = Some(self.noted.take().unwrap_or_default()),
+            false => self.noted = None,
+        }
+    }
+
+    fn take_fields(&mut self) -> Fields {
+        self.noted.as_mut().map(Noted::take).unwrap_or_default()
+    }
+}
+
+fn unsettled(reason: &str) -> Transformed {
+    Transformed {
+        result: Err(Signal::Unsettled(reason.to_owned())),
+        elapsed: std::time::Duration::ZERO,
+        memory_bytes: 0,
+        log: Vec::new(),
+        log_dropped: 0,
+    }
+}
