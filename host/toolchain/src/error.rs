@@ -1,0 +1,106 @@
+//! Why a plugin could not be built, in kinds that a program can act on and words that an author can.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::Language;
+
+/// Why a plugin could not be built. The text says what to do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The folder holds no plugin in a language that is supported.
+    Unsupported {
+        /// The folder that was looked at.
+        folder: PathBuf,
+    },
+    /// The folder is in a supported language, but is not a plugin.
+    NotAPlugin {
+        /// The folder that was looked at.
+        folder: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The compiler cannot compile for WebAssembly yet.
+    MissingTarget {
+        /// The target's name.
+        target: String,
+        /// The one command that brings it.
+        command: String,
+    },
+    /// A program that the build needs cannot be run.
+    MissingTool {
+        /// The program.
+        tool: String,
+        /// Where it comes from, or why it did not run.
+        hint: String,
+    },
+    /// The compiler refused the source.
+    Compile {
+        /// The compiler's messages, unchanged. Empty when they were shown already.
+        messages: String,
+    },
+    /// What the compiler made cannot become a component of the contract.
+    Encode {
+        /// Why not.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    Io {
+        /// What was tried, to complete "failed to …".
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl BuildError {
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> BuildError {
+        let doing = doing.into();
+        move |source| BuildError::Io { doing, source }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::Unsupported { folder } => {
+                write!(f, "{} is not a plugin: it needs one of these files:", folder.display())?;
+                for language in Language::ALL {
+                    write!(f, " {} ({})", language.marker(), language.name())?;
+                }
+                Ok(())
+            }
+            BuildError::NotAPlugin { folder, reason } => {
+                write!(f, "{} is not a plugin: {reason}", folder.display())
+            }
+            BuildError::MissingTarget { target, command } => {
+                write!(f, "the compiler lacks the target {target}; run: {command}")
+            }
+            BuildError::MissingTool { tool, hint } => write!(f, "cannot run {tool}: {hint}"),
+            BuildError::Compile { messages } if messages.is_empty() => {
+                write!(f, "the plugin does not compile")
+            }
+            BuildError::Compile { messages } => {
+                write!(f, "the plugin does not compile:\n{}", messages.trim_end())
+            }
+            BuildError::Encode { reason } => write!(f, "the plugin is not a component: {reason}"),
+            BuildError::Io { doing, source: _ } => write!(f, "failed to {doing}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            BuildError::Io { source, .. } => Some(source),
+            BuildError::Unsupported { .. }
+            | BuildError::NotAPlugin { .. }
+            | BuildError::MissingTarget { .. }
+            | BuildError::MissingTool { .. }
+            | BuildError::Compile { .. }
+            | BuildError::Encode { .. } => None,
+        }
+    }
+}

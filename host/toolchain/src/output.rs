@@ -1,0 +1,37 @@
+//! Files in and out: read whole, written whole, and left alone when nothing changed.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use crate::BuildError;
+
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
+    fs::read(path).map_err(BuildError::io(format!("read {}", path.display())))
+}
+
+/// Writes a file so that a reader sees the old content or the new, never a part. Gives false, and leaves the file and its
+/// time alone, when it holds these bytes already.
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(BuildError::io(format!("make {}", folder.display())))?;
+    // Two builds at once must not write to one temporary file.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
+    fs::write(&temporary, bytes).map_err(BuildError::io(format!("write {}", temporary.display())))?;
+    fs::rename(&temporary, path).map_err(BuildError::io(format!("write {}", path.display())))?;
+    Ok(true)
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,80 @@
+//! The part of an event that a plugin's logic works on, apart from the host, so that the logic can be tested natively.
+
+use crate::{Event, Value};
+
+/// Reading and changing fields. [`Event`] has all of this by itself; write a function over `Fields` to test it with
+/// `testing::Fake` and without a host. What each method does stands with [`Event`].
+pub trait Fields: Sized {
+    /// See [`Event::get`].
+    fn get(&self, path: &str) -> Option<Value>;
+    /// See [`Event::text`].
+    fn text(&self, path: &str) -> Option<String>;
+    /// See [`Event::has`].
+    fn has(&self, path: &str) -> bool;
+    /// See [`Event::keys`].
+    fn keys(&self, path: &str) -> Vec<String>;
+    /// See [`Event::length`].
+    fn length(&self, path: &str) -> Option<u32>;
+    /// See [`Event::expand`].
+    fn expand(&self, pattern: &str) -> Vec<String>;
+    /// See [`Event::set`].
+    ///
+    /// # Errors
+    ///
+    /// The host's reason.
+    fn set(&self, path: &str, value: &Value) -> Result<(), String>;
+    /// See [`Event::set_text`].
+    ///
+    /// # Errors
+    ///
+    /// The host's reason.
+    fn set_text(&self, path: &str, text: &str) -> Result<(), String>;
+    /// See [`Event::remove`].
+    fn remove(&self, pattern: &str) -> u32;
+    /// See [`Event::rename`].
+    fn rename(&self, path: &str, to: &str) -> bool;
+    /// See [`Event::json`].
+    fn json(&self) -> Option<String>;
+    /// See [`Event::copy`].
+    #[must_use]
+    fn copy(&self) -> Self;
+}
+
+impl Fields for Event {
+    fn get(&self, path: &str) -> Option<Value> {
+        Event::get(self, path)
+    }
+    fn text(&self, path: &str) -> Option<String> {
+        Event::text(self, path)
+    }
+    fn has(&self, path: &str) -> bool {
+        Event::has(self, path)
+    }
+    fn keys(&self, path: &str) -> Vec<String> {
+        Event::keys(self, path)
+    }
+    fn length(&self, path: &str) -> Option<u32> {
+        Event::length(self, path)
+    }
+    fn expand(&self, pattern: &str) -> Vec<String> {
+        Event::expand(self, pattern)
+    }
+    fn set(&self, path: &str, value: &Value) -> Result<(), String> {
+        Event::set(self, path, value)
+    }
+    fn set_text(&self, path: &str, text: &str) -> Result<(), String> {
+        Event::set_text(self, path, text)
+    }
+    fn remove(&self, pattern: &str) -> u32 {
+        Event::remove(self, pattern)
+    }
+    fn rename(&self, path: &str, to: &str) -> bool {
+        Event::rename(self, path, to)
+    }
+    fn json(&self) -> Option<String> {
+        Event::json(self)
+    }
+    fn copy(&self) -> Self {
+        Event::copy(self)
+    }
+}
