@@ -1,11 +1,12 @@
 //! Changing a document: set, remove, rename. Only links and a few added bytes change; the source never does.
 
 use crate::find::Found;
+use crate::keys;
 use crate::number::{self, NotFinite};
 use crate::parse::{self, DEPTH_MAX, ParseError};
 use crate::path::{Path, Pattern, Segment};
 use crate::read::Value;
-use crate::scope::{Cover, Denied, Scope, name_of};
+use crate::scope::{Cover, Denied, Scope, denied, name_of};
 use crate::text;
 use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
 use std::fmt;
@@ -70,7 +71,7 @@ impl Document {
     pub fn set(&mut self, path: &Path<'_>, value: &Value<'_>, scope: Option<&Scope>) -> Result<(), EditError> {
         let segments = &path.segments[..];
         if let Some(scope) = scope {
-            self.permit_write(segments, scope)?;
+            self.permit_write(segments, scope).map_err(EditError::Denied)?;
         }
         let found = self.find_all(segments);
         if found.exact.is_empty() && found.beyond.is_empty() {
@@ -127,10 +128,7 @@ impl Document {
             if scope.readable(&name) != Cover::All || scope.writable(&name) != Cover::All {
                 return Err(denied(&path.segments));
             }
-            self.permit_write(&to.segments, scope).map_err(|error| match error {
-                EditError::Denied(denied) => denied,
-                _ => denied(&to.segments),
-            })?;
+            self.permit_write(&to.segments, scope)?;
         }
         if path == to {
             return Ok(self.find(&path.segments).is_some());
@@ -338,7 +336,7 @@ impl Document {
         let from = self.added.len() + 1;
         text::escape_into(&mut self.added, &key);
         let span = Span::new(Base::added(0), from, self.added.len() - 1);
-        (span, parse::key_facts(self.slice(span)), used)
+        (span, keys::key_facts(self.slice(span)), used)
     }
 
     /// Gives a member the key that `segments` spell.
@@ -480,39 +478,4 @@ impl Document {
         let root = *self.node(parsed.root);
         Ok(Added { kind: root.kind, value: root.value, first: root.first, facts: root.facts })
     }
-
-    /// Refuses a write at a path that the scope forbids, or that would touch what it hides.
-    fn permit_write(&mut self, segments: &[Segment<'_>], scope: &Scope) -> Result<(), EditError> {
-        let name = name_of(segments);
-        if scope.writable(&name) != Cover::All {
-            return Err(EditError::Denied(denied(segments)));
-        }
-        if scope.reads_all() {
-            return Ok(());
-        }
-        let found = self.find_all(segments);
-        let hidden_target =
-            found.exact.iter().chain(&found.beyond).any(|&node| scope.readable(&self.name_of_node(node)) != Cover::All);
-        if hidden_target {
-            return Err(EditError::Denied(denied(segments)));
-        }
-        // A hidden value in the way: the plugin must not learn what it is.
-        let nearest = (1..segments.len()).rev().find_map(|end| self.find(&segments[..end]));
-        let Some(node) = nearest else { return Ok(()) };
-        match (scope.readable(&self.name_of_node(node)), self.node(node).kind.is_container()) {
-            (Cover::All, _) | (Cover::Below, true) => Ok(()),
-            (Cover::None, _) | (Cover::Below, false) => Err(EditError::Denied(denied(segments))),
-        }
-    }
-
-    /// Refuses a change of a visible node that the scope forbids, or of which it hides a part.
-    fn permit_change_of(&self, node: u32, scope: &Scope) -> Result<(), Denied> {
-        let name = self.name_of_node(node);
-        let allowed = scope.writable(&name) == Cover::All && scope.readable(&name) == Cover::All;
-        if allowed { Ok(()) } else { Err(Denied { field: name.join(".") }) }
-    }
-}
-
-fn denied(segments: &[Segment<'_>]) -> Denied {
-    Denied { field: Pattern { segments: segments.iter().cloned().collect() }.to_string() }
 }

@@ -4,13 +4,14 @@
 //! copies that field only; changing one copies nothing else; writing the document copies untouched stretches as they came.
 //! Knows nothing of events, plugins or AWS.
 //!
-//! Layout: `tree` (what the pass leaves behind), `parse` (the pass), `text` (escapes), `path` (names of fields), `find`
+//! Layout: `tree` (what the pass leaves behind), `parse` and `keys` (the pass), `text` (escapes), `path` (names of fields), `find`
 //! (from a path to values), `read` and `edit` (what a plugin may do), `scope` (what it may not), `write` (bytes again),
 //! `check` (what must not reach OpenSearch).
 
 mod check;
 mod edit;
 mod find;
+mod keys;
 mod number;
 mod parse;
 mod path;

@@ -2,6 +2,7 @@
 //!
 //! It leaves a tree over the text and the facts that later steps need, so that nobody looks at every byte again.
 
+use crate::keys::{CLASSES, DOT, KEY_SHORT, ODD, STOP, fingerprint};
 use crate::text;
 use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
 use bytes::Bytes;
@@ -444,58 +445,7 @@ impl Parser<'_> {
     }
 }
 
-/// What is odd about a key that was made here, given as JSON without its quotes.
-pub(crate) fn key_facts(raw: &[u8]) -> Facts {
-    let classes = raw.iter().fold(0, |classes, &byte| classes | CLASSES[byte as usize]);
-    let mut facts = if classes & DOT == 0 { Facts::default() } else { Facts::KEY_DOTTED };
-    if classes & (ODD | STOP) != 0 || raw.is_empty() || raw.len() > KEY_SHORT || raw[0] == b'_' {
-        facts.add(Facts::KEY_ODD);
-    }
-    if raw.contains(&b'\\') {
-        facts.add(Facts::KEY_ESCAPED);
-    }
-    facts
-}
-
 const DUPLICATE: &str = "a key stands twice in one object";
 
 /// Digits that fit a signed 64-bit and a float's range whatever they are.
 pub(crate) const SAFE_DIGITS: usize = 18;
-
-/// Keys up to this many bytes need no look at their length.
-const KEY_SHORT: usize = 512;
-
-const STOP: u8 = 1;
-const DOT: u8 = 2;
-const ODD: u8 = 4;
-
-/// What each byte means inside a key: the end of plain text, a dot, or something people trip over.
-static CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        classes[byte] = STOP;
-        byte += 1;
-    }
-    classes[b'"' as usize] = STOP;
-    classes[b'\\' as usize] = STOP | ODD;
-    classes[b'.' as usize] = DOT;
-    classes[b' ' as usize] = ODD;
-    classes[b'*' as usize] = ODD;
-    classes[b',' as usize] = ODD;
-    classes
-};
-
-/// A cheap digest of a key: equal keys agree, different ones rarely do.
-#[inline]
-fn fingerprint(key: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut print = key.len() as u64;
-    let mut words = key.chunks_exact(8);
-    for word in &mut words {
-        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-        print = (print.rotate_left(23) ^ word).wrapping_mul(FACTOR);
-    }
-    let rest = words.remainder().iter().fold(0, |rest, &byte| rest << 8 | u64::from(byte));
-    (print.rotate_left(23) ^ rest).wrapping_mul(FACTOR)
-}

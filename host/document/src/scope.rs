@@ -190,3 +190,41 @@ impl Document {
         any
     }
 }
+
+/// What a scope lets a plugin change.
+impl Document {
+    /// Refuses a write at a path that the scope forbids, or that would touch what it hides.
+    pub(crate) fn permit_write(&mut self, segments: &[Segment<'_>], scope: &Scope) -> Result<(), Denied> {
+        let name = name_of(segments);
+        if scope.writable(&name) != Cover::All {
+            return Err(denied(segments));
+        }
+        if scope.reads_all() {
+            return Ok(());
+        }
+        let found = self.find_all(segments);
+        let hidden_target =
+            found.exact.iter().chain(&found.beyond).any(|&node| scope.readable(&self.name_of_node(node)) != Cover::All);
+        if hidden_target {
+            return Err(denied(segments));
+        }
+        // A hidden value in the way: the plugin must not learn what it is.
+        let nearest = (1..segments.len()).rev().find_map(|end| self.find(&segments[..end]));
+        let Some(node) = nearest else { return Ok(()) };
+        match (scope.readable(&self.name_of_node(node)), self.node(node).kind.is_container()) {
+            (Cover::All, _) | (Cover::Below, true) => Ok(()),
+            (Cover::None, _) | (Cover::Below, false) => Err(denied(segments)),
+        }
+    }
+
+    /// Refuses a change of a visible node that the scope forbids, or of which it hides a part.
+    pub(crate) fn permit_change_of(&self, node: u32, scope: &Scope) -> Result<(), Denied> {
+        let name = self.name_of_node(node);
+        let allowed = scope.writable(&name) == Cover::All && scope.readable(&name) == Cover::All;
+        if allowed { Ok(()) } else { Err(Denied { field: name.join(".") }) }
+    }
+}
+
+pub(crate) fn denied(segments: &[Segment<'_>]) -> Denied {
+    Denied { field: Pattern { segments: segments.iter().cloned().collect() }.to_string() }
+}

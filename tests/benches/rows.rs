@@ -1,0 +1,75 @@
+//! What is measured, and against what.
+
+use super::{Row, data, native};
+use bytes::Bytes;
+use bytestring::ByteString;
+use document::Document;
+use engine::{Engine, Settings};
+use pipeline::settings::Pipeline;
+use pipeline::{Event, Outcome, Runner};
+use std::sync::Arc;
+
+/// Records of one round: enough that a tick of the clock does not show.
+const RECORDS: usize = 1_000;
+
+/// Every row, bases before what is compared with them.
+pub fn all() -> Vec<Row> {
+    let short: Vec<Bytes> = (0..RECORDS).map(|k| data::record(k, None).into()).collect();
+    let long: Vec<Bytes> = (0..RECORDS).map(|k| data::record(k, Some(2_000)).into()).collect();
+    let engine = Engine::new(&Settings::default()).expect("an engine");
+    let mut rows = vec![
+        row("native_419", None, None, over(&short, |data| native::transform(data).map_or(0, |out| out.len()))),
+        row("plugin_over_native", Some("native_419"), Some(0.65), through(&engine, &short, &["whole"])),
+        row("native3", None, None, over(&short, |data| native::three_steps(data).map_or(0, |out| out.len()))),
+        row("pipeline3_over_native", Some("native3"), Some(0.5), through(&engine, &short, &["drop", "mask", "add"])),
+        row("identity_step", Some("native_419"), None, through(&engine, &short, &["nothing"])),
+        row("no_step", Some("native_419"), None, through(&engine, &short, &[])),
+        row("document_index_419", Some("native_419"), None, index(&short)),
+        row("document_index_2000", None, None, index(&long)),
+    ];
+    rows.push(Row { units: RECORDS * 100, ..row("host_call_ns", None, None, through(&engine, &short, &["calls"])) });
+    rows
+}
+
+fn row(name: &'static str, base: Option<&'static str>, bar: Option<f64>, run: Box<dyn FnMut() -> usize>) -> Row {
+    Row { name, base, units: RECORDS, bar, run }
+}
+
+fn over(records: &[Bytes], work: impl Fn(&[u8]) -> usize + 'static) -> Box<dyn FnMut() -> usize> {
+    let records = records.to_vec();
+    Box::new(move || records.iter().map(|data| work(data)).sum())
+}
+
+/// The validating pass alone.
+fn index(records: &[Bytes]) -> Box<dyn FnMut() -> usize> {
+    let records = records.to_vec();
+    Box::new(move || records.iter().map(|data| Document::parse(data.clone()).expect("JSON").overlay_bytes()).sum())
+}
+
+/// Steps of the `mask` guest in the real pipeline: all checks on, id spliced, final bytes included.
+fn through(engine: &Engine, records: &[Bytes], parts: &[&str]) -> Box<dyn FnMut() -> usize> {
+    let step =
+        |part: &&str| format!("[[step]]\nname = \"{part}\"\nplugin = \"mask\"\nconfig = {{ part = \"{part}\" }}\n");
+    let pipeline = Pipeline::parse(&parts.iter().map(step).collect::<String>()).expect("a pipeline");
+    let wasm = std::fs::read(env!("GUEST_MASK")).expect("the guest was built");
+    let code = engine.compile(&wasm).expect("it is a plugin");
+    let load = |step: &pipeline::settings::Step| {
+        engine.load(&code, step, &step.config.to_string()).expect("it starts").plugin()
+    };
+    let plugins = pipeline.steps.iter().map(load).collect();
+    let mut runner = Runner::new(Arc::new(pipeline), plugins, "lambda-stream");
+    let id = |k: usize| ByteString::from(format!("shardId-000000000006:4959033827149025660855969253836{k:019}"));
+    let events: Vec<_> =
+        records.iter().enumerate().map(|(k, data)| (id(k), ByteString::from("user"), data.clone())).collect();
+    Box::new(move || {
+        let process = |(id, key, data): &(ByteString, ByteString, Bytes)| {
+            let event = Event::new(id.clone(), key.clone(), 0, data.clone());
+            match runner.process(event, 0, None) {
+                Outcome::Emit(documents) => documents.iter().map(|document| document.bytes.len()).sum(),
+                Outcome::Drop(_) => 0usize,
+                other => panic!("{other:?}"),
+            }
+        };
+        events.iter().map(process).sum()
+    })
+}

@@ -1,0 +1,103 @@
+//! What tests share: an engine, guests as steps of a pipeline, events.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use engine::{Clock, Engine, Mode, Settings};
+use pipeline::settings::{Pipeline, Step};
+use pipeline::{Event, Outcome, Runner};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The guest that misbehaves on request.
+pub const MISBEHAVE: &str = env!("GUEST_MISBEHAVE");
+
+/// The stream that tests read from.
+pub const STREAM: &str = "clicks";
+
+/// What the machine's clock says in tests that fix it.
+pub const NOW_MS: u64 = 1_795_341_600_000;
+
+/// One engine for all tests: real time limits, fixed clock.
+pub fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let settings = Settings { mode: Mode::Epochs, clock: Clock::Fixed(NOW_MS), instances: 200 };
+        Engine::new(&settings).expect("an engine")
+    })
+}
+
+/// A guest's code, compiled once for all tests.
+pub fn code(path: &str) -> engine::Code {
+    static CODES: OnceLock<Mutex<HashMap<String, engine::Code>>> = OnceLock::new();
+    let mut codes = CODES.get_or_init(Mutex::default).lock().expect("no test panics while it compiles");
+    let compile = || {
+        let wasm = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        engine().compile(&wasm).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    codes.entry(path.to_owned()).or_insert_with(compile).clone()
+}
+
+/// The file of a plugin by the name that test pipelines use.
+pub fn file(plugin: &str) -> &'static str {
+    match plugin {
+        "misbehave" => MISBEHAVE,
+        "wasi" => env!("GUEST_WASI"),
+        "preview1" => env!("GUEST_PREVIEW1"),
+        "preview1-inside" => env!("GUEST_PREVIEW1_INSIDE"),
+        "foreign" => env!("GUEST_FOREIGN"),
+        "mask" => env!("GUEST_MASK"),
+        "filter" => env!("PLUGIN_FILTER"),
+        "redact" => env!("PLUGIN_REDACT"),
+        "split" => env!("PLUGIN_SPLIT"),
+        other => panic!("there is no guest {other}"),
+    }
+}
+
+/// Loads one step, its config as it stands.
+pub fn load(step: &Step) -> Result<engine::Loaded, engine::LoadError> {
+    engine().load(&code(file(&step.plugin)), step, &step.config.to_string())
+}
+
+/// A runner of the pipeline that a `paddle.toml` describes.
+pub fn runner(toml: &str) -> Runner {
+    let pipeline = Pipeline::parse(toml).unwrap_or_else(|error| panic!("{error}"));
+    let plugin = |step: &Step| load(step).unwrap_or_else(|error| panic!("{}: {error}", step.name)).plugin();
+    let plugins = pipeline.steps.iter().map(plugin).collect();
+    Runner::new(Arc::new(pipeline), plugins, STREAM)
+}
+
+/// The `k`-th event, with this text.
+pub fn event(k: usize, data: impl Into<Bytes>) -> Event {
+    let id = ByteString::from(format!("shardId-000000000000:{}", 1_000 + k));
+    Event::new(id, ByteString::from(format!("key-{k}")), NOW_MS, data.into())
+}
+
+/// How an event settled, in one line that tests compare: its documents without their ids, who dropped it, or why it failed.
+pub fn settle(runner: &mut Runner, event: Event) -> String {
+    match runner.process(event, NOW_MS, None) {
+        Outcome::Emit(documents) => {
+            documents.iter().map(|document| without_id(&document.bytes)).collect::<Vec<_>>().join(" ")
+        }
+        Outcome::Drop(dropped) => match dropped.failure {
+            None => format!("dropped by step {:?}", dropped.step),
+            Some(failure) => format!("dropped for {}", failure.kind),
+        },
+        Outcome::DeadLetter(failed) => format!("failed: {}", failed.failure.kind),
+        Outcome::Retry(failed) => format!("retry: {}", failed.failure.message),
+        Outcome::Unsettled(reason) => format!("unsettled: {reason}"),
+    }
+}
+
+fn without_id(document: &[u8]) -> String {
+    let mut document: serde_json::Value = serde_json::from_slice(document).expect("a document is JSON");
+    document.as_object_mut().expect("an object").remove("paddle_id");
+    document.to_string()
+}
+
+/// The failure of an event that must fail.
+pub fn failure(runner: &mut Runner, event: Event) -> pipeline::Failure {
+    match runner.process(event, NOW_MS, None) {
+        Outcome::DeadLetter(failed) => failed.failure,
+        other => panic!("it did not fail: {other:?}"),
+    }
+}

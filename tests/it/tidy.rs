@@ -1,0 +1,179 @@
+//! The rules of the house that a program can check.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    for folder in ["host", "plugins", "tests"] {
+        rust_files(&root().join(folder), &mut files);
+    }
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("a source file");
+        (path, text)
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "it" | "benches")))
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let silent: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
+    assert!(silent.is_empty(), "without a `//!` header: {silent:#?}");
+}
+
+#[test]
+fn files_have_one_idea_each() {
+    const LINES_MAX: usize = 500;
+    let long: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, text)| !is_test(path) && text.lines().count() > LINES_MAX)
+        .map(|(path, text)| (path, text.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "longer than {LINES_MAX} lines: {long:#?}");
+}
+
+#[test]
+fn functions_fit_on_a_screen() {
+    const LINES_MAX: usize = 70;
+    let mut long = Vec::new();
+    for (path, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let words = line.trim_start();
+            let starts = [
+                "fn ",
+                "pub fn ",
+                "pub(crate) fn ",
+                "pub(super) fn ",
+                "async fn ",
+                "pub async fn ",
+                "pub(crate) async fn ",
+            ];
+            if !starts.iter().any(|start| words.starts_with(start)) {
+                continue;
+            }
+            let end = format!("{}}}", " ".repeat(indent));
+            let length = lines[at..].iter().position(|line| *line == end).unwrap_or(0);
+            if length > LINES_MAX {
+                long.push(format!("{}:{}: {length} lines", path.display(), at + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+/// Which of our crates each may depend on: the picture in ARCHITECTURE.md.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    ("document", &[]),
+    ("unpack", &[]),
+    ("toolchain", &[]),
+    ("simulator", &[]),
+    ("pipeline", &["document"]),
+    ("engine", &["document", "pipeline"]),
+    ("lambda", &["document", "engine", "pipeline", "unpack"]),
+    ("cli", &["document", "engine", "lambda", "pipeline", "simulator", "toolchain", "unpack"]),
+];
+
+/// Packages that only one crate may know.
+const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
+    ("wasmtime", &["engine"]),
+    ("aws-sdk-firehose", &["lambda"]),
+    ("lambda_runtime", &["lambda"]),
+    ("object_store", &["lambda"]),
+    ("hyper", &["simulator"]),
+];
+
+fn dependencies(krate: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("host").join(krate).join("Cargo.toml")).expect("a manifest");
+    let start = text.find("[dependencies]").map_or("", |at| &text[at + "[dependencies]".len()..]);
+    let section = start.find("\n[").map_or(start, |end| &start[..end]);
+    let name = |line: &str| Some(line.split(['=', '.', ' ']).next()?.to_owned()).filter(|name| !name.is_empty());
+    section.lines().filter(|line| !line.trim_start().starts_with('#')).filter_map(name).collect()
+}
+
+#[test]
+fn crates_know_only_whom_they_may() {
+    let crates: Vec<&str> = MAY_KNOW.iter().map(|(krate, _)| *krate).collect();
+    for (krate, known) in MAY_KNOW {
+        for dependency in dependencies(krate) {
+            if crates.contains(&dependency.as_str()) {
+                assert!(known.contains(&dependency.as_str()), "{krate} must not know {dependency}");
+            }
+            if let Some((_, only)) = KNOWN_ONLY_TO.iter().find(|(package, _)| *package == dependency) {
+                assert!(only.contains(krate), "{krate} must not know {dependency}");
+            }
+        }
+    }
+    let folders = std::fs::read_dir(root().join("host")).expect("host").count();
+    assert_eq!(folders, crates.len(), "a crate in host/ is missing from MAY_KNOW");
+}
+
+#[test]
+fn the_pipeline_does_no_input_or_output() {
+    let mut files = Vec::new();
+    rust_files(&root().join("host/pipeline/src"), &mut files);
+    rust_files(&root().join("host/document/src"), &mut files);
+    rust_files(&root().join("host/unpack/src"), &mut files);
+    for path in files.iter().filter(|path| !is_test(path)) {
+        let text = std::fs::read_to_string(path).expect("a source file");
+        for forbidden in
+            ["std::fs", "std::net", "std::env", "std::process", "SystemTime", "Instant::now", "async fn", "tokio"]
+        {
+            assert!(!text.contains(forbidden), "{}: {forbidden}", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_in_one_place() {
+    let places: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, text)| {
+            path.starts_with(root().join("host")) && text.lines().any(|line| line.contains("unsafe {"))
+        })
+        .map(|(path, _)| path.strip_prefix(root()).expect("below the root").to_owned())
+        .collect();
+    assert_eq!(places, [Path::new("host/engine/src/code.rs")]);
+}
+
+#[test]
+fn environment_variables_are_read_in_one_place_a_program() {
+    for (path, text) in sources() {
+        let allowed = is_test(&path)
+            || path.ends_with("build.rs")
+            || path.starts_with(root().join("host/lambda/src/config"))
+            || path.starts_with(root().join("host/cli"))
+            || path.starts_with(root().join("host/toolchain"));
+        assert!(allowed || !text.contains("env::var"), "{} reads the environment", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_left_open() {
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("unimplemented", "!"), concat!("todo", "!(")];
+    for (path, text) in sources() {
+        for word in words {
+            assert!(!text.contains(word), "{}: {word}", path.display());
+        }
+    }
+}
