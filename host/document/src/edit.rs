@@ -177,9 +177,17 @@ impl Document {
         true
     }
 
+    /// Whether a node can still be reached from the root: what it stood in may have been replaced.
     fn is_linked(&self, node: u32) -> bool {
-        let parent = self.node(node).parent;
-        parent == NONE || self.children(parent).any(|child| child == node)
+        let mut at = node;
+        while at != self.root {
+            let parent = self.node(at).parent;
+            if parent == NONE || !self.children(parent).any(|child| child == at) {
+                return false;
+            }
+            at = parent;
+        }
+        true
     }
 
     /// Replaces what a path names: the exact values, and what goes on behind it in dotted keys.

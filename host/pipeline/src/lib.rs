@@ -15,6 +15,8 @@ mod report;
 mod runner;
 mod secret;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Content, Event};
 pub use failure::{Failure, FailureKind, Signal};
