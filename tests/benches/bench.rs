@@ -30,7 +30,12 @@ pub struct Row {
 }
 
 fn main() {
+    // `cargo bench --package tests -- plugin`: only rows whose name has the word, and their bases.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let mut rows = rows::all();
+    let wanted = |row: &Row| words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str()));
+    let bases: Vec<_> = rows.iter().filter(|row| wanted(row)).filter_map(|row| row.base).collect();
+    rows.retain(|row| wanted(row) || bases.contains(&row.name));
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); rows.len()];
     for round in 0..ROUNDS + WARM_UP {
         for at in 0..rows.len() {

@@ -55,6 +55,9 @@ impl From<NotFinite> for EditError {
 /// Most bytes that changes may add to one document: far above any output limit, far below what spans can hold.
 const ADDED_BYTES_MAX: usize = 256 << 20;
 
+/// Bytes reserved at the first change: a few short values fit.
+const ADDED_BYTES_FIRST: usize = 256;
+
 /// A value whose text was added, ready to be linked.
 struct Added {
     kind: Kind,
@@ -69,10 +72,41 @@ impl Document {
     /// # Errors
     /// A path through a scalar, an index beyond the end, a value that is no JSON, or a field that `scope` forbids.
     pub fn set(&mut self, path: &Path<'_>, value: &Value<'_>, scope: Option<&Scope>) -> Result<(), EditError> {
-        let segments = &path.segments[..];
         if let Some(scope) = scope {
-            self.permit_write(segments, scope).map_err(EditError::Denied)?;
+            self.permit_write(&path.segments(), scope).map_err(EditError::Denied)?;
         }
+        match path.plain() {
+            Some(text) if !self.facts.has(Facts::KEY_DOTTED) => self.set_plain(path, text, value),
+            _ => self.set_segments(&path.segments(), value),
+        }
+    }
+
+    /// Most changes: plain keys, no dots in any key of the document.
+    fn set_plain(&mut self, path: &Path<'_>, text: &str, value: &Value<'_>) -> Result<(), EditError> {
+        if matches!(value, Value::Json(_)) {
+            return self.set_segments(&path.segments(), value);
+        }
+        let found = self.walk_plain(text);
+        let added = match (found, text.contains('.') || self.node(self.root).kind != Kind::Object) {
+            (None, true) => return self.set_segments(&path.segments(), value),
+            (Some(_), _) | (None, false) => self.add_value(value, 0)?,
+        };
+        let node = match found {
+            Some(node) => node,
+            None => {
+                let from = self.added.len() + 1;
+                self.added.push(b'"');
+                self.added.extend_from_slice(text.as_bytes());
+                self.added.push(b'"');
+                let key = Span::new(Base::added(0), from, self.added.len() - 1);
+                self.add_child(self.root, key, keys::key_facts(text.as_bytes()))
+            }
+        };
+        self.fill(node, added);
+        Ok(())
+    }
+
+    fn set_segments(&mut self, segments: &[Segment<'_>], value: &Value<'_>) -> Result<(), EditError> {
         let found = self.find_all(segments);
         if found.exact.is_empty() && found.beyond.is_empty() {
             let (parent, rest) = self.way_to(segments)?;
@@ -119,28 +153,26 @@ impl Document {
     /// # Errors
     /// A field that `scope` forbids to change.
     pub fn rename<'p>(&mut self, path: &Path<'p>, to: &Path<'p>, scope: Option<&Scope>) -> Result<bool, Denied> {
+        let (segments, to) = (path.segments(), to.segments());
+        let sources = self.find_all(&segments);
         if let Some(scope) = scope {
-            let found = self.find_all(&path.segments);
-            if !found.exact.iter().any(|&node| self.has_visible(node, scope)) {
+            if !sources.exact.iter().any(|&node| self.has_visible(node, scope)) {
                 return Ok(false);
             }
-            let name = name_of(&path.segments);
+            let name = name_of(&segments);
             if scope.readable(&name) != Cover::All || scope.writable(&name) != Cover::All {
-                return Err(denied(&path.segments));
+                return Err(denied(&segments));
             }
-            self.permit_write(&to.segments, scope)?;
+            self.permit_write(&to, scope)?;
         }
-        if path == to {
-            return Ok(self.find(&path.segments).is_some());
+        if segments == to {
+            return Ok(!sources.exact.is_empty());
         }
-        let (from, to) = (name_of(&path.segments), &to.segments[..]);
-        let into_itself = path.segments.len() <= to.len() && to[..path.segments.len()] == path.segments[..];
-        if from.is_empty() || into_itself || to.is_empty() {
+        if segments.is_empty() || to.is_empty() || to.starts_with(&segments) {
             return Ok(false);
         }
-        let sources = self.find_all(&path.segments);
         let Some(&node) = sources.exact.first() else { return Ok(false) };
-        Ok(self.relocate(node, &sources, to))
+        Ok(self.relocate(node, &sources, &to))
     }
 
     /// Moves `node`, an existing value, to the path `to`.
@@ -274,7 +306,7 @@ impl Document {
         let mut node = self.root;
         let mut depth = 0;
         for end in (1..segments.len()).rev() {
-            if let Some(found) = self.find(&segments[..end]) {
+            if let Some(found) = self.find_segments(&segments[..end]) {
                 (node, depth) = (found, end);
                 break;
             }
@@ -307,18 +339,14 @@ impl Document {
             let (key, facts, used) = self.add_key(&rest[at..]);
             at += used;
             let last = at == rest.len();
-            let child = self.nodes.len() as u32;
-            self.nodes.push(Node { key, value: Span::EMPTY, parent, first: NONE, next: NONE, kind: Kind::Null, facts });
-            self.append_child(parent, child);
+            let child = self.add_child(parent, key, facts);
             if last {
-                self.facts.add(facts);
                 self.fill(child, added);
                 return;
             }
             let array = matches!(rest[at], Segment::Index(_));
             let value = self.add_text(if array { b"[]" } else { b"{}" });
             let kind = if array { Kind::Array } else { Kind::Object };
-            self.facts.add(facts);
             self.fill(child, Added { kind, value, first: NONE, facts: Facts::default() });
             parent = child;
         }
@@ -360,6 +388,15 @@ impl Document {
             self.node_mut(previous).facts.add(Facts::BREAK);
         }
         self.touch(parent);
+    }
+
+    /// A new last child of `parent`, null until it is filled.
+    fn add_child(&mut self, parent: u32, key: Span, facts: Facts) -> u32 {
+        let child = self.nodes.len() as u32;
+        self.facts.add(facts);
+        self.nodes.push(Node { key, value: Span::EMPTY, parent, first: NONE, next: NONE, kind: Kind::Null, facts });
+        self.append_child(parent, child);
+        child
     }
 
     fn append_child(&mut self, parent: u32, child: u32) {
@@ -427,6 +464,9 @@ impl Document {
     fn add_value(&mut self, value: &Value<'_>, depth: usize) -> Result<Added, EditError> {
         if self.added.len() + value.bytes() > ADDED_BYTES_MAX {
             return Err(EditError::TooLarge);
+        }
+        if self.added.capacity() == 0 {
+            self.added.reserve(ADDED_BYTES_FIRST);
         }
         let from = self.added.len();
         let (kind, facts) = match value {

@@ -3,7 +3,7 @@
 //! Most documents have no dot in any key: then a path names one value at most, found by walking down. In the others a key
 //! spells several parts, and one path may name several values.
 
-use crate::path::{self, Segment};
+use crate::path::{self, Path, Segment};
 use crate::text;
 use crate::tree::{Document, Facts, Kind, NONE};
 use smallvec::SmallVec;
@@ -33,7 +33,14 @@ pub(crate) enum Match {
 impl Document {
     /// The first value that `path` names exactly, in document order.
     #[inline]
-    pub(crate) fn find(&mut self, path: &[Segment<'_>]) -> Option<u32> {
+    pub(crate) fn find(&mut self, path: &Path<'_>) -> Option<u32> {
+        match path.plain() {
+            Some(text) if !self.facts.has(Facts::KEY_DOTTED) => self.walk_plain(text),
+            _ => self.find_segments(&path.segments()),
+        }
+    }
+
+    pub(crate) fn find_segments(&mut self, path: &[Segment<'_>]) -> Option<u32> {
         if self.facts.has(Facts::KEY_DOTTED) { self.find_all(path).exact.first().copied() } else { self.walk(path) }
     }
 
@@ -48,6 +55,12 @@ impl Document {
             found.exact.extend(self.walk(path));
         }
         found
+    }
+
+    /// The value that plain keys lead to, in a document without dotted keys.
+    #[inline]
+    pub(crate) fn walk_plain(&mut self, path: &str) -> Option<u32> {
+        path.split('.').try_fold(self.root, |node, name| self.member(node, name))
     }
 
     /// One value at most: no key has a dot.

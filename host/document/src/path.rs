@@ -4,7 +4,6 @@
 //! parts without dots, and a key with dots spells several of them. Quotes (`labels."a[0]"`) are for keys with brackets, stars,
 //! quotes or backslashes, and for making a key with literal dots.
 
-use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -59,12 +58,17 @@ impl Segment<'_> {
     }
 }
 
-pub(crate) type Segments<'a> = SmallVec<[Segment<'a>; 4]>;
+pub(crate) type Segments<'a> = Vec<Segment<'a>>;
 
 /// The name of one value. The empty path is the root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path<'a> {
-    pub(crate) segments: Segments<'a>,
+#[derive(Clone, Debug)]
+pub struct Path<'a>(Form<'a>);
+
+#[derive(Clone, Debug)]
+enum Form<'a> {
+    /// Plain keys with dots between them, as nearly all paths are: read off the text whenever it is walked.
+    Plain(&'a str),
+    Parsed(Segments<'a>),
 }
 
 impl<'a> Path<'a> {
@@ -73,13 +77,61 @@ impl<'a> Path<'a> {
     /// # Errors
     /// An empty part, an open quote or bracket, a star outside quotes, more than [`PATH_BYTES_MAX`] bytes or
     /// [`PATH_SEGMENTS_MAX`] parts.
+    #[inline]
     pub fn parse(text: &'a str) -> Result<Path<'a>, PathError> {
+        if is_plain(text) { Ok(Path(Form::Plain(text))) } else { Path::parse_whole(text) }
+    }
+
+    #[cold]
+    fn parse_whole(text: &'a str) -> Result<Path<'a>, PathError> {
         let segments = parse(text)?;
         match segments.iter().any(|s| matches!(s, Segment::AnyKey | Segment::AnyElement)) {
             true => Err(PathError { reason: "a star stands for many fields: this call takes the path of one" }),
-            false => Ok(Path { segments }),
+            false => Ok(Path(Form::Parsed(segments))),
         }
     }
+
+    /// The path of a key whose dots are meant as dots: what settings name.
+    pub(crate) fn of_key(key: &'a str) -> Path<'a> {
+        Path(Form::Parsed(parts(key).map(|part| Segment::Key { name: part.into(), joined: false }).collect()))
+    }
+
+    /// The text of a path of plain keys; none of any other.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<&'a str> {
+        match self.0 {
+            Form::Plain(text) => Some(text),
+            Form::Parsed(_) => None,
+        }
+    }
+
+    pub(crate) fn segments(&self) -> Cow<'_, [Segment<'a>]> {
+        match &self.0 {
+            Form::Plain(text) => {
+                Cow::Owned(text.split('.').map(|name| Segment::Key { name: name.into(), joined: false }).collect())
+            }
+            Form::Parsed(segments) => Cow::Borrowed(segments),
+        }
+    }
+}
+
+/// Whether a path is plain keys with single dots between them.
+#[inline]
+fn is_plain(text: &str) -> bool {
+    let mut dots = 0;
+    let mut after_dot = true;
+    for &byte in text.as_bytes() {
+        match byte {
+            b'.' if after_dot => return false,
+            b'.' => {
+                after_dot = true;
+                dots += 1;
+            }
+            b'[' | b']' | b'"' | b'\\' | b'*' | 0..0x20 => return false,
+            _ => after_dot = false,
+        }
+    }
+    !after_dot && dots < PATH_SEGMENTS_MAX && text.len() <= PATH_BYTES_MAX
 }
 
 /// The name of any number of values.

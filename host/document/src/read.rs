@@ -42,7 +42,7 @@ pub struct TooMany;
 impl Document {
     /// The value at `path`; of several spellings the first. None when there is nothing.
     pub fn get(&mut self, path: &Path<'_>) -> Option<Value<'_>> {
-        if let Some(node) = self.find(&path.segments) {
+        if let Some(node) = self.find(path) {
             return Some(self.value(node));
         }
         self.spelled_object(path)
@@ -51,7 +51,7 @@ impl Document {
     /// The string at `path`. None when there is nothing, something else, or a string with a lone surrogate.
     #[inline]
     pub fn text(&mut self, path: &Path<'_>) -> Option<Cow<'_, str>> {
-        let node = self.find(&path.segments)?;
+        let node = self.find(path)?;
         let node = self.node(node);
         if node.kind != Kind::String {
             return None;
@@ -68,15 +68,15 @@ impl Document {
     #[inline]
     pub fn has(&mut self, path: &Path<'_>) -> bool {
         if !self.facts.has(Facts::KEY_DOTTED) {
-            return self.find(&path.segments).is_some();
+            return self.find(path).is_some();
         }
-        let found = self.find_all(&path.segments);
+        let found = self.find_all(&path.segments());
         !found.exact.is_empty() || !found.beyond.is_empty()
     }
 
     /// The keys of the object at `path`, each as a path needs it (quoted where it must be); empty for anything else.
     pub fn keys(&mut self, path: &Path<'_>) -> Vec<String> {
-        let found = self.find_all(&path.segments);
+        let found = self.find_all(&path.segments());
         let mut keys = Vec::new();
         for &node in found.exact.iter().filter(|&&node| self.node(node).kind == Kind::Object) {
             for child in self.children(node) {
@@ -96,7 +96,7 @@ impl Document {
 
     /// Elements of an array, members of an object, or characters of a string at `path`.
     pub fn length(&mut self, path: &Path<'_>) -> Option<u32> {
-        let node = self.find(&path.segments)?;
+        let node = self.find(path)?;
         let length = match self.node(node).kind {
             Kind::Array | Kind::Object => self.children(node).count(),
             Kind::String => {
@@ -182,7 +182,7 @@ impl Document {
         if !self.facts.has(Facts::KEY_DOTTED) {
             return None;
         }
-        let found = self.find_all(&path.segments);
+        let found = self.find_all(&path.segments());
         if found.beyond.is_empty() {
             return None;
         }
@@ -202,7 +202,7 @@ impl Document {
     /// What is left of a dotted key behind the last part of `path`.
     fn rest_of_key(&self, node: u32, path: &Path<'_>) -> String {
         let above = self.name_of_node(self.node(node).parent).len();
-        let taken = path.segments.iter().filter(|segment| segment.key().is_some()).count() - above;
+        let taken = path.segments().iter().filter(|segment| segment.key().is_some()).count() - above;
         let key = self.key(node);
         path::parts(&key).skip(taken).collect::<Vec<_>>().join(".")
     }

@@ -209,7 +209,7 @@ impl Document {
             return Err(denied(segments));
         }
         // A hidden value in the way: the plugin must not learn what it is.
-        let nearest = (1..segments.len()).rev().find_map(|end| self.find(&segments[..end]));
+        let nearest = (1..segments.len()).rev().find_map(|end| self.find_segments(&segments[..end]));
         let Some(node) = nearest else { return Ok(()) };
         match (scope.readable(&self.name_of_node(node)), self.node(node).kind.is_container()) {
             (Cover::All, _) | (Cover::Below, true) => Ok(()),
@@ -226,5 +226,5 @@ impl Document {
 }
 
 pub(crate) fn denied(segments: &[Segment<'_>]) -> Denied {
-    Denied { field: Pattern { segments: segments.iter().cloned().collect() }.to_string() }
+    Denied { field: Pattern { segments: segments.to_vec() }.to_string() }
 }

@@ -18,20 +18,13 @@ pub struct Event {
     pub content: Content,
     /// The route a step named; it stays unless a later step names another. An index into the pipeline's routes.
     pub(crate) route: Option<u16>,
-    pub(crate) lineage: Lineage,
+    pub(crate) lineage: Option<Box<Lineage>>,
 }
 
 impl Event {
     /// An event as it enters the pipeline.
     pub fn new(id: ByteString, partition_key: ByteString, arrived_at_ms: u64, data: Bytes) -> Event {
-        Event {
-            id,
-            partition_key,
-            arrived_at_ms,
-            content: Content::Unread(data),
-            route: None,
-            lineage: Lineage::default(),
-        }
+        Event { id, partition_key, arrived_at_ms, content: Content::Unread(data), route: None, lineage: None }
     }
 
     /// The same identity around other bytes, for parsers of other formats.
@@ -41,7 +34,14 @@ impl Event {
 
     /// What is behind the event's id in the id of a document: which outputs of which steps led here.
     pub fn lineage(&self) -> &str {
-        &self.lineage.text
+        self.lineage.as_deref().map_or("", |lineage| &lineage.text)
+    }
+
+    /// Notes that this is the `k`-th of `count` outputs of a step.
+    pub(crate) fn note_output(&mut self, k: usize, count: usize) {
+        if count > 1 {
+            self.lineage.get_or_insert_default().output(k);
+        }
     }
 }
 
@@ -105,11 +105,7 @@ impl Lineage {
         &self.text
     }
 
-    /// Notes that this is the `k`-th of `count` outputs.
-    pub(crate) fn output(&mut self, k: usize, count: usize) {
-        if count < 2 {
-            return;
-        }
+    fn output(&mut self, k: usize) {
         if k == 0 {
             self.zeros += 1;
             return;

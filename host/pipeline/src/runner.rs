@@ -1,6 +1,6 @@
 //! The story of an event: through the steps, policies where one fails, the check on the way out, and how it settles.
 
-use crate::event::{Content, Event};
+use crate::event::{Content, Event, Lineage};
 use crate::failure::{Failure, FailureKind, Signal};
 use crate::forbid::Forbidden;
 use crate::outcome::{Dropped, Emitted, Failed, Outcome};
@@ -151,7 +151,7 @@ impl Runner {
             }
             for (k, output) in outputs.into_iter().enumerate() {
                 let mut event = output.event;
-                event.lineage.output(k, count);
+                event.note_output(k, count);
                 self.steps(step + 1, event, run)?;
             }
             return Ok(());
@@ -340,6 +340,7 @@ impl Runner {
     /// The bytes of a document that may be sent. `refused` gets the bytes as they stood when it may not.
     fn check(&mut self, event: Event, refused: &mut Option<Bytes>) -> Result<Vec<u8>, Failure> {
         let Event { id, mut content, lineage, .. } = event;
+        let lineage = lineage.as_deref().map_or("", Lineage::text);
         if content.document().is_none() {
             let reason = match &content {
                 Content::Other(_, error) => error.to_string(),
@@ -356,7 +357,7 @@ impl Runner {
             return Err(Failure::new(FailureKind::Forbidden, message));
         }
         let with_id = rules.rules.id_field.is_some();
-        let document_id = if with_id { document_id(&self.stream, &id, lineage.text()) } else { String::new() };
+        let document_id = if with_id { document_id(&self.stream, &id, lineage) } else { String::new() };
         let checked = rules.rules.check(&mut document, &document_id).map_err(|refusal| {
             *refused = Some(document.json().into());
             Failure::new(FailureKind::InvalidOutput, refusal.to_string())

@@ -160,9 +160,7 @@ impl Rules {
     fn write(&self, document: &mut Document, id: &str, checked: &mut Checked) -> Result<(), Refusal> {
         let mut splice = None;
         if let Some(field) = &self.id_field {
-            let path = Path {
-                segments: path::parts(field).map(|part| Segment::Key { name: part.into(), joined: false }).collect(),
-            };
+            let path = Path::of_key(field);
             if document.has(&path) {
                 document
                     .set_text(&path, id, None)
