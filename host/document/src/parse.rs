@@ -4,7 +4,7 @@
 
 use crate::keys::{CLASSES, DOT, KEY_SHORT, ODD, STOP, fingerprint};
 use crate::text;
-use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
+use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Nodes, Span};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::HashSet;
@@ -23,9 +23,6 @@ const FEW_KEYS: usize = 24;
 
 /// Nesting that surely breaks none of OpenSearch's three limits of 20 (objects, arrays in a row, parts of a path).
 const SHALLOW: usize = 20;
-
-/// Nodes to begin with: what a record of a few hundred bytes has, and just within what allocators hand out at once (1 KiB).
-const NODES_FIRST: usize = 31;
 
 /// A string that is longer than this many bytes may be longer than the 256 characters that `.keyword` sees.
 const KEYWORD_CHARACTERS: usize = 256;
@@ -54,7 +51,7 @@ impl Document {
     /// The first offence against RFC 8259, against UTF-8, a repeated key, or nesting beyond [`DEPTH_MAX`].
     pub fn parse(source: Bytes) -> Result<Document, ParseError> {
         let start = if source.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        let mut nodes = Vec::with_capacity(NODES_FIRST);
+        let mut nodes = Nodes::new();
         let parsed = parse_text(&source[start..], Base::source(start), &mut nodes)
             .map_err(|error| ParseError { at: error.at + start, ..error })?;
         Ok(Document { source, added: Vec::new(), nodes, root: parsed.root, facts: parsed.facts, visited: 0 })

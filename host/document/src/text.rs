@@ -109,32 +109,35 @@ fn hex4(digits: &[u8]) -> u32 {
 
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped.
 pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
-    out.reserve(text.len() + 2);
-    out.push(b'"');
     let bytes = text.as_bytes();
-    let mut done = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0x08 => b"\\b",
-            0x0C => b"\\f",
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    // Without an early exit, so that the compiler looks at sixteen bytes at once: most texts need no escape.
+    let needs_escape = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    if bytes.iter().fold(false, |found, &byte| found | needs_escape(byte)) {
+        escape_each(out, bytes);
+    } else {
+        out.extend_from_slice(bytes);
+    }
+    out.push(b'"');
+}
+
+#[cold]
+fn escape_each(out: &mut Vec<u8>, bytes: &[u8]) {
+    for &byte in bytes {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0C => out.extend_from_slice(b"\\f"),
             0..0x20 => {
-                out.extend_from_slice(&bytes[done..at]);
                 out.extend_from_slice(b"\\u00");
                 out.extend([byte >> 4, byte & 15].map(|nibble| b"0123456789abcdef"[nibble as usize]));
-                done = at + 1;
-                continue;
             }
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[done..at]);
-        out.extend_from_slice(escape);
-        done = at + 1;
+            _ => out.push(byte),
+        }
     }
-    out.extend_from_slice(&bytes[done..]);
-    out.push(b'"');
 }

@@ -51,8 +51,7 @@ impl Instance {
     /// Starts an instance and calls `init`.
     pub(crate) fn start(step: &Step) -> Result<Instance, LoadError> {
         let mut store = store(step);
-        let now = Instant::now();
-        begin(&mut store, step, "", now, INIT_TIME, None);
+        begin(&mut store, step, "", INIT_TIME, None);
         let pre = &step.pre;
         let started = pre.instantiate(&mut store);
         let instance = started.map_err(|error| LoadError::Start(broken(&store, error).message))?;
@@ -87,11 +86,10 @@ impl Instance {
         &mut self,
         step: &Step,
         event: Event,
-        now: Instant,
         batch_ends: Option<Instant>,
     ) -> Result<Vec<Output>, CallError> {
         self.calls += 1;
-        begin(&mut self.store, step, &event.id, now, step.limits.time, batch_ends);
+        begin(&mut self.store, step, &event.id, step.limits.time, batch_ends);
         let rep = self.store.data_mut().lend(event).map_err(|error| classify(&self.store, error))?;
         let answer = self.transform.call(&mut self.store, (Resource::new_own(rep),));
         take_printed(&mut self.store);
@@ -174,16 +172,9 @@ fn store(step: &Step) -> Store<State> {
 }
 
 /// Sets up the limits of one call.
-fn begin(
-    store: &mut Store<State>,
-    step: &Step,
-    event: &str,
-    now: Instant,
-    limit: Duration,
-    batch_ends: Option<Instant>,
-) {
+fn begin(store: &mut Store<State>, step: &Step, event: &str, limit: Duration, batch_ends: Option<Instant>) {
     store.data_mut().begin_call();
-    store.data_mut().watch.start(now, limit, batch_ends);
+    store.data_mut().watch.start(limit, batch_ends);
     match step.engine.settings.mode {
         Mode::Epochs => store.set_epoch_deadline(1),
         Mode::Fuel => {

@@ -28,7 +28,7 @@ impl StepPlugin {
         StepPlugin { step, instance: None, noted: None }
     }
 
-    fn attempt(&mut self, event: &Event, now: Instant, batch_ends: Option<Instant>) -> Try {
+    fn attempt(&mut self, event: &Event, batch_ends: Option<Instant>) -> Try {
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => match Instance::start(&self.step) {
@@ -43,7 +43,7 @@ impl StepPlugin {
         };
         let was_fresh = instance.is_fresh();
         instance.store.data_mut().noted = self.noted.take();
-        let result = instance.call(&self.step, event.clone(), now, batch_ends);
+        let result = instance.call(&self.step, event.clone(), batch_ends);
         let state = instance.store.data_mut();
         self.noted = state.noted.take();
         let done = Try {
@@ -67,10 +67,10 @@ impl Plugin for StepPlugin {
         if deadline.is_some_and(|deadline| started >= deadline) {
             return unsettled("the batch ran out of time before the event's turn");
         }
-        let mut done = self.attempt(event, started, deadline);
+        let mut done = self.attempt(event, deadline);
         if matches!(done.result, Err(CallError::Broken(_))) && !done.was_fresh {
             // Its outcome must not depend on what its neighbours left in the instance.
-            done = self.attempt(event, Instant::now(), deadline);
+            done = self.attempt(event, deadline);
         }
         let result = done.result.map_err(|error| match error {
             CallError::Signal(signal) | CallError::Spent(signal) => signal,

@@ -29,6 +29,8 @@ pub struct Runner {
     pipeline: Arc<Pipeline>,
     plugins: Vec<Box<dyn Plugin>>,
     stream: String,
+    /// The id of the document being checked: one buffer for all.
+    document_id: String,
     report: Report,
     timeouts: Vec<Timeouts>,
     observe: Option<Box<dyn Observe>>,
@@ -91,7 +93,15 @@ impl Runner {
         assert_eq!(pipeline.steps.len(), plugins.len(), "one plugin a step");
         let timeouts = vec![Timeouts::default(); plugins.len()];
         let report = fresh_report(&pipeline);
-        Runner { pipeline, plugins, stream: stream.to_owned(), report, timeouts, observe: None }
+        Runner {
+            pipeline,
+            plugins,
+            stream: stream.to_owned(),
+            document_id: String::new(),
+            report,
+            timeouts,
+            observe: None,
+        }
     }
 
     /// Has every call watched.
@@ -356,9 +366,10 @@ impl Runner {
             let message = format!("a string contains what [document] forbid names: {}", found.as_str());
             return Err(Failure::new(FailureKind::Forbidden, message));
         }
-        let with_id = rules.rules.id_field.is_some();
-        let document_id = if with_id { document_id(&self.stream, &id, lineage) } else { String::new() };
-        let checked = rules.rules.check(&mut document, &document_id).map_err(|refusal| {
+        if rules.rules.id_field.is_some() {
+            write_document_id(&mut self.document_id, &self.stream, &id, lineage);
+        }
+        let checked = rules.rules.check(&mut document, &self.document_id).map_err(|refusal| {
             *refused = Some(document.json().into());
             Failure::new(FailureKind::InvalidOutput, refusal.to_string())
         })?;
@@ -378,15 +389,14 @@ impl Runner {
 }
 
 /// The deterministic id of a document: the same record gives the same documents the same ids, however often it comes.
-fn document_id(stream: &str, event: &str, lineage: &str) -> String {
-    let mut id = String::with_capacity(stream.len() + 1 + event.len() + lineage.len());
+fn write_document_id(id: &mut String, stream: &str, event: &str, lineage: &str) {
+    id.clear();
+    id.push_str(stream);
     if !stream.is_empty() {
-        id.push_str(stream);
         id.push('/');
     }
     id.push_str(event);
     id.push_str(lineage);
-    id
 }
 
 fn story(step: usize, failure: Failure, given: &Event, transformed: Transformed, run: &Run) -> Box<Failed> {

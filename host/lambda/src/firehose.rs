@@ -1,0 +1,154 @@
+//! Amazon Data Firehose, as delivery needs it: one call, and three ways for it to fail.
+
+use aws_sdk_firehose::Client;
+use aws_sdk_firehose::config::retry::RetryConfig;
+use aws_sdk_firehose::config::timeout::TimeoutConfig;
+use aws_sdk_firehose::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
+use aws_sdk_firehose::primitives::Blob;
+use aws_sdk_firehose::types::Record;
+use bytes::Bytes;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// Attempts of the SDK at one request, the first included: one more, for a connection that died while Lambda was frozen.
+/// Everything beyond is delivery's to pace, so at most 2 × its own attempts reach Firehose.
+const SDK_ATTEMPTS: u32 = 2;
+
+/// How long one attempt may take: 4 MiB at the slowest function's network speed, several times over.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long connecting may take: inside a region it takes milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What Firehose says of each record of a request, in order: accepted, or why not. It may be shorter than the request.
+pub type Answer = Vec<Result<(), String>>;
+
+/// A request on its way.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Answer, SendError>> + Send + 'a>>;
+
+/// Takes documents for delivery streams. Firehose itself; in tests, one that fails as told.
+pub trait Firehose: Send + Sync {
+    /// Sends one request, within the limits of `PutRecordBatch`. Called again for what was not accepted, and after an error
+    /// that leaves open whether it was.
+    fn put_record_batch<'a>(&'a self, stream: &'a str, documents: Vec<Bytes>) -> Sending<'a>;
+}
+
+/// Why a whole request failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// Firehose will not take it unchanged: it is split until the culprit is found.
+    Refused(String),
+    /// A person must act, and nothing is gained by trying again: says what to fix.
+    Configuration(String),
+    /// It may work later; whether the records were taken is unknown.
+    Transient(String),
+}
+
+/// The real one.
+pub struct AwsFirehose {
+    client: Client,
+}
+
+impl AwsFirehose {
+    /// With region, credentials and endpoint from AWS's own variables.
+    pub async fn from_environment() -> AwsFirehose {
+        AwsFirehose::new(&aws_config::load_from_env().await)
+    }
+
+    /// With another configuration; retries and time-outs are ours.
+    pub fn new(config: &aws_config::SdkConfig) -> AwsFirehose {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(ATTEMPT_TIMEOUT * SDK_ATTEMPTS + CONNECT_TIMEOUT)
+            .build();
+        let config = aws_sdk_firehose::config::Builder::from(config)
+            .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
+            .timeout_config(timeouts)
+            .build();
+        AwsFirehose { client: Client::from_conf(config) }
+    }
+}
+
+impl fmt::Debug for AwsFirehose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AwsFirehose")
+    }
+}
+
+impl Firehose for AwsFirehose {
+    fn put_record_batch<'a>(&'a self, stream: &'a str, documents: Vec<Bytes>) -> Sending<'a> {
+        Box::pin(async move {
+            let record = |document: Bytes| {
+                Record::builder()
+                    .data(Blob::new(document))
+                    .build()
+                    .map_err(|error| SendError::Refused(error.to_string()))
+            };
+            let records = documents.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
+            let sent = self.client.put_record_batch().delivery_stream_name(stream).set_records(Some(records)).send();
+            let output = sent.await.map_err(|error| send_error(stream, &error))?;
+            // The entries say it; `FailedPutCount` has been seen to disagree.
+            let entry = |entry: &aws_sdk_firehose::types::PutRecordBatchResponseEntry| match entry.error_code() {
+                None | Some("") => Ok(()),
+                Some(code) => Err(format!("{code}: {}", entry.error_message().unwrap_or("no message"))),
+            };
+            Ok(output.request_responses().iter().map(entry).collect())
+        })
+    }
+}
+
+fn send_error(stream: &str, error: &SdkError<PutRecordBatchError>) -> SendError {
+    let SdkError::ServiceError(service) = error else {
+        let told = DisplayErrorContext(error).to_string();
+        if matches!(error, SdkError::ConstructionFailure(_)) || told.contains("CredentialsNotLoaded") {
+            return SendError::Configuration(format!(
+                "the request to Firehose could not be made; check region and credentials: {told}"
+            ));
+        }
+        return SendError::Transient(told);
+    };
+    let code = service.err().code().unwrap_or("");
+    let message = service.err().message().unwrap_or("no message");
+    classify(stream, service.raw().status().as_u16(), code, message)
+}
+
+/// What an error of the service means. Codes are those of the service model and of AWS's common errors.
+pub(crate) fn classify(stream: &str, status: u16, code: &str, message: &str) -> SendError {
+    let fix = |what: &str| SendError::Configuration(format!("{what} (Firehose says {code}: {message})"));
+    let told = || format!("{code}: {message}");
+    match code {
+        "ResourceNotFoundException" => {
+            fix(&format!("there is no delivery stream `{stream}` in this region: correct PADDLE_ROUTES or create it"))
+        }
+        "AccessDeniedException" | "AccessDenied" | "NotAuthorized" => {
+            fix(&format!("the function's role may not write to `{stream}`: allow firehose:PutRecordBatch on it"))
+        }
+        "InvalidKMSResourceException" => {
+            fix(&format!("the KMS key of `{stream}` cannot be used: enable it, and allow its use"))
+        }
+        "InvalidSourceException" => {
+            fix(&format!("`{stream}` takes CloudWatch Logs only: switch its decompression off, or use another stream"))
+        }
+        // A stream fed by Kinesis refuses direct puts, whatever is in them: that is no fault of a document.
+        "InvalidArgumentException" | "ValidationException" if message.contains("stream type") => {
+            fix(&format!("`{stream}` does not take direct puts: use a delivery stream whose source is Direct PUT"))
+        }
+        "InvalidArgumentException" | "ValidationException" | "SerializationException" => SendError::Refused(told()),
+        "ThrottlingException"
+        | "Throttling"
+        | "ServiceUnavailableException"
+        | "LimitExceededException"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "InternalFailure" => SendError::Transient(told()),
+        _ => match status {
+            413 => SendError::Refused(told()),
+            408 | 429 | 500.. => SendError::Transient(told()),
+            // A fault of ours or of the set-up that nobody foresaw: data stays in Kinesis, and a person sees it.
+            _ => fix(&format!("Firehose refuses requests to `{stream}`")),
+        },
+    }
+}

@@ -1,0 +1,339 @@
+//! A batch, start to finish.
+//!
+//! ```text
+//! event ─ kinesis::records ─► records ─ unpack ─► events ─ pipeline (workers in parallel, order kept) ─► outcomes
+//!       ─ documents ─ deliver (prefix-commit) ─► report ─► {"batchItemFailures":[{"itemIdentifier":"…"}]}
+//! ```
+//!
+//! Kinesis rewinds: everything from the lowest reported sequence number on is sent again. So records settle in order, and
+//! nothing at or behind the first one that is not settled is begun, written or acknowledged.
+
+use crate::dead_letter::Story;
+use crate::delivery::{Delivered, State, Stopped, Terms, deliver};
+use crate::host::{Active, HandleError, Handled, Host, Invocation};
+use crate::kinesis::{self, Batch};
+use crate::log::{Log, cut};
+use crate::metrics::{self, Facts};
+use crate::record::{Done, Draft, Returned, Tally, Time, entered_again};
+use crate::response::response;
+use crate::window::{Bounds, Window};
+use crate::workers::Workers;
+use anyhow::Context as _;
+use bytes::Bytes;
+use pipeline::{Failed, Failure, FailureKind, Report};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A window is begun only if this much time is left for it: less would not deliver a request.
+const WINDOW_TIME_MIN: Duration = Duration::from_millis(20);
+
+/// Dead letters told one by one in the log of a batch; the rest is counted.
+const DEAD_LETTERS_LOGGED_MAX: usize = 20;
+
+/// One batch in this many notes which fields the steps read and write: noting costs time, and they read the same each time.
+const FIELDS_EVERY: u64 = 100;
+
+impl Host {
+    /// Handles one event. What the answer says is done: dead letters are written, documents accepted, metrics and logs out.
+    ///
+    /// # Errors
+    /// See [`HandleError`]; Kinesis sends the whole batch again.
+    pub async fn handle(&self, event: Bytes, invocation: Invocation) -> Result<Handled, HandleError> {
+        let begun = (self.world.clock.now)();
+        let batch = Arc::new(kinesis::records(event)?);
+        if batch.records.is_empty() {
+            return Ok(Handled { response: response(None), report: Report::default() });
+        }
+        let mut set = self.check_out().map_err(HandleError::Bug)?;
+        let active = Arc::clone(&set.active);
+        let mut run = Run::new(self, &active, Arc::clone(&batch), &invocation, begun);
+        let ran = run.windows(&mut set.workers).await;
+        let ended = run.end(begun);
+        self.world.output.flush();
+        ran.map_err(HandleError::Bug)?; // The workers are dropped: what a panic leaves behind is not to be trusted.
+        self.check_in(set);
+        ended
+    }
+}
+
+/// One batch on its way.
+struct Run<'a> {
+    host: &'a Host,
+    active: &'a Active,
+    batch: Arc<Batch>,
+    invocation: &'a Invocation,
+    log: Log,
+    random: fastrand::Rng,
+    /// When nothing new is begun.
+    until: Instant,
+    now_ms: u64,
+    observe_fields: bool,
+    /// Records that are settled: all before this one.
+    settled: usize,
+    /// Events of records that were run and go back; a record that was not run counts as one.
+    returned: Vec<Tally>,
+    stopped: Option<Stopped>,
+    dead_letter_objects: u32,
+    dead_letters_logged: usize,
+    report: Report,
+    facts: Facts,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        host: &'a Host,
+        active: &'a Active,
+        batch: Arc<Batch>,
+        invocation: &'a Invocation,
+        begun: Instant,
+    ) -> Run<'a> {
+        // A function whose time-out is shorter than the reserve still has to make progress.
+        let reserve = host.settings.deadline_reserve.min(invocation.remaining / 3);
+        let report = Report {
+            pipeline: active.loaded.pipeline.name.clone(),
+            release: active.loaded.release.clone(),
+            records: batch.records.len() as u64,
+            ..Report::default()
+        };
+        let common = vec![
+            ("requestId", json!(invocation.request_id)),
+            ("pipeline", json!(active.loaded.pipeline.name)),
+            ("shard", json!(batch.shard)),
+        ];
+        Run {
+            host,
+            active,
+            invocation,
+            log: host.log.with(common),
+            random: host.fork_random(),
+            until: begun + invocation.remaining.saturating_sub(reserve),
+            now_ms: (host.world.clock.wall_ms)(),
+            observe_fields: host.next_batch().is_multiple_of(FIELDS_EVERY),
+            settled: 0,
+            returned: Vec::new(),
+            stopped: None,
+            dead_letter_objects: 0,
+            dead_letters_logged: 0,
+            report,
+            facts: Facts::default(),
+            batch,
+        }
+    }
+
+    /// Window after window, until all records are settled or one cannot be.
+    async fn windows(&mut self, workers: &mut Workers) -> anyhow::Result<()> {
+        while self.settled < self.batch.records.len() && self.stopped.is_none() {
+            let Some(window) = self.next_window() else {
+                self.stop("the invocation's time is up");
+                break;
+            };
+            self.facts.windows += 1;
+            let done = workers.run(&window).await?;
+            self.settle(done, window.end()).await?;
+        }
+        Ok(())
+    }
+
+    /// Half of the remaining time may go to beginning records, a quarter to ending them; the last quarter delivers what came
+    /// of it. So there is progress, however slow the plugins are.
+    fn next_window(&self) -> Option<Arc<Window>> {
+        let now = (self.host.world.clock.now)();
+        let left = self.until.saturating_duration_since(now);
+        if left < WINDOW_TIME_MIN {
+            return None;
+        }
+        let bounds = Bounds {
+            bytes_max: self.host.settings.window_bytes,
+            begin_until: now + left / 2,
+            time: Time { now_ms: self.now_ms, deadline: now + left / 4 * 3 },
+        };
+        let (batch, rules) = (Arc::clone(&self.batch), Arc::clone(&self.active.rules));
+        let window = Window::new(batch, rules, self.settled, bounds, self.host.world.clock.clone());
+        Some(Arc::new(window.observe_fields(self.observe_fields)))
+    }
+
+    /// Settles the records of a window in order: dead letters first, then documents, then what Firehose refused.
+    async fn settle(&mut self, mut done: Done, end: usize) -> anyhow::Result<()> {
+        self.report.merge(std::mem::take(&mut done.report));
+        done.end_at(end);
+        if let Some(returned) = &done.returned {
+            self.go_back(returned);
+        }
+        let mut boundary = self.keep(&done.dead_letters, end).await?;
+        done.documents.retain(|document| document.record < boundary);
+        let terms = Terms {
+            firehose: &self.host.world.firehose,
+            streams: &self.active.streams,
+            concurrency: self.host.settings.delivery_concurrency,
+            until: self.until,
+            clock: &self.host.world.clock,
+        };
+        let delivered = deliver(&done.documents, &terms, &mut self.random).await;
+        let first_open = done.documents.iter().zip(&delivered.states).find(|(_, state)| !state.is_settled());
+        boundary = first_open.map_or(boundary, |(document, _)| document.record.min(boundary));
+        let refused = self.refused(&done, &delivered, boundary);
+        boundary = self.keep(&refused, boundary).await?;
+        self.count(&done, &delivered, &refused, boundary);
+        self.stopped = self.stopped.take().or(delivered.stopped);
+        if boundary < end && self.stopped.is_none() {
+            self.stop("a record goes back to Kinesis");
+        }
+        self.settled = boundary;
+        Ok(())
+    }
+
+    fn stop(&mut self, reason: &str) {
+        self.stopped = Some(Stopped::Transient(reason.to_owned()));
+    }
+
+    fn go_back(&mut self, returned: &Returned) {
+        let Returned { record, events, step, reason } = returned;
+        self.returned.push(Tally { record: *record, emitted: *events, ..Tally::default() });
+        let step = step.and_then(|step| self.active.loaded.pipeline.steps.get(step)).map(|step| step.name.as_str());
+        let reason = self.guest_text(reason).to_owned();
+        let id = &*self.batch.records[*record].id;
+        self.log.warn(
+            "A record goes back to Kinesis.",
+            &[("id", json!(id)), ("step", json!(step)), ("reason", json!(reason))],
+        );
+        self.stop(&format!("record {id} goes back: {reason}"));
+    }
+
+    /// Writes dead letters as one object. What cannot be written goes back, from its first record on.
+    async fn keep(&mut self, drafts: &[Draft], boundary: usize) -> anyhow::Result<usize> {
+        let Some(first) = drafts.first().map(|draft| draft.record) else { return Ok(boundary) };
+        self.dead_letter_objects += 1;
+        let loaded = &self.active.loaded;
+        let request_id = &self.invocation.request_id;
+        let story = Story { batch: &self.batch, loaded, request_id, now_ms: self.now_ms };
+        let path = story.path(self.dead_letter_objects);
+        let object = story.object(drafts)?;
+        // Half of the reserve may go to a write: the batch must still be answered.
+        let reserve = self.host.settings.deadline_reserve / 2;
+        let left = (self.until + reserve).saturating_duration_since((self.host.world.clock.now)());
+        let written = tokio::time::timeout(left, self.host.world.dead_letters.write(path.clone(), object)).await;
+        let written = written.context("no answer in time").and_then(|written| written);
+        match written {
+            Ok(()) => {
+                self.tell(drafts, &path);
+                Ok(boundary)
+            }
+            Err(error) => {
+                let reason = format!("dead letters could not be written: {error:#}");
+                self.log
+                    .error("Dead letters could not be written.", &[("reason", json!(reason)), ("path", json!(path))]);
+                self.stop(&reason);
+                Ok(first.min(boundary))
+            }
+        }
+    }
+
+    fn tell(&mut self, drafts: &[Draft], path: &str) {
+        let room = DEAD_LETTERS_LOGGED_MAX - self.dead_letters_logged;
+        for draft in drafts.iter().take(room) {
+            let step = draft.failed.step.and_then(|step| self.active.loaded.pipeline.steps.get(step));
+            let fields = [
+                ("id", json!(&*draft.entered.id)),
+                ("step", json!(step.map(|step| &step.name))),
+                ("kind", json!(draft.failed.failure.kind)),
+                ("reason", json!(self.guest_text(&draft.failed.failure.message))),
+            ];
+            self.log.warn("An event became a dead letter.", &fields);
+        }
+        self.dead_letters_logged += drafts.len().min(room);
+        self.log.info("Dead letters were written.", &[("count", json!(drafts.len())), ("path", json!(path))]);
+    }
+
+    fn guest_text<'t>(&self, text: &'t str) -> &'t str {
+        cut(text, self.host.settings.log_guest_text)
+    }
+
+    /// Dead letters for what Firehose will not take: one for each event, with the document as its input.
+    fn refused(&self, done: &Done, delivered: &Delivered, boundary: usize) -> Vec<Draft> {
+        let mut drafts: Vec<(usize, Draft)> = Vec::new();
+        for (at, reason) in &delivered.refused {
+            let document = &done.documents[*at];
+            let twin = drafts.iter().any(|(event, draft)| (draft.record, *event) == (document.record, document.event));
+            if document.record >= boundary || twin {
+                continue;
+            }
+            let failure = Failure::new(FailureKind::InvalidOutput, format!("Firehose refuses the document: {reason}"));
+            let failed = Failed { input: Some(document.bytes.clone()), ..Failed::outside(failure) };
+            let entered = entered_again(&self.batch.records[document.record], document.event, &self.active.rules);
+            let draft = Draft { record: document.record, entered, failed: Box::new(failed) };
+            drafts.push((document.event, draft));
+        }
+        drafts.sort_by_key(|(event, draft)| (draft.record, *event));
+        drafts.into_iter().map(|(_, draft)| draft).collect()
+    }
+
+    /// Counts each event where it settled.
+    fn count(&mut self, done: &Done, delivered: &Delivered, refused: &[Draft], boundary: usize) {
+        let counts = &mut self.report.counts;
+        for tally in &done.tallies {
+            if tally.record >= boundary {
+                self.returned.push(*tally);
+                continue;
+            }
+            counts.events += tally.events();
+            counts.delivered += tally.emitted;
+            counts.dropped += tally.dropped;
+            counts.dead_letters += tally.dead_letters;
+        }
+        let refused = refused.iter().filter(|draft| draft.record < boundary).count() as u64;
+        counts.delivered -= refused;
+        counts.dead_letters += refused;
+        *self.report.edge_failures.entry(FailureKind::InvalidOutput).or_default() += refused;
+        self.report.edge_failures.retain(|_, count| *count > 0);
+        for (document, state) in done.documents.iter().zip(&delivered.states) {
+            if *state == State::Accepted {
+                let route = &self.active.loaded.pipeline.routes[usize::from(document.route)].name;
+                match self.report.documents.get_mut(route) {
+                    Some(count) => *count += 1,
+                    None => drop(self.report.documents.insert(route.clone(), 1)),
+                }
+                self.report.document_bytes += document.bytes.len() as u64;
+            }
+        }
+        self.facts.requests += delivered.requests;
+        self.facts.resent += delivered.resent;
+    }
+
+    /// Report, metrics and the answer.
+    fn end(mut self, begun: Instant) -> Result<Handled, HandleError> {
+        let open = &self.batch.records[self.settled..];
+        let known: u64 = self.returned.iter().map(Tally::events).sum();
+        let returned = known + (open.len() as u64).saturating_sub(self.returned.len() as u64);
+        self.report.counts.events += returned;
+        self.report.counts.returned = returned;
+        let clock = &self.host.world.clock;
+        self.facts.duration = (clock.now)().saturating_duration_since(begun);
+        let arrived_at_ms = self.batch.records.last().map_or(0, |record| record.arrived_at_ms);
+        self.facts.iterator_age_ms = (arrived_at_ms > 0).then(|| self.now_ms.saturating_sub(arrived_at_ms));
+        self.facts.request_id.clone_from(&self.invocation.request_id);
+        metrics::write(&self.host.world.output, (clock.wall_ms)(), &self.report, &self.facts);
+        let lowest =
+            open.iter().map(|record| &*record.sequence_number).min_by(|one, other| kinesis::compare(one, other));
+        let Some(lowest) = lowest else {
+            return Ok(Handled { response: response(None), report: self.report });
+        };
+        let (reason, fix) = match self.stopped.take() {
+            Some(Stopped::Configuration(reason)) => (reason, true),
+            Some(Stopped::Transient(reason)) => (reason, false),
+            None => ("the batch was given up".to_owned(), false),
+        };
+        let fields = [("reason", json!(reason)), ("from", json!(lowest)), ("records", json!(open.len()))];
+        match fix {
+            true => self.log.error("The batch goes back to Kinesis, and will until this is fixed.", &fields),
+            false => self.log.warn("The batch goes back to Kinesis.", &fields),
+        }
+        if fix && self.report.documents() == 0 {
+            return Err(HandleError::Configuration(reason));
+        }
+        if !self.host.settings.partial_failures {
+            return Err(HandleError::Unsettled(reason, Box::new(self.report)));
+        }
+        Ok(Handled { response: response(Some(lowest)), report: self.report })
+    }
+}

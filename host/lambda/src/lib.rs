@@ -1,0 +1,37 @@
+//! Kinesis in, Firehose out: the function's handler, usable in any process.
+//!
+//! Layout: `config` (settings), `kinesis` (the event), `record` (one record to its outcome), `window` and `workers` (many, in
+//! parallel and within bounds), `delivery` (documents, in order), `dead_letter`, `response`; `handler` tells the story with
+//! them. `host` is what lives from batch to batch, `loaded` what it runs, `bundle` where that comes from. `firehose` is AWS;
+//! `log`, `metrics` and `time` are what their names say. `prepare` is the handler without the network, for the benchmark.
+
+mod bundle;
+mod config;
+mod dead_letter;
+mod delivery;
+mod firehose;
+mod handler;
+mod host;
+mod kinesis;
+mod loaded;
+mod log;
+mod metrics;
+mod prepare;
+mod record;
+mod response;
+#[cfg(test)]
+mod tests;
+mod time;
+mod window;
+mod workers;
+
+pub use bundle::{Bundle, ReadyMade, artifact_name, digest};
+pub use config::{Secrets, Settings};
+pub use dead_letter::{DeadLetters, Writing, open as open_dead_letters};
+pub use firehose::{Answer, AwsFirehose, Firehose, SendError, Sending};
+pub use host::{HandleError, Handled, Host, Invocation, World};
+pub use kinesis::{Batch, Encoded, EventError, Record, records};
+pub use loaded::{Loaded, Plugins};
+pub use log::{Format as LogFormat, Level as LogLevel, Output};
+pub use prepare::{Prepared, prepare};
+pub use time::Clock;

@@ -1,0 +1,111 @@
+//! `bootstrap`: what Lambda starts. Reads the settings, loads the bundled pipeline, handles events one after the other.
+
+mod bodies;
+
+use bodies::Bodies;
+use lambda::{AwsFirehose, Bundle, Clock, HandleError, Host, Invocation, Output, Settings, World, open_dead_letters};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Deadlines before 2001, in milliseconds since the Unix epoch, are none: local emulators send the time left instead.
+const DEADLINE_MS_MIN: u64 = 1_000_000_000_000;
+
+fn main() -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        lambda_runtime::tracing::init_default_subscriber();
+        match host().await {
+            Ok(host) => serve(Arc::new(host)).await,
+            Err(error) => report_failed_start(error).await,
+        }
+    })
+}
+
+async fn host() -> anyhow::Result<Host> {
+    let settings = Settings::from_environment()?;
+    let url = settings.dead_letters.clone().unwrap_or_else(local_dead_letters);
+    let bundle = Bundle::read(&settings.config)?.with_artifacts();
+    let instances = bundle.instances(settings.workers);
+    let engine = engine::Engine::new(&engine::Settings { instances, ..engine::Settings::default() })?;
+    let loaded = bundle.load(&engine, &settings.secrets, &|_| None)?;
+    let world = World {
+        firehose: Arc::new(AwsFirehose::from_environment().await),
+        dead_letters: open_dead_letters(&url)?,
+        clock: Clock::system(),
+        output: Output::new(std::io::stdout()),
+        seed: fastrand::u64(..),
+    };
+    Host::new(settings, loaded, world)
+}
+
+/// Where dead letters go when nobody says, which Lambda's settings do not allow.
+fn local_dead_letters() -> String {
+    let folder = std::env::current_dir().unwrap_or_default();
+    format!("file://{}/.paddle/dead-letters", folder.display())
+}
+
+async fn serve(host: Arc<Host>) -> Result<(), Error> {
+    let bodies = Bodies::default();
+    let to_pick_up = bodies.clone();
+    let handler = service_fn(move |event: LambdaEvent<()>| {
+        let host = Arc::clone(&host);
+        let context = event.context;
+        let body = to_pick_up.take(&context.request_id);
+        async move {
+            let invocation = Invocation { request_id: context.request_id, remaining: remaining(context.deadline) };
+            let handled = host.handle(body, invocation).await.map_err(diagnostic)?;
+            answer(handled.response).map_err(|error| diagnostic(HandleError::Bug(error)))
+        }
+    });
+    Runtime::new(handler).layer(TracingLayer::new()).layer(bodies).run().await
+}
+
+/// JSON as it is, past the runtime's serialiser.
+fn answer(response: Vec<u8>) -> anyhow::Result<Box<RawValue>> {
+    Ok(RawValue::from_string(String::from_utf8(response)?)?)
+}
+
+fn diagnostic(error: HandleError) -> Diagnostic {
+    Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+}
+
+fn remaining(deadline_ms: u64) -> Duration {
+    if deadline_ms < DEADLINE_MS_MIN {
+        return Duration::from_millis(deadline_ms);
+    }
+    let deadline = std::time::UNIX_EPOCH + Duration::from_millis(deadline_ms);
+    deadline.duration_since(std::time::SystemTime::now()).unwrap_or_default()
+}
+
+/// Lambda shows what is reported to `/init/error`; `lambda_runtime` has no call for it, so the one request is written here.
+async fn report_failed_start(error: anyhow::Error) -> Result<(), Error> {
+    let message = format!("{error:#}");
+    if let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") {
+        let body = serde_json::json!({ "errorType": "Paddlewheel.Init", "errorMessage": message }).to_string();
+        // Whether it arrives or not, the process ends with the same message on standard error.
+        post(&api, "/2018-06-01/runtime/init/error", &body).await.unwrap_or_default();
+    }
+    Err(message.into())
+}
+
+/// How long the one request may take: the other end is on this machine.
+const POST_TIMEOUT: Duration = Duration::from_secs(2);
+
+async fn post(host: &str, path: &str, body: &str) -> std::io::Result<()> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nLambda-Runtime-Function-Error-Type: \
+         Paddlewheel.Init\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let exchange = async {
+        let mut stream = tokio::net::TcpStream::connect(host).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = [0; 512];
+        stream.read(&mut answer).await.map(|_| ())
+    };
+    tokio::time::timeout(POST_TIMEOUT, exchange).await.unwrap_or(Ok(()))
+}

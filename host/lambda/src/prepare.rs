@@ -1,0 +1,47 @@
+//! The part of a batch that is work for the processor alone, with the handler's own functions: what the benchmark measures.
+
+use crate::delivery::request::bodies;
+use crate::kinesis::{self, EventError};
+use crate::record::{Done, Rules, Time};
+use bytes::Bytes;
+use pipeline::{Pipeline, Report, Runner};
+use std::time::{Duration, Instant};
+
+/// What an event comes to before anything is sent.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Bodies of `PutRecordBatch`, in base64 as the SDK sends them, route after route.
+    pub requests: Vec<String>,
+    /// Dead letters that would be written.
+    pub dead_letters: usize,
+    /// What happened at the steps.
+    pub report: Report,
+}
+
+/// Runs an event on this thread: its text in, requests out. As in the handler, a record that goes back ends the batch.
+///
+/// # Errors
+/// An event that is none of Kinesis.
+pub fn prepare(event: Bytes, pipeline: &Pipeline, runner: &mut Runner, now_ms: u64) -> Result<Prepared, EventError> {
+    let batch = kinesis::records(event)?;
+    runner.begin_batch(&batch.stream);
+    let rules = Rules::of(pipeline);
+    // The longest that Lambda lets a function run.
+    let time = Time { now_ms, deadline: Instant::now() + Duration::from_secs(900) };
+    let mut done = Done::default();
+    for (at, record) in batch.records.iter().enumerate() {
+        done.run(at, record, &rules, runner, &time);
+        if done.returned.is_some() {
+            break;
+        }
+    }
+    let mut requests = Vec::new();
+    for (route, settings) in pipeline.routes.iter().enumerate() {
+        let of_route = done.documents.iter().filter(|document| usize::from(document.route) == route);
+        let documents: Vec<Bytes> = of_route.map(|document| document.bytes.clone()).collect();
+        requests.extend(bodies(&settings.stream, &documents));
+    }
+    let mut report = runner.take_report();
+    report.merge(done.report);
+    Ok(Prepared { requests, dead_letters: done.dead_letters.len(), report })
+}

@@ -1,0 +1,325 @@
+//! One record: decoded, taken apart, run through the pipeline, and what became of it as a whole.
+
+use crate::kinesis::{Encoded, Record};
+use bytes::Bytes;
+use bytestring::ByteString;
+use pipeline::settings::{Policy, Unpack};
+use pipeline::{Event, Failed, Failure, FailureKind, InputNotes, Outcome, Pipeline, Report, Runner};
+use std::time::Instant;
+use unpack::{Part, RefusalKind, Unpacked};
+
+/// Bytes of documents that one record may become. Beyond, it is a dead letter: a fan-out must not fill the memory.
+const RECORD_DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// What the pipeline says about records.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    unpack: unpack::Settings,
+    on_failure: Policy,
+}
+
+impl Rules {
+    pub(crate) fn of(pipeline: &Pipeline) -> Rules {
+        let format = |unpack: &Unpack| match unpack {
+            Unpack::Kpl => unpack::Format::Kpl,
+            Unpack::Gzip => unpack::Format::Gzip,
+            Unpack::CloudwatchLogs => unpack::Format::CloudwatchLogs,
+        };
+        let cloudwatch_message = match pipeline.input.cloudwatch_message_json {
+            true => unpack::CloudwatchMessage::Json,
+            false => unpack::CloudwatchMessage::Text,
+        };
+        let formats = pipeline.input.unpack.iter().map(format).collect();
+        let limits = unpack::Limits::default();
+        let unpack = unpack::Settings { formats, cloudwatch_message, limits };
+        Rules { unpack, on_failure: pipeline.input.on_failure }
+    }
+}
+
+/// What some records of a window became, in their order.
+#[derive(Default)]
+pub(crate) struct Done {
+    pub(crate) tallies: Vec<Tally>,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) dead_letters: Vec<Draft>,
+    /// The first record that goes back to Kinesis; none of its documents and dead letters are here.
+    pub(crate) returned: Option<Returned>,
+    /// What happened at the steps and the edges; settling is not counted yet.
+    pub(crate) report: Report,
+}
+
+/// How the events of a record were decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) record: usize,
+    pub(crate) emitted: u64,
+    pub(crate) dropped: u64,
+    pub(crate) dead_letters: u64,
+}
+
+impl Tally {
+    pub(crate) fn events(&self) -> u64 {
+        self.emitted + self.dropped + self.dead_letters
+    }
+}
+
+/// One document of one event of one record.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) record: usize,
+    pub(crate) event: usize,
+    pub(crate) route: u16,
+    pub(crate) bytes: Bytes,
+}
+
+/// A dead letter that is not yet written.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) record: usize,
+    pub(crate) entered: Entered,
+    pub(crate) failed: Box<Failed>,
+}
+
+/// An event as it entered the pipeline.
+#[derive(Clone, Debug)]
+pub(crate) struct Entered {
+    pub(crate) id: ByteString,
+    pub(crate) partition_key: ByteString,
+    pub(crate) data: Bytes,
+}
+
+/// Why a record goes back to Kinesis.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    pub(crate) record: usize,
+    pub(crate) events: u64,
+    pub(crate) step: Option<usize>,
+    pub(crate) reason: String,
+}
+
+/// The events of a record. Most records are one.
+enum Events {
+    One(Bytes),
+    Parts(Vec<Part>),
+}
+
+impl Done {
+    /// Runs one record to its end. A record settles as a whole: if one of its events goes back, all do.
+    pub(crate) fn run(&mut self, at: usize, record: &Record, rules: &Rules, runner: &mut Runner, time: &Time) {
+        let (documents, dead_letters) = (self.documents.len(), self.dead_letters.len());
+        let mut tally = Tally { record: at, ..Tally::default() };
+        match events(record, rules, &mut self.report.input) {
+            Err((failure, data)) => self.refuse(record, rules, failure, data, None, &mut tally),
+            Ok(Events::One(data)) => {
+                let entered = entered(record, None, None, data);
+                if let Err(back) = self.event(0, entered, record, runner, time, &mut tally) {
+                    self.returned = Some(Returned { record: at, events: 1, ..back });
+                }
+            }
+            Ok(Events::Parts(parts)) => self.parts(parts, record, rules, runner, time, &mut tally),
+        }
+        if self.returned.as_ref().is_some_and(|returned| returned.record == at) {
+            self.documents.truncate(documents);
+            self.dead_letters.truncate(dead_letters);
+            return;
+        }
+        let bytes: usize = self.documents[documents..].iter().map(|document| document.bytes.len()).sum();
+        if bytes > RECORD_DOCUMENT_BYTES_MAX {
+            self.documents.truncate(documents);
+            self.dead_letters.truncate(dead_letters);
+            tally = Tally { record: at, ..Tally::default() };
+            let failure = Failure::new(FailureKind::Oversize, "the record became more than 16 MiB of documents");
+            let data = record.data.decode().unwrap_or_default();
+            self.keep(record, None, failure, data, &mut tally);
+        }
+        self.tallies.push(tally);
+    }
+
+    fn parts(
+        &mut self,
+        parts: Vec<Part>,
+        record: &Record,
+        rules: &Rules,
+        runner: &mut Runner,
+        time: &Time,
+        tally: &mut Tally,
+    ) {
+        let events = parts.len() as u64;
+        let mut bytes = 0;
+        for (part_at, part) in parts.into_iter().enumerate() {
+            if let Some(refusal) = part.refusal {
+                let failure = Failure::new(FailureKind::Unpack, refusal.message);
+                self.refuse(record, rules, failure, part.data, Some(part_at), tally);
+                continue;
+            }
+            let before = self.documents.len();
+            let entered = entered(record, Some(part_at), part.partition_key, part.data);
+            if let Err(back) = self.event(part_at, entered, record, runner, time, tally) {
+                self.returned = Some(Returned { events, ..back });
+                return;
+            }
+            bytes += self.documents[before..].iter().map(|document| document.bytes.len()).sum::<usize>();
+            if bytes > RECORD_DOCUMENT_BYTES_MAX {
+                return; // The caller sees it too, and makes one dead letter of the record.
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        event_at: usize,
+        entered: Entered,
+        record: &Record,
+        runner: &mut Runner,
+        time: &Time,
+        tally: &mut Tally,
+    ) -> Result<(), Returned> {
+        let back = |step, reason| Err(Returned { record: tally.record, events: 1, step, reason });
+        let Entered { id, partition_key, data } = entered.clone();
+        let event = Event::new(id, partition_key, record.arrived_at_ms, data);
+        match runner.process(event, time.now_ms, Some(time.deadline)) {
+            Outcome::Emit(emitted) => {
+                tally.emitted += 1;
+                self.documents.extend(emitted.into_iter().map(|emitted| Document {
+                    record: tally.record,
+                    event: event_at,
+                    route: emitted.route,
+                    bytes: emitted.bytes.into(),
+                }));
+            }
+            Outcome::Drop(_) => tally.dropped += 1,
+            Outcome::DeadLetter(failed) => {
+                tally.dead_letters += 1;
+                self.dead_letters.push(Draft { record: tally.record, entered, failed });
+            }
+            Outcome::Retry(failed) => return back(failed.step, failed.failure.message),
+            Outcome::Unsettled(reason) => return back(None, reason),
+        }
+        Ok(())
+    }
+
+    /// A record, or a part of one, that cannot be taken apart: what `[input] on_failure` says.
+    fn refuse(
+        &mut self,
+        record: &Record,
+        rules: &Rules,
+        failure: Failure,
+        data: Bytes,
+        part: Option<usize>,
+        tally: &mut Tally,
+    ) {
+        match rules.on_failure {
+            Policy::Drop => {
+                *self.report.edge_failures.entry(failure.kind).or_default() += 1;
+                tally.dropped += 1;
+            }
+            Policy::DeadLetter | Policy::Pass | Policy::Retry => self.keep(record, part, failure, data, tally),
+        }
+    }
+
+    fn keep(&mut self, record: &Record, part: Option<usize>, failure: Failure, data: Bytes, tally: &mut Tally) {
+        *self.report.edge_failures.entry(failure.kind).or_default() += 1;
+        tally.dead_letters += 1;
+        let entered = entered(record, part, None, data);
+        self.dead_letters.push(Draft { record: tally.record, entered, failed: Box::new(Failed::outside(failure)) });
+    }
+
+    /// Adds what another worker did; the order of records is restored by [`Done::sort`].
+    pub(crate) fn merge(&mut self, other: Done) {
+        self.tallies.extend(other.tallies);
+        self.documents.extend(other.documents);
+        self.dead_letters.extend(other.dead_letters);
+        self.report.merge(other.report);
+        self.returned = match (self.returned.take(), other.returned) {
+            (Some(one), Some(other)) if other.record < one.record => Some(other),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Forgets the records from `end` on, which the window does not include: they are run again.
+    pub(crate) fn end_at(&mut self, end: usize) {
+        self.tallies.retain(|tally| tally.record < end);
+        self.documents.retain(|document| document.record < end);
+        self.dead_letters.retain(|draft| draft.record < end);
+        self.returned = self.returned.take().filter(|returned| returned.record <= end);
+    }
+
+    /// Puts everything in the order of the records. Sorting is stable and finds the workers' runs, so it is a merge.
+    pub(crate) fn sort(&mut self) {
+        self.tallies.sort_by_key(|tally| tally.record);
+        self.documents.sort_by_key(|document| document.record);
+        self.dead_letters.sort_by_key(|draft| draft.record);
+    }
+}
+
+/// The times that matter to a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time {
+    /// Milliseconds since the Unix epoch, for `retry_for_s`.
+    pub(crate) now_ms: u64,
+    /// When the batch must be done with plugins.
+    pub(crate) deadline: Instant,
+}
+
+/// What a record holds, or why it cannot be taken apart, with the bytes that say so.
+fn events(record: &Record, rules: &Rules, counted: &mut InputNotes) -> Result<Events, (Failure, Bytes)> {
+    let data = match record.data.decode() {
+        Ok(data) => data,
+        Err(reason) => return Err((Failure::new(FailureKind::Unpack, reason), record.data.text())),
+    };
+    let (unpacked, notes) = unpack::unpack(&data, &rules.unpack);
+    counted.kpl += u64::from(notes.kpl_aggregates);
+    counted.kpl_bad_digest += u64::from(notes.kpl_bad_md5);
+    counted.gzip += u64::from(notes.gzip_streams);
+    counted.cloudwatch_logs += u64::from(notes.cloudwatch_envelopes);
+    counted.control_messages += u64::from(notes.control_messages);
+    match unpacked {
+        Ok(Unpacked::Plain) => Ok(Events::One(data)),
+        Ok(Unpacked::Parts(parts)) => {
+            counted.empty += u64::from(parts.is_empty() && notes.control_messages == 0);
+            Ok(Events::Parts(parts))
+        }
+        Err(refusal) => {
+            let kind = match refusal.kind {
+                RefusalKind::Oversize => FailureKind::Oversize,
+                RefusalKind::Kpl | RefusalKind::Gzip => FailureKind::Unpack,
+            };
+            Err((Failure::new(kind, refusal.message), data))
+        }
+    }
+}
+
+/// An event of a record once more, for the rare document that Firehose refuses: keeping every event's bytes until then would
+/// double what a window holds.
+pub(crate) fn entered_again(record: &Record, event: usize, rules: &Rules) -> Entered {
+    let part = match events(record, rules, &mut InputNotes::default()) {
+        Ok(Events::One(data)) => return entered(record, None, None, data),
+        Ok(Events::Parts(mut parts)) if event < parts.len() => parts.swap_remove(event),
+        Ok(Events::Parts(_)) | Err(_) => unreachable!("the record was taken apart before, and unpacking is a function"),
+    };
+    entered(record, Some(event), part.partition_key, part.data)
+}
+
+fn entered(record: &Record, part: Option<usize>, partition_key: Option<String>, data: Bytes) -> Entered {
+    Entered {
+        id: part.map_or_else(|| record.id.clone(), |part| format!("{}/{part}", record.id).into()),
+        partition_key: partition_key.map_or_else(|| record.partition_key.clone(), ByteString::from),
+        data,
+    }
+}
+
+impl Record {
+    /// Whether it begins as gzip or a KPL aggregate do: then nobody knows what it will become.
+    pub(crate) fn looks_packed(&self) -> bool {
+        // The magic numbers 1F 8B and F3 89 9A C2, in base64.
+        matches!(&self.data, Encoded::Base64(text) if text.starts_with("H4s") || text.starts_with("84maw"))
+    }
+
+    /// Bytes of its data as the event holds it.
+    pub(crate) fn encoded_bytes(&self) -> usize {
+        match &self.data {
+            Encoded::Base64(text) => text.len(),
+            Encoded::Missing => 0,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A window: the stretch of a batch that is processed before anything of it is delivered, so that memory has a bound.
+//!
+//! Workers take records from it in small chunks, each chunk once. It ends where its bytes or its time are used up, or at a
+//! record that goes back to Kinesis: behind that, nothing may be sent.
+
+use crate::kinesis::Batch;
+use crate::record::{Done, Rules, Time};
+use crate::time::Clock;
+use pipeline::Runner;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Records that a worker takes at once: enough that taking costs nothing, few enough that all workers end together.
+const CHUNK_RECORDS_MAX: usize = 16;
+
+/// Bytes, in base64, of such a chunk: documents are about as large, and a chunk is not stopped half-way for memory.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// Bounds of a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Bytes of documents and dead letters, after which no chunk is begun.
+    pub(crate) bytes_max: usize,
+    /// When no record is begun any more, but for the first.
+    pub(crate) begin_until: Instant,
+    /// What records need to know.
+    pub(crate) time: Time,
+}
+
+/// See the module.
+pub(crate) struct Window {
+    batch: Arc<Batch>,
+    rules: Arc<Rules>,
+    clock: Clock,
+    bounds: Bounds,
+    first: usize,
+    next: Mutex<usize>,
+    held_bytes: AtomicUsize,
+    /// The first record known not to belong to the window: it goes back, or there was no time to begin it.
+    ends_at: AtomicUsize,
+    observe_fields: bool,
+}
+
+impl Window {
+    /// A window of `batch` that begins at record `first`.
+    pub(crate) fn new(batch: Arc<Batch>, rules: Arc<Rules>, first: usize, bounds: Bounds, clock: Clock) -> Window {
+        Window {
+            batch,
+            rules,
+            clock,
+            bounds,
+            first,
+            next: Mutex::new(first),
+            held_bytes: AtomicUsize::new(0),
+            ends_at: AtomicUsize::new(usize::MAX),
+            observe_fields: false,
+        }
+    }
+
+    /// Has the steps note which fields they read and write, for the whole batch.
+    pub(crate) fn observe_fields(self, on: bool) -> Window {
+        Window { observe_fields: on, ..self }
+    }
+
+    /// How many workers can be of use.
+    pub(crate) fn workers_max(&self) -> usize {
+        self.batch.records.len() - self.first
+    }
+
+    /// The record behind the window's last, once all workers are done.
+    pub(crate) fn end(&self) -> usize {
+        let taken = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.min(self.ends_at.load(Ordering::Relaxed))
+    }
+
+    /// Takes chunks until there are no more. Called by each worker.
+    pub(crate) fn work(&self, runner: &mut Runner) -> Done {
+        if self.first == 0 {
+            runner.begin_batch(&self.batch.stream);
+            runner.observe_fields(self.observe_fields);
+        }
+        let mut done = Done::default();
+        while let Some(chunk) = self.take_chunk() {
+            self.run_chunk(chunk, runner, &mut done);
+        }
+        let edges = std::mem::replace(&mut done.report, runner.take_report());
+        done.report.merge(edges);
+        done
+    }
+
+    fn run_chunk(&self, chunk: Range<usize>, runner: &mut Runner, done: &mut Done) {
+        let (documents, dead_letters) = (done.documents.len(), done.dead_letters.len());
+        for at in chunk {
+            if at > self.ends_at.load(Ordering::Relaxed) {
+                break;
+            }
+            if at != self.first && self.is_late() {
+                self.ends_at.fetch_min(at, Ordering::Relaxed);
+                break;
+            }
+            done.run(at, &self.batch.records[at], &self.rules, runner, &self.bounds.time);
+            if done.returned.is_some() {
+                self.ends_at.fetch_min(at, Ordering::Relaxed);
+                break;
+            }
+        }
+        let documents = done.documents[documents..].iter().map(|document| document.bytes.len()).sum::<usize>();
+        let dead_letters = done.dead_letters[dead_letters..]
+            .iter()
+            .map(|draft| draft.entered.data.len() + draft.failed.input.as_ref().map_or(0, |input| input.len()));
+        self.held_bytes.fetch_add(documents + dead_letters.sum::<usize>(), Ordering::Relaxed);
+    }
+
+    fn take_chunk(&self) -> Option<Range<usize>> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = *next;
+        let first = start == self.first; // Always taken: a window must not be empty.
+        if start >= self.batch.records.len() || start > self.ends_at.load(Ordering::Relaxed) {
+            return None;
+        }
+        let full = self.held_bytes.load(Ordering::Relaxed) >= self.bounds.bytes_max;
+        if !first && (full || self.is_late()) {
+            return None;
+        }
+        *next = self.chunk_end(start);
+        Some(start..*next)
+    }
+
+    fn is_late(&self) -> bool {
+        (self.clock.now)() >= self.bounds.begin_until
+    }
+
+    /// A packed record is a chunk of its own: it may become anything.
+    fn chunk_end(&self, start: usize) -> usize {
+        let records = &self.batch.records[start..];
+        let mut bytes = 0;
+        let more = |record: &&crate::kinesis::Record| {
+            bytes += record.encoded_bytes();
+            bytes <= CHUNK_BYTES_MAX && !record.looks_packed()
+        };
+        start + records.iter().take(CHUNK_RECORDS_MAX).take_while(more).count().max(1)
+    }
+}
