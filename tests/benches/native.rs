@@ -1,5 +1,7 @@
 //! The same jobs in plain Rust, as people write them with `serde_json`: what every ratio is against.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 const FIELDS: [&str; 2] = ["email", "ssn"];
@@ -48,4 +50,59 @@ fn add(data: &[u8]) -> Option<Vec<u8>> {
         http.insert("latency".into(), value);
     }
     serde_json::to_vec(&document).ok()
+}
+
+/// The whole job of `peers.md` as its plain handler does it: event text in, entries of a PutRecordBatch request out.
+pub fn job(body: &[u8]) -> Vec<String> {
+    let event: Event = serde_json::from_slice(body).expect("an event");
+    let mut entries = Vec::with_capacity(event.records.len());
+    for record in &event.records {
+        let data = STANDARD.decode(&record.kinesis.data).expect("base64");
+        let mut document: Value = serde_json::from_slice(&data).expect("a document");
+        if document["level"] == "DEBUG" {
+            continue;
+        }
+        for field in FIELDS {
+            if let Some(value @ Value::String(_)) = document.get_mut(field) {
+                *value = "***".into();
+            }
+        }
+        document["processed_by"] = "x".into();
+        entries.push(STANDARD.encode(serde_json::to_vec(&document).expect("text")));
+    }
+    entries
+}
+
+/// The event as `peers/native` reads it: every field, owned.
+#[derive(serde::Deserialize)]
+struct Event {
+    #[serde(rename = "Records")]
+    records: Vec<Record>,
+}
+
+#[expect(dead_code, reason = "read because the plain handler reads them")]
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    kinesis: Kinesis,
+    event_source: String,
+    event_version: String,
+    #[serde(rename = "eventID")]
+    event_id: String,
+    event_name: String,
+    invoke_identity_arn: String,
+    aws_region: String,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: String,
+}
+
+#[expect(dead_code, reason = "read because the plain handler reads them")]
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kinesis {
+    kinesis_schema_version: String,
+    partition_key: String,
+    sequence_number: String,
+    data: String,
+    approximate_arrival_timestamp: f64,
 }

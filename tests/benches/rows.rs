@@ -35,6 +35,17 @@ pub fn all() -> Vec<Row> {
         row("document_index_419", Some("native_419"), None, index(&short)),
         row("document_index_2000", None, None, index(&long)),
     ];
+    for (base, name, size, bar) in [
+        ("job_native_419", "job_over_native_419", None, 0.65),
+        ("job_native_2000", "job_over_native_2000", Some(2_000), 0.5),
+    ] {
+        let event: Bytes = data::event(RECORDS, size).into();
+        let native = event.clone();
+        rows.push(row(base, None, None, Box::new(move || native::job(&native).len())));
+        rows.push(row(name, Some(base), Some(bar), job(&mask, event, &["whole"])));
+    }
+    let three: Bytes = data::event(10_000, Some(600)).into();
+    rows.push(Row { units: 10_000, ..row("handler_10k_600", None, None, job(&mask, three, &["drop", "mask", "add"])) });
     rows.push(Row { units: RECORDS * 100, ..row("host_call_ns", None, None, through(&mask, &short, &["calls"])) });
     rows
 }
@@ -55,15 +66,30 @@ fn index(records: &[Bytes]) -> Box<dyn FnMut() -> usize> {
 }
 
 /// Steps of the `mask` guest in the real pipeline: all checks on, id spliced, final bytes included.
-fn through(mask: &Mask, records: &[Bytes], parts: &[&str]) -> Box<dyn FnMut() -> usize> {
+fn runner(mask: &Mask, parts: &[&str]) -> (Arc<Pipeline>, Runner) {
     let step =
         |part: &&str| format!("[[step]]\nname = \"{part}\"\nplugin = \"mask\"\nconfig = {{ part = \"{part}\" }}\n");
-    let pipeline = Pipeline::parse(&parts.iter().map(step).collect::<String>()).expect("a pipeline");
+    let pipeline = Arc::new(Pipeline::parse(&parts.iter().map(step).collect::<String>()).expect("a pipeline"));
     let load = |step: &pipeline::settings::Step| {
         mask.engine.load(&mask.code, step, &step.config.to_string()).expect("it starts").plugin()
     };
     let plugins = pipeline.steps.iter().map(load).collect();
-    let mut runner = Runner::new(Arc::new(pipeline), plugins, "lambda-stream");
+    (Arc::clone(&pipeline), Runner::new(pipeline, plugins, "lambda-stream"))
+}
+
+/// The Lambda's work on one event, without the network: event text in, request bodies out, on one worker.
+fn job(mask: &Mask, event: Bytes, parts: &[&str]) -> Box<dyn FnMut() -> usize> {
+    let (pipeline, mut runner) = runner(mask, parts);
+    Box::new(move || {
+        let prepared = lambda::prepare(event.clone(), &pipeline, &mut runner, 0).expect("an event");
+        assert!(prepared.dead_letters.is_empty(), "the records are good");
+        prepared.requests.iter().map(String::len).sum()
+    })
+}
+
+/// Records one by one through the pipeline.
+fn through(mask: &Mask, records: &[Bytes], parts: &[&str]) -> Box<dyn FnMut() -> usize> {
+    let (_, mut runner) = runner(mask, parts);
     let id = |k: usize| ByteString::from(format!("shardId-000000000006:4959033827149025660855969253836{k:019}"));
     let events: Vec<_> =
         records.iter().enumerate().map(|(k, data)| (id(k), ByteString::from("user"), data.clone())).collect();

@@ -6,7 +6,8 @@ use serde_json::json;
 fn answer(plugin: &str, mode: &str) -> String {
     let mut runner = runner(&format!("[[step]]\nplugin = \"{plugin}\""));
     let settled = settle(&mut runner, event(0, json!({"mode": mode}).to_string()));
-    assert_eq!(settle(&mut runner, event(1, r#"{"n":2}"#)), r#"{"n":2,"answer":"nothing"}"#, "the event after {mode}");
+    let next = settle(&mut runner, event(1, r#"{"n":2}"#));
+    assert!(next.starts_with(r#"{"n":2"#), "the event after {mode}: {next}");
     settled
 }
 

@@ -6,7 +6,7 @@ use crate::number::{self, NotFinite};
 use crate::parse::{self, DEPTH_MAX, ParseError};
 use crate::path::{Path, Pattern, Segment};
 use crate::read::Value;
-use crate::scope::{Cover, Denied, Scope, denied, name_of};
+use crate::scope::{Denied, Scope};
 use crate::text;
 use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
 use std::fmt;
@@ -59,11 +59,11 @@ const ADDED_BYTES_MAX: usize = 256 << 20;
 const ADDED_BYTES_FIRST: usize = 256;
 
 /// A value whose text was added, ready to be linked.
-struct Added {
-    kind: Kind,
-    value: Span,
-    first: u32,
-    facts: Facts,
+pub(crate) struct Added {
+    pub(crate) kind: Kind,
+    pub(crate) value: Span,
+    pub(crate) first: u32,
+    pub(crate) facts: Facts,
 }
 
 impl Document {
@@ -147,83 +147,8 @@ impl Document {
         Ok(nodes.len() as u32)
     }
 
-    /// Moves the value at `path` to `to` without copying it; what stood at `to` is replaced, other spellings of `path` are
-    /// removed. False, and nothing changed, when there is nothing at `path`, or `to` lies below it or through a scalar.
-    ///
-    /// # Errors
-    /// A field that `scope` forbids to change.
-    pub fn rename<'p>(&mut self, path: &Path<'p>, to: &Path<'p>, scope: Option<&Scope>) -> Result<bool, Denied> {
-        let (segments, to) = (path.segments(), to.segments());
-        let sources = self.find_all(&segments);
-        if let Some(scope) = scope {
-            if !sources.exact.iter().any(|&node| self.has_visible(node, scope)) {
-                return Ok(false);
-            }
-            let name = name_of(&segments);
-            if scope.readable(&name) != Cover::All || scope.writable(&name) != Cover::All {
-                return Err(denied(&segments));
-            }
-            self.permit_write(&to, scope)?;
-        }
-        if segments == to {
-            return Ok(!sources.exact.is_empty());
-        }
-        if segments.is_empty() || to.is_empty() || to.starts_with(&segments) {
-            return Ok(false);
-        }
-        let Some(&node) = sources.exact.first() else { return Ok(false) };
-        Ok(self.relocate(node, &sources, &to))
-    }
-
-    /// Moves `node`, an existing value, to the path `to`.
-    fn relocate(&mut self, node: u32, sources: &Found, to: &[Segment<'_>]) -> bool {
-        let targets = self.find_all(to);
-        let moved = *self.node(node);
-        let hollow = Added { kind: moved.kind, value: moved.value, first: moved.first, facts: moved.facts.of_value() };
-        let within = |document: &Document, inner: u32| {
-            let mut at = inner;
-            while at != NONE && at != node {
-                at = document.node(at).parent;
-            }
-            at == node
-        };
-        if targets.exact.iter().chain(&targets.beyond).any(|&target| within(self, target)) {
-            return false;
-        }
-        if to.len() + self.height(node) > DEPTH_MAX {
-            return false;
-        }
-        if targets.exact.is_empty() && targets.beyond.is_empty() {
-            match self.way_to(to) {
-                Ok((parent, rest)) if !within(self, parent) => self.insert_added(parent, rest, hollow),
-                Ok(_) | Err(_) => return false,
-            }
-        } else {
-            self.put(to, &targets, hollow);
-        }
-        for &source in sources.exact.iter().chain(&sources.beyond) {
-            if !targets.exact.contains(&source) && self.is_linked(source) {
-                self.unlink(source);
-            }
-        }
-        true
-    }
-
-    /// Whether a node can still be reached from the root: what it stood in may have been replaced.
-    fn is_linked(&self, node: u32) -> bool {
-        let mut at = node;
-        while at != self.root {
-            let parent = self.node(at).parent;
-            if parent == NONE || !self.children(parent).any(|child| child == at) {
-                return false;
-            }
-            at = parent;
-        }
-        true
-    }
-
     /// Replaces what a path names: the exact values, and what goes on behind it in dotted keys.
-    fn put(&mut self, segments: &[Segment<'_>], found: &Found, added: Added) {
+    pub(crate) fn put(&mut self, segments: &[Segment<'_>], found: &Found, added: Added) {
         if found.exact.is_empty() {
             // Only dotted keys behind the path: the new value takes their place.
             let parent = self.node(found.beyond[0]).parent;
@@ -302,7 +227,10 @@ impl Document {
     }
 
     /// The deepest container on the way to a path, and the part of the path that is missing below it.
-    fn way_to<'s, 'p>(&mut self, segments: &'s [Segment<'p>]) -> Result<(u32, &'s [Segment<'p>]), EditError> {
+    pub(crate) fn way_to<'s, 'p>(
+        &mut self,
+        segments: &'s [Segment<'p>],
+    ) -> Result<(u32, &'s [Segment<'p>]), EditError> {
         let mut node = self.root;
         let mut depth = 0;
         for end in (1..segments.len()).rev() {
@@ -332,7 +260,7 @@ impl Document {
     }
 
     /// Links `added` below `parent`, making the objects (or arrays, before an index) that `rest` needs.
-    fn insert_added(&mut self, parent: u32, rest: &[Segment<'_>], added: Added) {
+    pub(crate) fn insert_added(&mut self, parent: u32, rest: &[Segment<'_>], added: Added) {
         let mut parent = parent;
         let mut at = 0;
         loop {
@@ -505,7 +433,7 @@ impl Document {
     }
 
     /// Levels of nesting of a value, itself included.
-    fn height(&self, node: u32) -> usize {
+    pub(crate) fn height(&self, node: u32) -> usize {
         1 + self.children(node).map(|child| self.height(child)).max().unwrap_or(0)
     }
 

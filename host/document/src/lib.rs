@@ -5,7 +5,7 @@
 //! Knows nothing of events, plugins or AWS.
 //!
 //! Layout: `tree` (what the pass leaves behind), `parse` and `keys` (the pass), `text` (escapes), `path` (names of fields), `find`
-//! (from a path to values), `read` and `edit` (what a plugin may do), `scope` (what it may not), `write` (bytes again),
+//! (from a path to values), `read`, `edit` and `rename` (what a plugin may do), `scope` (what it may not), `write` (bytes again),
 //! `check` (what must not reach OpenSearch).
 
 mod check;
@@ -16,6 +16,7 @@ mod number;
 mod parse;
 mod path;
 mod read;
+mod rename;
 mod scope;
 mod text;
 mod tree;
