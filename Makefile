@@ -2,7 +2,7 @@
 CARGO ?= cargo
 PADDLE = $(CARGO) run --quiet --package cli --bin paddle --
 
-.PHONY: demo test bench lambda install target tools fmt help
+.PHONY: demo test bench lambda install target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -32,3 +32,9 @@ target: ## the compiler's WebAssembly target, if it is missing
 
 tools: ## what the tests need besides Rust, pinned, in .tools/
 	@sh tests/tools/opensearch.sh
+
+fuzz: ## a minute of libFuzzer on the document crate, where a nightly compiler is there
+	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "no nightly compiler: skipped"; exit 0; }; \
+	cd host/document/fuzz && mkdir -p corpus && \
+	RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing" \
+	cargo +nightly run --release --target $$(rustc -vV | sed -n 's/^host: //p') -- -max_total_time=$${FUZZ_SECONDS:-60} -max_len=512 corpus

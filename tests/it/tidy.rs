@@ -91,7 +91,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("pipeline", &["document"]),
     ("engine", &["document", "pipeline"]),
     ("lambda", &["document", "engine", "pipeline", "unpack"]),
-    ("cli", &["document", "engine", "lambda", "pipeline", "simulator", "toolchain", "unpack"]),
+    ("cli", &["engine", "lambda", "pipeline", "simulator", "toolchain", "unpack"]),
 ];
 
 /// Packages that only one crate may know.

@@ -1,0 +1,63 @@
+//! What may be typed. Each command's own arguments stand in its file.
+
+use crate::Context;
+use crate::commands;
+use crate::error::{Error, Status};
+use crate::terminal::Format;
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  paddle run -i events.ndjson              this folder's pipeline: records in, documents out
+  paddle plugins                           the ready-made plugins
+  paddle run -i events.ndjson --changes    what each step did to each event
+  paddle test                              the cases in tests/
+  paddle dev --once --web-events 10000     the whole system on this machine
+
+PIPELINE is a paddle.toml, its folder, or one plugin (a ready-made name, a .wasm, a
+plugin's folder). Without it, the current folder.
+
+Exit codes: 0 done; 1 done, and something failed; 2 usage or configuration;
+3 a plugin cannot be built or loaded; 4 a store or the network; 101 a bug of ours;
+130 interrupted.";
+
+/// Runs your record transforms between Kinesis and Firehose: here, with the very code of the Lambda.
+#[derive(Debug, Parser)]
+#[command(name = "paddle", version = "0.1.0", after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// How reports are written
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(commands::run::Run),
+    Test(commands::test::Test),
+    Dev(commands::dev::Dev),
+    Check(commands::check::Check),
+    Build(commands::build::Build),
+    Inspect(commands::inspect::Inspect),
+    Plugins(commands::plugins::Plugins),
+    #[command(subcommand)]
+    DeadLetters(commands::dead_letters::DeadLetters),
+    Completions(commands::completions::Completions),
+}
+
+impl Command {
+    pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
+        match self {
+            Command::Run(command) => command.exec(context),
+            Command::Test(command) => command.exec(context),
+            Command::Dev(command) => command.exec(context),
+            Command::Check(command) => command.exec(context),
+            Command::Build(command) => command.exec(context),
+            Command::Inspect(command) => command.exec(context),
+            Command::Plugins(command) => command.exec(context),
+            Command::DeadLetters(command) => command.exec(context),
+            Command::Completions(command) => command.exec(context),
+        }
+    }
+}

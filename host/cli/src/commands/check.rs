@@ -1,0 +1,185 @@
+//! `paddle check`: is this pipeline sound? Everything is built, loaded and started, and dangerous settings are named.
+
+use crate::Context;
+use crate::error::{Error, Status};
+use crate::project::{Loading, Project, Ready, SecretsFrom, shown};
+use crate::table::{Align, Table};
+use crate::text;
+use clap::Args;
+use pipeline::settings::{Isolation, Policy, Step};
+use pipeline::{FailureKind, Pipeline};
+use serde_json::json;
+use std::time::Duration;
+
+/// How long Kinesis keeps records when nobody changes that.
+const RETENTION_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+
+/// Check that a pipeline is sound: build, load and start every step, and warn of dangerous settings
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  paddle check\n  paddle check plugins/example --strict")]
+pub(crate) struct Check {
+    /// A paddle.toml, its folder, or one plugin; default: the current folder
+    #[arg(value_name = "PIPELINE")]
+    pipeline: Option<String>,
+    /// Exit with 1 when there is a warning
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Check {
+    pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
+        let project = Project::find(self.pipeline.as_deref())?;
+        // A secret that is not here is a warning: checking must work where production's secrets are not.
+        let missing = project.missing_secrets()?;
+        let secrets = if missing.is_empty() { SecretsFrom::Environment } else { SecretsFrom::Dummy };
+        let ready = project.load(context, &Loading { secrets, ..Loading::PRODUCTION })?;
+        let mut warnings = warnings(&project.pipeline);
+        for (name, variable) in &missing {
+            warnings.push(format!(
+                "secret `{name}` is not set here: {variable} is needed to run (a dummy was used to check)"
+            ));
+        }
+        match context.ui.is_json() {
+            true => context.ui.json(&as_json(&project, &ready, &warnings))?,
+            false => show(&project, &ready, &warnings, context)?,
+        }
+        Ok(Status::failed_if(self.strict && !warnings.is_empty()))
+    }
+}
+
+fn show(project: &Project, ready: &Ready, warnings: &[String], context: &mut Context) -> Result<(), Error> {
+    let ui = &mut context.ui;
+    let paint = ui.paint();
+    ui.line(format!("{} ({})", paint.bold(&project.pipeline.name), project.source))?;
+    let columns = [
+        ("step", Align::Left),
+        ("plugin", Align::Left),
+        ("size", Align::Right),
+        ("loads in", Align::Right),
+        ("when it fails", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for (step, info) in project.pipeline.steps.iter().zip(&ready.steps) {
+        let plugin = if step.plugin.starts_with('/') { shown(step) } else { info.origin.describe() };
+        table.row([step.name.clone(), plugin, text::bytes(info.size), text::time(info.load), policy(step)]);
+    }
+    if !project.pipeline.steps.is_empty() {
+        for line in table.lines(paint) {
+            ui.line(line)?;
+        }
+    }
+    let route = |route: &pipeline::settings::Route| format!("{} → {}", route.name, route.stream);
+    let routes: Vec<String> = project.pipeline.routes.iter().map(route).collect();
+    ui.line(format!("  {}  {}", paint.dim("routes"), routes.join(", ")))?;
+    for warning in warnings {
+        ui.warn(warning)?;
+    }
+    if warnings.is_empty() {
+        return ui.line(paint.green("sound"));
+    }
+    ui.line(format!("it works, with {}", text::count(warnings.len() as u64, "warning")))
+}
+
+fn policy(step: &Step) -> String {
+    let default = step.on_failure.of(FailureKind::Reject);
+    let others = FailureKind::ALL.into_iter().filter(|&kind| step.on_failure.of(kind) != default);
+    let others: Vec<String> = others.map(|kind| format!("{kind}: {}", step.on_failure.of(kind).as_str())).collect();
+    if others.is_empty() {
+        default.as_str().to_owned()
+    } else {
+        format!("{} ({})", default.as_str(), others.join(", "))
+    }
+}
+
+fn as_json(project: &Project, ready: &Ready, warnings: &[String]) -> serde_json::Value {
+    let step = |(step, info): (&Step, &crate::project::StepInfo)| json!({"name": step.name, "plugin": step.plugin, "bytes": info.size, "load_ms": info.load.as_secs_f64() * 1e3});
+    let steps: Vec<_> = project.pipeline.steps.iter().zip(&ready.steps).map(step).collect();
+    json!({"pipeline": project.pipeline.name, "steps": steps, "digests": ready.loaded.digests, "warnings": warnings})
+}
+
+/// Settings that work and may still not be meant.
+fn warnings(pipeline: &Pipeline) -> Vec<String> {
+    let mut warnings: Vec<String> = pipeline.steps.iter().flat_map(of_step).collect();
+    if pipeline.steps.is_empty() {
+        warnings.push("there is no step: events are unpacked, checked and delivered as they are".into());
+    }
+    if pipeline.input.on_failure == Policy::Drop {
+        warnings.push(
+            "[input] on_failure = \"drop\": records that cannot be taken apart are lost, and only counted".into(),
+        );
+    }
+    if pipeline.document.on_failure == Policy::Drop {
+        warnings
+            .push("[document] on_failure = \"drop\": documents that may not be sent are lost, and only counted".into());
+    }
+    if pipeline.document.rules.id_field.is_none() {
+        warnings.push(
+            "[document] id_field = false: a record that Kinesis delivers twice cannot be told from two records".into(),
+        );
+    }
+    for (at, route) in pipeline.routes.iter().enumerate() {
+        if let Some(twin) = pipeline.routes[..at].iter().find(|twin| twin.stream == route.stream) {
+            warnings.push(format!("routes `{}` and `{}` go to one stream, `{}`", twin.name, route.name, route.stream));
+        }
+    }
+    warnings
+}
+
+fn of_step(step: &Step) -> Vec<String> {
+    let name = &step.name;
+    let mut warnings = Vec::new();
+    let kinds = |policy| FailureKind::ALL.into_iter().filter(|&kind| step.on_failure.of(kind) == policy).count();
+    if kinds(Policy::Drop) > 0 {
+        warnings.push(format!("step `{name}`: on_failure = \"drop\" loses events that fail, and only counts them"));
+    }
+    if kinds(Policy::Pass) > 0 && step.plugin == "redact" {
+        warnings.push(format!("step `{name}`: on_failure = \"pass\" sends what redact could not mask on unmasked"));
+    } else if kinds(Policy::Pass) == FailureKind::ALL.len() {
+        warnings.push(format!(
+            "step `{name}`: on_failure = \"pass\" sends every event that fails on unchanged, traps and timeouts too"
+        ));
+    }
+    if kinds(Policy::Retry) == FailureKind::ALL.len() {
+        warnings.push(format!(
+            "step `{name}`: on_failure = \"retry\" blocks the shard for {} for each event that always fails",
+            text::time(step.retry_for)
+        ));
+    }
+    if step.retry_for > RETENTION_DEFAULT {
+        warnings.push(format!("step `{name}`: retry_for_s is longer than Kinesis keeps records by default (24 h): records may expire unprocessed"));
+    }
+    if step.isolation == Isolation::Event {
+        warnings.push(format!(
+            "step `{name}`: isolation = \"event\" makes a fresh instance for each event, which costs about 11 × a call"
+        ));
+    }
+    if step.scope.as_ref().is_some_and(|scope| scope.writes_all() && !scope.reads_all()) {
+        warnings.push(format!("step `{name}`: it may write every field but not read every field: name `writes` too"));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::warnings;
+    use pipeline::Pipeline;
+
+    fn check(text: &str, expected: &[&str]) {
+        let pipeline = Pipeline::parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let found = warnings(&pipeline);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn dangerous_settings_are_named() {
+        check("[[step]]\nplugin = \"filter\"", &[]);
+        check("[document]\nid_field = false", &["there is no step", "id_field"]);
+        check("[[step]]\nplugin = \"a\"\non_failure = \"drop\"\nretry_for_s = 90000", &["loses", "retry_for_s"]);
+        check("[[step]]\nplugin = \"redact\"\nrequired = false\non_failure = { trap = \"pass\" }", &["unmasked"]);
+        check("[[step]]\nplugin = \"a\"\non_failure = \"pass\"\nisolation = \"event\"", &["unchanged", "11 ×"]);
+        check("[[step]]\nplugin = \"a\"\n[routes]\na = \"x\"\nb = \"x\"", &["go to one stream"]);
+    }
+}

@@ -1,0 +1,94 @@
+//! `paddle dead-letters`: what could not be processed, made readable.
+
+use crate::Context;
+use crate::dead_letters;
+use crate::error::{Error, Status};
+use crate::text::{count, cut, one_line};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Look at records that could not be processed
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    Show(Show),
+}
+
+/// Print the dead letters of files
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paddle dead-letters show .paddle/dead-letters/clickstream/*.ndjson
+  paddle dead-letters show FILE --data | paddle run -i - --changes")]
+pub(crate) struct Show {
+    /// Files of dead letters, .ndjson or .ndjson.gz
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print the records alone, as `paddle run` reads them
+    #[arg(long)]
+    data: bool,
+}
+
+impl DeadLetters {
+    pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
+        let DeadLetters::Show(show) = self;
+        let mut letters = 0;
+        for file in &show.files {
+            dead_letters::read(file, &mut |letter, line| {
+                letters += 1;
+                let ui = &mut context.ui;
+                if show.data {
+                    return ui.line(as_record(&letter.bytes()));
+                }
+                if ui.is_json() {
+                    return ui.line(line);
+                }
+                let (paint, width) = (ui.paint(), ui.width().saturating_sub(10));
+                let place =
+                    letter.step.as_deref().map_or("outside the steps".into(), |step| format!("at {}", one_line(step)));
+                ui.line(format!("{} {}", paint.red(&letter.kind), paint.bold(&place)))?;
+                ui.line(format!("  why    {}", cut(&one_line(&letter.message), width)))?;
+                ui.line(format!("  id     {} ({})", one_line(&letter.id), letter.arrived_at))?;
+                ui.line(format!("  data   {}", shown(&letter.bytes(), width)))?;
+                if let Some(input) = letter.input_bytes() {
+                    ui.line(format!("  given  {}", shown(&input, width)))?;
+                }
+                for log in &letter.log {
+                    ui.line(format!("  log    {} {}", log.level, cut(&one_line(&log.message), width)))?;
+                }
+                ui.line("")
+            })?;
+        }
+        context.ui.note(count(letters, "dead letter"))?;
+        Ok(Status::Done)
+    }
+}
+
+fn shown(bytes: &[u8], width: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    cut(&one_line(&text), width)
+}
+
+/// A line that stands for these bytes in an input of records.
+pub(crate) fn as_record(bytes: &[u8]) -> String {
+    let plain = std::str::from_utf8(bytes).ok().filter(|text| {
+        text.trim() == *text && !text.is_empty() && !text.contains(['\n', '\r']) && !text.contains("$base64")
+    });
+    match plain {
+        Some(text) => text.to_owned(),
+        None => format!("{{\"$base64\":\"{}\"}}", base64_simd::STANDARD.encode_to_string(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_record;
+
+    #[test]
+    fn any_bytes_become_one_line() {
+        assert_eq!(as_record(b"{\"a\":1}"), "{\"a\":1}");
+        for bytes in [&b""[..], b" a", b"a\nb", b"\xff", b"{\"$base64\":\"eA==\"}"] {
+            let line = as_record(bytes);
+            assert!(line.starts_with("{\"$base64\":\"") && !line.contains('\n'), "{line}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `paddle test`: the cases of a project, with the same components, a clock that stands still and secrets that are none.
+
+use crate::Context;
+use crate::cases::{self, Case, NOW_MS, Ran, diff};
+use crate::commands::dead_letters::as_record;
+use crate::error::{Error, Status, Trouble};
+use crate::input::{Data, Flow, Reader, Record};
+use crate::project::{Loading, Project, SecretsFrom, tidy};
+use crate::ready_made;
+use crate::report;
+use crate::text::count;
+use anyhow::Context as _;
+use clap::Args;
+use engine::{Clock, Mode};
+use pipeline::Report;
+use serde_json::json;
+use std::path::Path;
+
+/// Most events whose difference is shown of one case.
+const EVENTS_SHOWN_MAX: usize = 5;
+
+/// Run the cases in tests/, each an input.ndjson with its expected.ndjson
+///
+/// Every case runs in order; then each event alone, all in reverse, and all twice: an answer that changes means that a
+/// plugin remembers something from one event to the next, which is a failure.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  paddle test
+  paddle test plugins/example noise-is-dropped
+  paddle test --add a-strange-order -i events.ndjson
+  paddle test --update")]
+pub(crate) struct Test {
+    /// A paddle.toml or its folder (default: the current folder), then names of cases
+    #[arg(value_name = "PIPELINE | CASE")]
+    names: Vec<String>,
+    /// Write what came as what is expected
+    #[arg(long)]
+    update: bool,
+    /// Make a new case of the records in -i
+    #[arg(long, value_name = "NAME", requires = "input")]
+    add: Option<String>,
+    /// Records for the new case: files, or `-`
+    #[arg(short, long, value_name = "FILE", requires = "add")]
+    input: Vec<String>,
+}
+
+/// What became of a case.
+enum Verdict {
+    Passed,
+    /// What is wrong, in lines.
+    Failed(Vec<String>),
+    Written,
+}
+
+const LOADING: Loading =
+    Loading { mode: Mode::Fuel, clock: Clock::Fixed(NOW_MS), secrets: SecretsFrom::Dummy, workers: 4 };
+
+impl Test {
+    pub(crate) fn exec(mut self, context: &mut Context) -> Result<Status, Error> {
+        let mut project = self.project()?;
+        // Ids are made of sequence numbers, which a case does not have.
+        project.pipeline.document.rules.id_field = None;
+        if let Some(name) = self.add.take() {
+            return self.record(&name, &project, context);
+        }
+        let mut cases = Case::all(&project.folder)?;
+        if let Some(name) = self.names.iter().find(|name| !cases.iter().any(|case| case.name == **name)) {
+            let known: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+            return Err(Error::usage(format!(
+                "there is no case `{name}` in {}; there are: {}",
+                project.source,
+                known.join(", ")
+            )));
+        }
+        cases.retain(|case| self.names.is_empty() || self.names.contains(&case.name));
+        if cases.is_empty() {
+            return Err(Error::usage(
+                "there are no cases: each is a folder tests/<name> with an input.ndjson (make one: paddle test --add NAME -i FILE)",
+            ));
+        }
+        self.run(&project, &cases, context)
+    }
+
+    /// The project, whose name is taken from the names when it is there.
+    fn project(&mut self) -> Result<Project, Error> {
+        let Some(first) = self.names.first() else { return Project::find(None) };
+        let here = Project::find(None);
+        if let Ok(here) = here
+            && (Case::named(&here.folder, first).input().is_file() || !looks_like_a_pipeline(first))
+        {
+            return Ok(here);
+        }
+        let project = Project::find(Some(first))?;
+        self.names.remove(0);
+        Ok(project)
+    }
+
+    fn run(&self, project: &Project, cases: &[Case], context: &mut Context) -> Result<Status, Error> {
+        let ready = project.load(context, &LOADING)?;
+        let (mut failed, mut events) = (0, 0);
+        let (mut told, mut total) = (Vec::new(), Report::default());
+        for case in cases {
+            let ran = cases::run(&ready.loaded, &case.records()?)?;
+            events += ran.answers.len() as u64;
+            let verdict = self.judge(case, &ran, context)?;
+            failed += u64::from(matches!(verdict, Verdict::Failed(_)));
+            told.push(show(case, &ran, verdict, context)?);
+            total.merge(ran.report);
+        }
+        let ui = &mut context.ui;
+        if ui.is_json() {
+            ui.json(&json!({"cases": told, "failed": failed, "warnings": report::warnings(&total)}))?;
+            return Ok(Status::failed_if(failed > 0));
+        }
+        for warning in report::warnings(&total) {
+            ui.warn(warning)?;
+        }
+        let paint = ui.paint();
+        let cases = count(cases.len() as u64, "case");
+        let result = if failed == 0 { paint.green("all passed") } else { paint.red(&format!("{failed} failed")) };
+        ui.line(format!("{cases}, {}: {result}", count(events, "event")))?;
+        Ok(Status::failed_if(failed > 0))
+    }
+
+    fn judge(&self, case: &Case, ran: &Ran, context: &Context) -> Result<Verdict, Error> {
+        let remembers = ran.remembers.as_ref().map(|how| {
+            vec![
+                format!("  {how}"),
+                "  a plugin remembers something from one event to the next; events must not depend on their neighbours"
+                    .into(),
+            ]
+        });
+        let expected = case.expected_answers()?;
+        if self.update {
+            let written = expected.as_ref() != Some(&ran.answers);
+            if written {
+                write(&case.expected(), &ran.answers)?;
+            }
+            return Ok(remembers.map_or(if written { Verdict::Written } else { Verdict::Passed }, Verdict::Failed));
+        }
+        let Some(expected) = expected else {
+            return Ok(Verdict::Failed(vec![
+                "  there is no expected.ndjson: `paddle test --update` writes what came, for you to read".into(),
+            ]));
+        };
+        let mut wrong = differences(&expected, ran, context);
+        wrong.extend(remembers.into_iter().flatten());
+        Ok(if wrong.is_empty() { Verdict::Passed } else { Verdict::Failed(wrong) })
+    }
+
+    /// Makes a case of records.
+    fn record(self, name: &str, project: &Project, context: &mut Context) -> Result<Status, Error> {
+        let plain = |char: char| char.is_alphanumeric() || matches!(char, '-' | '_' | '.');
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            return Err(Error::usage(format!(
+                "--add {name}: letters, digits, `-`, `_` and `.` make the name of a case"
+            )));
+        }
+        let case = Case::named(&project.folder, name);
+        if case.input().exists() {
+            return Err(Error::usage(format!("there is a case `{name}` already")));
+        }
+        let mut lines = Vec::new();
+        Reader::default().files(&self.input, &mut |record: Record| {
+            let (Data::Bytes(bytes) | Data::Undecodable(bytes, _)) = &record.data;
+            lines.push(as_record(bytes));
+            Ok(Flow::Continue(()))
+        })?;
+        if lines.is_empty() {
+            return Err(Error::usage("the input holds no records: a case needs one at least"));
+        }
+        let ready = project.load(context, &LOADING)?;
+        write(&case.input(), &lines)?;
+        let ran = cases::run(&ready.loaded, &case.records()?)?;
+        write(&case.expected(), &ran.answers)?;
+        let ui = &mut context.ui;
+        for answer in &ran.answers {
+            ui.line(answer)?;
+        }
+        let folder = tidy(&case.folder);
+        ui.note(format!(
+            "{} recorded in {folder}: read expected.ndjson, it is what the test will ask for",
+            count(ran.answers.len() as u64, "event")
+        ))?;
+        if let Some(how) = &ran.remembers {
+            ui.warn(how)?;
+        }
+        Ok(Status::failed_if(ran.remembers.is_some()))
+    }
+}
+
+/// Whether a name that is no case can be a pipeline: then what is wrong with it is told as such.
+fn looks_like_a_pipeline(name: &str) -> bool {
+    name.contains(['/', '.']) || Path::new(name).is_dir() || ready_made::find(name).is_some()
+}
+
+fn differences(expected: &[String], ran: &Ran, context: &Context) -> Vec<String> {
+    let paint = context.ui.paint();
+    let mut lines = Vec::new();
+    let mut differ = 0;
+    for (at, answer) in ran.answers.iter().enumerate() {
+        let wanted = expected.get(at).map_or("", String::as_str);
+        if wanted == answer {
+            continue;
+        }
+        differ += 1;
+        if differ <= EVENTS_SHOWN_MAX {
+            lines.push(format!("  event {} ({})", at + 1, ran.places[at]));
+            lines.extend(diff::lines(wanted, answer, paint));
+        }
+    }
+    if differ > EVENTS_SHOWN_MAX {
+        lines.push(format!("  … and {} more events differ", differ - EVENTS_SHOWN_MAX));
+    }
+    if expected.len() != ran.answers.len() {
+        let came = count(ran.answers.len() as u64, "event");
+        lines.push(format!("  expected.ndjson has {}, the input {came}", count(expected.len() as u64, "line")));
+    }
+    lines
+}
+
+fn show(case: &Case, ran: &Ran, verdict: Verdict, context: &mut Context) -> Result<serde_json::Value, Error> {
+    let ui = &mut context.ui;
+    let paint = ui.paint();
+    let events = count(ran.answers.len() as u64, "event");
+    let (word, wrong) = match &verdict {
+        Verdict::Passed => (paint.green("ok    "), &[][..]),
+        Verdict::Written => (paint.yellow("wrote "), &[][..]),
+        Verdict::Failed(lines) => (paint.red("FAILED"), lines.as_slice()),
+    };
+    if !ui.is_json() {
+        ui.line(format!("{word} {} ({events})", case.name))?;
+        for line in wrong {
+            ui.line(line)?;
+        }
+    }
+    let passed = !matches!(verdict, Verdict::Failed(_));
+    Ok(
+        json!({"case": case.name, "events": ran.answers.len(), "passed": passed, "remembers": ran.remembers, "answers": ran.answers}),
+    )
+}
+
+fn write(path: &Path, lines: &[String]) -> Result<(), Error> {
+    let told = || format!("write {}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(told).or_outside()?;
+    }
+    std::fs::write(path, lines.join("\n") + "\n").with_context(told).or_outside()
+}

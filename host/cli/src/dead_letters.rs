@@ -1,0 +1,175 @@
+//! Dead letters on this machine: written by `run`, read by `dead-letters show`. The form is that of the function.
+
+use crate::error::{Error, Trouble};
+use crate::local::{Entered, Local};
+use crate::time;
+use anyhow::Context as _;
+use flate2::read::MultiGzDecoder;
+use pipeline::{Failed, LogLine};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Where dead letters are kept, in a project's folder.
+pub(crate) const FOLDER: &str = ".paddle/dead-letters";
+
+/// Bytes of one line: 32 MiB of an inflated record in base64, twice, with its story.
+const LINE_BYTES_MAX: u64 = 128 << 20;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    version: u32,
+    id: &'a str,
+    stream: &'a str,
+    shard: &'a str,
+    sequence_number: &'a str,
+    partition_key: &'a str,
+    arrived_at: String,
+    failed_at: String,
+    pipeline: &'a str,
+    release: Option<&'a str>,
+    step: Option<&'a str>,
+    plugin: Option<&'a str>,
+    digest: Option<&'a str>,
+    kind: &'a str,
+    message: &'a str,
+    log: &'a [LogLine],
+    elapsed_us: u64,
+    memory_bytes: u64,
+    data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<String>,
+}
+
+/// Writes dead letters to a file that is made for the first of them.
+pub(crate) struct Writer {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Writer {
+    /// For one run of a pipeline in this folder.
+    pub(crate) fn new(folder: &Path, pipeline: &str, now_ms: u64) -> Writer {
+        let stamp: String = time::text(now_ms).chars().filter(char::is_ascii_alphanumeric).collect();
+        let path = folder.join(FOLDER).join(pipeline).join(format!("run-{stamp}.ndjson"));
+        Writer { path, file: None }
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        entered: &Entered,
+        failed: &Failed,
+        local: &Local,
+        digests: &[String],
+    ) -> Result<(), Error> {
+        let pipeline = &local.pipeline;
+        let step = failed.step.and_then(|step| pipeline.steps.get(step));
+        let (shard, sequence_number) = entered.id.split_once(':').unwrap_or(("", &entered.id));
+        let line = Line {
+            version: 1,
+            id: &entered.id,
+            stream: local.stream(),
+            shard,
+            sequence_number: sequence_number.split('/').next().unwrap_or(sequence_number),
+            partition_key: &entered.partition_key,
+            arrived_at: time::text(entered.arrived_at_ms),
+            failed_at: time::text(time::now_ms()),
+            pipeline: &pipeline.name,
+            release: None,
+            step: step.map(|step| step.name.as_str()),
+            plugin: step.map(|step| step.plugin.as_str()),
+            digest: failed.step.and_then(|step| digests.get(step)).map(String::as_str),
+            kind: failed.failure.kind.as_str(),
+            message: &failed.failure.message,
+            log: &failed.log,
+            elapsed_us: u64::try_from(failed.elapsed.as_micros()).unwrap_or(u64::MAX),
+            memory_bytes: failed.memory_bytes,
+            data: base64_simd::STANDARD.encode_to_string(&entered.data),
+            input: failed.input.as_ref().map(|input| base64_simd::STANDARD.encode_to_string(input)),
+        };
+        let told = || format!("write dead letters to {}", self.path.display());
+        let mut text = serde_json::to_vec(&line).with_context(told).or_outside()?;
+        text.push(b'\n');
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(BufWriter::new(create(&self.path).with_context(told).or_outside()?)),
+        };
+        file.write_all(&text).with_context(told).or_outside()
+    }
+
+    /// The file, when there is one.
+    pub(crate) fn finish(self) -> Result<Option<PathBuf>, Error> {
+        let Some(mut file) = self.file else { return Ok(None) };
+        file.flush().with_context(|| format!("write dead letters to {}", self.path.display())).or_outside()?;
+        Ok(Some(self.path.strip_prefix(".").map(Path::to_owned).unwrap_or(self.path)))
+    }
+}
+
+fn create(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    File::create(path)
+}
+
+/// One dead letter, as far as people read it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeadLetter {
+    pub(crate) id: String,
+    pub(crate) arrived_at: String,
+    pub(crate) step: Option<String>,
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    #[serde(default)]
+    pub(crate) log: Vec<Log>,
+    pub(crate) data: String,
+    pub(crate) input: Option<String>,
+}
+
+/// A line that a plugin logged.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) message: String,
+}
+
+impl DeadLetter {
+    /// The bytes as they entered the pipeline.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        decode(&self.data)
+    }
+
+    /// The bytes that the failing step was given, when they are others.
+    pub(crate) fn input_bytes(&self) -> Option<Vec<u8>> {
+        self.input.as_deref().map(decode)
+    }
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    base64_simd::STANDARD.decode_to_vec(text).unwrap_or_else(|_| text.as_bytes().to_vec())
+}
+
+/// Reads a file of dead letters, compressed or not, line by line.
+pub(crate) fn read(path: &Path, take: &mut dyn FnMut(DeadLetter, &str) -> Result<(), Error>) -> Result<(), Error> {
+    let told = || format!("read dead letters from {}", path.display());
+    let mut file = BufReader::new(File::open(path).with_context(told).or_usage()?);
+    let compressed = file.fill_buf().with_context(told).or_usage()?.starts_with(b"\x1f\x8b");
+    let mut input: Box<dyn BufRead> =
+        if compressed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+    for number in 1.. {
+        let mut line = String::new();
+        let read = input.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
+        if read.with_context(told).or_usage()? == 0 {
+            break;
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        let letter = serde_json::from_str(&line)
+            .with_context(|| format!("{}: line {number} is no dead letter", path.display()))
+            .or_usage()?;
+        take(letter, line.trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `paddle`, the author's and operator's tool. Thin: it reads arguments, files and the environment, calls the host's crates,
+//! and shows what they say. Data goes to standard output, everything else to standard error.
+//!
+//! Layout: `arguments` (what may be typed), `commands` (one file each), `error` (exit codes), `terminal`, `table` and `text`
+//! (how things look), `environment` (the only reader of variables); `project` (a pipeline found, built and loaded) with
+//! `ready_made`; `input` (records from files), `local` (records through a pipeline, here), `changes` (what a step did),
+//! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `time`.
+
+mod arguments;
+mod cases;
+mod changes;
+mod commands;
+mod dead_letters;
+mod environment;
+mod error;
+mod input;
+mod local;
+mod project;
+mod ready_made;
+mod report;
+mod sink;
+mod table;
+mod terminal;
+mod text;
+mod time;
+mod web_events;
+
+use arguments::Cli;
+use clap::Parser;
+use error::{Error, Status};
+use std::process::ExitCode;
+use terminal::Ui;
+
+/// The process's exit code after Ctrl-C, as shells have it: 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
+
+/// What every command is given.
+pub(crate) struct Context {
+    pub(crate) ui: Ui,
+    pub(crate) runtime: tokio::runtime::Runtime,
+}
+
+/// Runs the program with this process's arguments. The only place where errors are printed.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help, a version or a usage error; whoever closed the pipe does not want it.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let ui = Ui::new(cli.format);
+    let result = Context::new(ui).and_then(|mut context| {
+        let status = cli.command.exec(&mut context)?;
+        context.ui.flush()?;
+        Ok(status)
+    });
+    match result {
+        Ok(Status::Done) | Err(Error::Closed) => ExitCode::SUCCESS,
+        Ok(Status::SomethingFailed) => ExitCode::from(1),
+        Err(error) => {
+            Ui::new(cli.format).error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+impl Context {
+    fn new(ui: Ui) -> Result<Context, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| Error::Bug(anyhow::Error::new(error).context("start the runtime")))?;
+        runtime.spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                terminal::leave_progress();
+                std::process::exit(INTERRUPTED);
+            }
+        });
+        Ok(Context { ui, runtime })
+    }
+}

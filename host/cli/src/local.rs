@@ -1,0 +1,183 @@
+//! Records through a pipeline, here and on this thread: unpacked and run by the code that the function runs.
+
+use crate::input::{Data, Record};
+use crate::time;
+use anyhow::Result;
+use bytes::Bytes;
+use pipeline::settings::{Policy, Unpack};
+use pipeline::{Dropped, Event, Failed, Failure, FailureKind, InputNotes, Observe, Outcome, Pipeline, Report, Runner};
+use std::sync::Arc;
+use unpack::{Part, RefusalKind, Unpacked};
+
+/// What a stream is called that nobody named.
+const STREAM_DEFAULT: &str = "local";
+
+/// A pipeline on one thread, and what it did so far.
+pub(crate) struct Local {
+    pub(crate) pipeline: Arc<Pipeline>,
+    runner: Runner,
+    unpack: unpack::Settings,
+    report: Report,
+    fixed_ms: Option<u64>,
+    stream: String,
+}
+
+/// An event as it entered the pipeline, or what could not be taken apart.
+#[derive(Clone, Debug)]
+pub(crate) struct Entered {
+    pub(crate) id: String,
+    pub(crate) partition_key: String,
+    pub(crate) arrived_at_ms: u64,
+    pub(crate) data: Bytes,
+    /// Why it is no event.
+    pub(crate) refused: Option<Failure>,
+}
+
+/// An event and what became of it.
+pub(crate) struct Settled {
+    pub(crate) entered: Entered,
+    pub(crate) outcome: Outcome,
+}
+
+impl Local {
+    /// `fixed_ms`: what time it always is; none for the machine's clock.
+    pub(crate) fn new(loaded: &lambda::Loaded, fixed_ms: Option<u64>) -> Result<Local> {
+        let pipeline = Arc::clone(&loaded.pipeline);
+        let runner = Runner::new(Arc::clone(&pipeline), (loaded.plugins)()?, STREAM_DEFAULT);
+        let unpack = unpack_settings(&pipeline);
+        let report = Report { pipeline: pipeline.name.clone(), ..Report::default() };
+        Ok(Local { pipeline, runner, unpack, report, fixed_ms, stream: STREAM_DEFAULT.to_owned() })
+    }
+
+    /// The stream of the latest record.
+    pub(crate) fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Has every call watched.
+    pub(crate) fn observe(&mut self, observe: Box<dyn Observe>) {
+        self.runner.observe(observe);
+    }
+
+    /// Has read and written fields noted.
+    pub(crate) fn observe_fields(&mut self) {
+        self.runner.observe_fields(true);
+    }
+
+    /// The events of a record.
+    pub(crate) fn events(&mut self, record: &Record) -> Vec<Entered> {
+        self.report.records += 1;
+        let stream = record.stream.as_deref().unwrap_or(STREAM_DEFAULT);
+        if self.stream != stream {
+            self.runner.begin_batch(stream);
+            self.stream = stream.to_owned();
+        }
+        let arrived_at_ms = record.arrived_at_ms.unwrap_or_else(|| self.now_ms());
+        let entered = |part: Option<usize>, key: Option<String>, data, refused| Entered {
+            id: part.map_or_else(|| record.id.clone(), |part| format!("{}/{part}", record.id)),
+            partition_key: key.unwrap_or_else(|| record.partition_key.clone()),
+            arrived_at_ms,
+            data,
+            refused,
+        };
+        let data = match &record.data {
+            Data::Bytes(data) => data,
+            Data::Undecodable(text, why) => {
+                let failure = Failure::new(FailureKind::Unpack, why.clone());
+                return vec![entered(None, None, text.clone(), Some(failure))];
+            }
+        };
+        let (unpacked, notes) = unpack::unpack(data, &self.unpack);
+        count_notes(&mut self.report.input, &notes, &unpacked);
+        match unpacked {
+            Ok(Unpacked::Plain) => vec![entered(None, None, data.clone(), None)],
+            Ok(Unpacked::Parts(parts)) => {
+                let part = |(at, part): (usize, Part)| {
+                    let refused = part.refusal.map(|refusal| Failure::new(FailureKind::Unpack, refusal.message));
+                    entered(Some(at), part.partition_key, part.data, refused)
+                };
+                parts.into_iter().enumerate().map(part).collect()
+            }
+            Err(refusal) => {
+                let kind = match refusal.kind {
+                    RefusalKind::Oversize => FailureKind::Oversize,
+                    RefusalKind::Kpl | RefusalKind::Gzip => FailureKind::Unpack,
+                };
+                vec![entered(None, None, data.clone(), Some(Failure::new(kind, refusal.message)))]
+            }
+        }
+    }
+
+    /// Runs one event to its end, and counts how it settled.
+    pub(crate) fn run(&mut self, entered: Entered) -> Settled {
+        let outcome = match &entered.refused {
+            Some(failure) => self.refuse(failure.clone()),
+            None => {
+                let id = entered.id.as_str().into();
+                let key = entered.partition_key.as_str().into();
+                let event = Event::new(id, key, entered.arrived_at_ms, entered.data.clone());
+                self.runner.process(event, self.now_ms(), None)
+            }
+        };
+        let counts = &mut self.report.counts;
+        counts.events += 1;
+        match &outcome {
+            Outcome::Emit(documents) => {
+                counts.delivered += 1;
+                for document in documents {
+                    let route = &self.pipeline.routes[usize::from(document.route)].name;
+                    *self.report.documents.entry(route.clone()).or_default() += 1;
+                    self.report.document_bytes += document.bytes.len() as u64;
+                }
+            }
+            Outcome::Drop(_) => counts.dropped += 1,
+            Outcome::DeadLetter(_) => counts.dead_letters += 1,
+            Outcome::Retry(_) | Outcome::Unsettled(_) => counts.returned += 1,
+        }
+        Settled { entered, outcome }
+    }
+
+    fn refuse(&mut self, failure: Failure) -> Outcome {
+        *self.report.edge_failures.entry(failure.kind).or_default() += 1;
+        match self.pipeline.input.on_failure {
+            Policy::Drop => Outcome::Drop(Dropped { step: None, failure: Some(failure) }),
+            Policy::DeadLetter | Policy::Pass | Policy::Retry => {
+                Outcome::DeadLetter(Box::new(Failed::outside(failure)))
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.fixed_ms.unwrap_or_else(time::now_ms)
+    }
+
+    /// What happened.
+    pub(crate) fn into_report(mut self) -> Report {
+        self.report.merge(self.runner.take_report());
+        self.report
+    }
+}
+
+fn unpack_settings(pipeline: &Pipeline) -> unpack::Settings {
+    let format = |unpack: &Unpack| match unpack {
+        Unpack::Kpl => unpack::Format::Kpl,
+        Unpack::Gzip => unpack::Format::Gzip,
+        Unpack::CloudwatchLogs => unpack::Format::CloudwatchLogs,
+    };
+    let cloudwatch_message = match pipeline.input.cloudwatch_message_json {
+        true => unpack::CloudwatchMessage::Json,
+        false => unpack::CloudwatchMessage::Text,
+    };
+    let formats = pipeline.input.unpack.iter().map(format).collect();
+    unpack::Settings { formats, cloudwatch_message, limits: unpack::Limits::default() }
+}
+
+fn count_notes(counted: &mut InputNotes, notes: &unpack::Notes, unpacked: &Result<Unpacked, unpack::Refusal>) {
+    counted.kpl += u64::from(notes.kpl_aggregates);
+    counted.kpl_bad_digest += u64::from(notes.kpl_bad_md5);
+    counted.gzip += u64::from(notes.gzip_streams);
+    counted.cloudwatch_logs += u64::from(notes.cloudwatch_envelopes);
+    counted.control_messages += u64::from(notes.control_messages);
+    let empty = matches!(unpacked, Ok(Unpacked::Parts(parts)) if parts.is_empty());
+    counted.empty += u64::from(empty && notes.control_messages == 0);
+}

@@ -1,0 +1,5 @@
+//! `paddle`: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,301 @@
+//! A pipeline as it is named on the command line: found, its plugins built, and loaded as the function loads it.
+
+use crate::Context;
+use crate::environment;
+use crate::error::{Error, Trouble};
+use crate::ready_made;
+use crate::text;
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use engine::{Clock, Code, Engine, LoadError, Mode};
+use pipeline::settings::Step;
+use pipeline::{DUMMY_SECRET, Pipeline, Plugin, secret_names};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use toolchain::{Built, Language, Messages, Options};
+
+/// What a pipeline's file is called.
+pub(crate) const FILE: &str = "paddle.toml";
+
+/// A pipeline and where it is.
+pub(crate) struct Project {
+    pub(crate) pipeline: Pipeline,
+    /// Paths in the pipeline begin here, and `.paddle` is here.
+    pub(crate) folder: PathBuf,
+    /// What it was read from, for people.
+    pub(crate) source: String,
+    /// Whether it was made of one plugin that was named.
+    one_plugin: bool,
+}
+
+/// Where a step's plugin comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Inside this program.
+    ReadyMade(String),
+    /// A component.
+    Wasm(PathBuf),
+    /// A folder with source.
+    Folder(PathBuf),
+}
+
+/// A plugin's component.
+pub(crate) struct Component {
+    pub(crate) wasm: Bytes,
+    /// What the compiler made of it, when it has source.
+    pub(crate) built: Option<Built>,
+}
+
+/// A loaded step, for people.
+pub(crate) struct StepInfo {
+    pub(crate) origin: Origin,
+    pub(crate) size: u64,
+    /// How long it took to compile and start.
+    pub(crate) load: Duration,
+}
+
+/// A pipeline, ready to run.
+pub(crate) struct Ready {
+    pub(crate) loaded: lambda::Loaded,
+    pub(crate) steps: Vec<StepInfo>,
+}
+
+/// How to load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loading {
+    pub(crate) mode: Mode,
+    pub(crate) clock: Clock,
+    pub(crate) secrets: SecretsFrom,
+    pub(crate) workers: usize,
+}
+
+/// Where secrets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretsFrom {
+    /// `PADDLE_SECRET_…`; one that is missing is an error.
+    Environment,
+    /// All are the same made-up text.
+    Dummy,
+}
+
+impl Loading {
+    /// As in production.
+    pub(crate) const PRODUCTION: Loading =
+        Loading { mode: Mode::Epochs, clock: Clock::Real, secrets: SecretsFrom::Environment, workers: 1 };
+}
+
+impl Project {
+    /// Finds what `PIPELINE` names: a `paddle.toml`, its folder, or one plugin; nothing: the current folder.
+    pub(crate) fn find(named: Option<&str>) -> Result<Project, Error> {
+        let named = named.unwrap_or(".");
+        let path = Path::new(named);
+        if path.is_dir() {
+            let file = path.join(FILE);
+            return match Language::of(path) {
+                _ if file.is_file() => Project::read(&file),
+                Ok(_) => Project::of_plugin(path, Origin::Folder(path.to_owned())),
+                Err(_) => Err(Error::usage(format!(
+                    "there is no {FILE} in {}: name a {FILE}, its folder, or one plugin ({}, a .wasm, a plugin's folder)",
+                    folder_name(path),
+                    ready_made::names()
+                ))),
+            };
+        }
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("toml") => Project::read(path),
+            Some("wasm") if path.is_file() => Project::of_plugin(path, Origin::Wasm(path.to_owned())),
+            _ if ready_made::find(named).is_some() => Ok(Project {
+                pipeline: Pipeline::of_plugin(named, named),
+                folder: PathBuf::from("."),
+                source: format!("the ready-made plugin `{named}`"),
+                one_plugin: true,
+            }),
+            _ => Err(Error::usage(format!(
+                "there is no pipeline `{named}`: name a {FILE}, its folder, or one plugin ({}, a .wasm, a plugin's folder)",
+                ready_made::names()
+            ))),
+        }
+    }
+
+    fn read(file: &Path) -> Result<Project, Error> {
+        let shown = tidy(file).to_string();
+        let text = std::fs::read_to_string(file).with_context(|| format!("read the pipeline {shown}")).or_usage()?;
+        let pipeline = Pipeline::parse(&text).map_err(|error| anyhow!("{shown}: {error}")).or_usage()?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok(Project { pipeline, folder: folder.unwrap_or(Path::new(".")).to_owned(), source: shown, one_plugin: false })
+    }
+
+    fn of_plugin(path: &Path, origin: Origin) -> Result<Project, Error> {
+        let absolute = std::path::absolute(path).context("find the current folder").or_outside()?;
+        let name = absolute.file_stem().map_or("plugin".into(), |name| name.to_string_lossy().into_owned());
+        let source = match origin {
+            Origin::Folder(_) => format!("the plugin in {}", folder_name(path)),
+            Origin::ReadyMade(_) | Origin::Wasm(_) => format!("the plugin {}", path.display()),
+        };
+        let pipeline = Pipeline::of_plugin(&name, &absolute.to_string_lossy());
+        Ok(Project { pipeline, folder: PathBuf::from("."), source, one_plugin: true })
+    }
+
+    /// Gives the one plugin of this project its config, as JSON.
+    pub(crate) fn configure(&mut self, json: &str) -> Result<(), Error> {
+        if !self.one_plugin {
+            return Err(Error::usage("--config is for one plugin; a pipeline's configs stand in its paddle.toml"));
+        }
+        let config = serde_json::from_str(json).context("--config is not JSON").or_usage()?;
+        self.pipeline.steps.iter_mut().for_each(|step| step.config = serde_json::Value::clone(&config));
+        Ok(())
+    }
+
+    /// Where a step's plugin comes from.
+    pub(crate) fn origin(&self, step: &Step) -> Result<Origin, Error> {
+        let named = &step.plugin;
+        if !named.contains(['/', '.']) {
+            if ready_made::find(named).is_some() {
+                return Ok(Origin::ReadyMade(named.clone()));
+            }
+            let shipped = self.folder.join("plugins").join(format!("{named}.wasm"));
+            if shipped.is_file() {
+                return Ok(Origin::Wasm(shipped));
+            }
+            return Err(Error::usage(format!(
+                "step `{}`: there is no ready-made plugin `{named}` (there are {}); a plugin of your own is a path: \"./plugins/{named}\"",
+                step.name,
+                ready_made::names()
+            )));
+        }
+        let path = self.folder.join(named);
+        let told = || format!("step `{}`: plugin `{named}`", step.name);
+        if path.is_dir() {
+            return Ok(Origin::Folder(path));
+        }
+        if !path.is_file() {
+            return Err(Error::usage(format!("{}: there is no such file or folder", told())));
+        }
+        match path.extension() {
+            Some(ending) if ending == "wasm" => Ok(Origin::Wasm(path)),
+            _ => Err(Error::usage(format!("{}: it is neither a .wasm nor a plugin's folder", told()))),
+        }
+    }
+
+    /// Builds what has source and loads every step, each started once and asked to accept its config.
+    pub(crate) fn load(&self, context: &mut Context, loading: &Loading) -> Result<Ready, Error> {
+        let engine = engine(loading, self.pipeline.steps.len())?;
+        let secrets = environment::secrets().or_usage()?;
+        let (mut codes, mut components): (HashMap<String, Code>, HashMap<String, Bytes>) = Default::default();
+        let (mut steps, mut infos, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+        for step in &self.pipeline.steps {
+            let told = || format!("load step `{}` (plugin `{}`)", step.name, shown(step));
+            let origin = self.origin(step)?;
+            let config = match loading.secrets {
+                SecretsFrom::Environment => pipeline::resolve_secrets(&step.config, &|name| secrets.get(name)),
+                SecretsFrom::Dummy => pipeline::resolve_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
+            };
+            let config = config.with_context(told).or_usage()?.to_string();
+            let wasm = match components.get(&step.plugin) {
+                Some(wasm) => wasm.clone(),
+                None => component(&origin, context)?.wasm,
+            };
+            components.insert(step.plugin.clone(), wasm.clone());
+            let digest = lambda::digest(&wasm);
+            let started = Instant::now();
+            let code = match codes.get(&digest) {
+                Some(code) => code.clone(),
+                None => engine.compile(&wasm).with_context(told).or_plugin()?,
+            };
+            steps.push(engine.load(&code, step, &config).map_err(|error| load_error(error, told()))?);
+            infos.push(StepInfo { origin, size: wasm.len() as u64, load: started.elapsed() });
+            codes.insert(digest.clone(), code);
+            digests.push(digest);
+        }
+        let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
+        let pipeline = Arc::new(self.pipeline.clone());
+        let loaded = lambda::Loaded { pipeline, plugins: Box::new(plugins), digests, release: None };
+        Ok(Ready { loaded, steps: infos })
+    }
+
+    /// Secrets that the pipeline names and the environment does not have, with the variable of each.
+    pub(crate) fn missing_secrets(&self) -> Result<Vec<(String, String)>, Error> {
+        let secrets = environment::secrets().or_usage()?;
+        let mut names: Vec<String> = self.pipeline.steps.iter().flat_map(|step| secret_names(&step.config)).collect();
+        names.sort();
+        names.dedup();
+        names.retain(|name| secrets.get(name).is_err());
+        Ok(names
+            .into_iter()
+            .map(|name| (lambda::Secrets::variable(&name), name))
+            .map(|(variable, name)| (name, variable))
+            .collect())
+    }
+}
+
+impl Origin {
+    /// For people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Origin::ReadyMade(name) => format!("{name} (ready-made)"),
+            Origin::Wasm(path) | Origin::Folder(path) => tidy(path).to_string(),
+        }
+    }
+}
+
+/// A config that the plugin refuses is for the pipeline's author to change, everything else for the plugin's.
+fn load_error(error: LoadError, told: String) -> Error {
+    let refused = matches!(error, LoadError::Init(_));
+    let error = anyhow::Error::new(error).context(told);
+    if refused { Error::Usage(error) } else { Error::Plugin(error) }
+}
+
+/// An engine for pipelines of so many steps.
+pub(crate) fn engine(loading: &Loading, steps: usize) -> Result<Engine, Error> {
+    // One instance a step and worker, and as many again while instances are replaced.
+    let instances = u32::try_from((steps.max(1) * loading.workers * 2).max(4)).unwrap_or(u32::MAX);
+    Engine::new(&engine::Settings { mode: loading.mode, clock: loading.clock, instances }).or_outside()
+}
+
+/// A plugin's component, built first when it has source.
+pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Component, Error> {
+    match origin {
+        Origin::ReadyMade(name) => {
+            let wasm = ready_made::wasm(name)
+                .ok_or_else(|| Error::usage(format!("there is no ready-made plugin `{name}`")))?;
+            Ok(Component { wasm, built: None })
+        }
+        Origin::Wasm(path) => Ok(Component { wasm: read(path)?, built: None }),
+        Origin::Folder(folder) => {
+            let progress = context.ui.progress(&format!("building {}", folder_name(folder)), "");
+            let options = Options { messages: Messages::Keep, ..Options::default() };
+            let built = toolchain::build(folder, &options);
+            drop(progress);
+            let built = built.with_context(|| format!("build {}", folder_name(folder))).or_plugin()?;
+            Ok(Component { wasm: read(&built.wasm)?, built: Some(built) })
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Bytes, Error> {
+    let bytes = std::fs::read(path).with_context(|| format!("read the plugin {}", path.display())).or_plugin()?;
+    Ok(bytes.into())
+}
+
+/// A path without a needless `./`, for people.
+pub(crate) fn tidy(path: &Path) -> std::path::Display<'_> {
+    path.strip_prefix(".").unwrap_or(path).display()
+}
+
+/// A folder's path as it was typed; its name, for `.`.
+pub(crate) fn folder_name(path: &Path) -> String {
+    match path.as_os_str().to_str() {
+        Some(".") => "this folder".to_owned(),
+        _ => tidy(path).to_string(),
+    }
+}
+
+/// A step's plugin for people: the last part of a long path.
+pub(crate) fn shown(step: &Step) -> String {
+    let path = Path::new(&step.plugin);
+    let short =
+        if path.is_absolute() { path.file_name().map(|name| name.to_string_lossy().into_owned()) } else { None };
+    text::one_line(&short.unwrap_or_else(|| step.plugin.clone()))
+}

@@ -1,0 +1,226 @@
+//! What is written where: data and answers on standard output, everything else on standard error, colours and progress only
+//! where somebody sees them.
+
+use crate::error::Error;
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
+use std::time::{Duration, Instant};
+use terminal_size::terminal_size_of;
+
+/// How reports are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON value on standard output.
+    Json,
+}
+
+/// Columns where no terminal says how many there are.
+const WIDTH_DEFAULT: usize = 120;
+
+/// How often a line says how far the work is where there is no terminal.
+const PLAIN_PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// How often a terminal's line is drawn anew.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The terminal, or what stands in its place.
+pub(crate) struct Ui {
+    format: Format,
+    out: BufWriter<Stdout>,
+    out_paint: Paint,
+    err_paint: Paint,
+}
+
+impl Ui {
+    pub(crate) fn new(format: Format) -> Ui {
+        let colours = |choice| Paint { on: choice != anstream::ColorChoice::Never };
+        Ui {
+            format,
+            out: BufWriter::with_capacity(64 << 10, io::stdout()),
+            out_paint: colours(anstream::AutoStream::choice(&io::stdout())),
+            err_paint: colours(anstream::AutoStream::choice(&io::stderr())),
+        }
+    }
+
+    /// Whether reports are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Colours for standard output.
+    pub(crate) fn paint(&self) -> Paint {
+        self.out_paint
+    }
+
+    /// Colours for standard error.
+    pub(crate) fn note_paint(&self) -> Paint {
+        self.err_paint
+    }
+
+    /// Columns that text may take.
+    pub(crate) fn width(&self) -> usize {
+        let terminal = terminal_size_of(io::stdout()).or_else(|| terminal_size_of(io::stderr()));
+        let width = terminal.map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0));
+        width.clamp(60, 200)
+    }
+
+    /// Bytes for standard output, as they are.
+    pub(crate) fn data(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.out.write_all(bytes).map_err(written)
+    }
+
+    /// A line of an answer.
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Error> {
+        self.data(text.as_ref().as_bytes())?;
+        self.data(b"\n")
+    }
+
+    /// An answer as one line of JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_vec(value).map_err(|error| Error::Bug(error.into()))?;
+        self.data(&text)?;
+        self.data(b"\n")
+    }
+
+    /// A line beside the answer.
+    pub(crate) fn note(&mut self, text: impl AsRef<str>) -> Result<(), Error> {
+        self.flush()?; // On one terminal, in the order in which it was said.
+        let mut err = io::stderr().lock();
+        // If nobody hears us, there is nobody to tell.
+        let _ = err.write_all(text.as_ref().as_bytes()).and_then(|()| err.write_all(b"\n"));
+        Ok(())
+    }
+
+    /// Something that a person should look at.
+    pub(crate) fn warn(&mut self, text: impl AsRef<str>) -> Result<(), Error> {
+        let label = self.err_paint.yellow("warning:");
+        self.note(format!("{label} {}", text.as_ref()))
+    }
+
+    /// The error that ends the program.
+    pub(crate) fn error(&mut self, error: &Error) {
+        let label = self.err_paint.red("error:");
+        // Standard output may be what failed, and is not touched again.
+        let _ = writeln!(io::stderr().lock(), "{label} {error}");
+    }
+
+    /// Hands over everything written so far.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        self.out.flush().map_err(written)
+    }
+
+    /// Shows how far some work is. `counted`: what is counted, such as "records".
+    pub(crate) fn progress(&self, doing: &str, counted: &'static str) -> Progress {
+        Progress::new(doing, counted, self.is_json())
+    }
+}
+
+fn written(error: io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Error::Closed,
+        _ => Error::Outside(anyhow::Error::new(error).context("write to standard output")),
+    }
+}
+
+/// Puts colours around text, or leaves it alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// No colours.
+    #[cfg(test)]
+    pub(crate) const PLAIN: Paint = Paint { on: false };
+
+    fn with(self, style: Style, text: &str) -> String {
+        if self.on { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.with(Style::new().bold(), text)
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.with(Style::new().dimmed(), text)
+    }
+
+    pub(crate) fn green(self, text: &str) -> String {
+        self.with(AnsiColor::Green.on_default(), text)
+    }
+
+    pub(crate) fn yellow(self, text: &str) -> String {
+        self.with(AnsiColor::Yellow.on_default(), text)
+    }
+
+    pub(crate) fn red(self, text: &str) -> String {
+        self.with(AnsiColor::Red.on_default().bold(), text)
+    }
+}
+
+/// How far some work is: a moving line on a terminal, a plain line now and then elsewhere, nothing for short work.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    doing: String,
+    counted: &'static str,
+    count: u64,
+    told: Instant,
+    silent: bool,
+}
+
+impl Progress {
+    fn new(doing: &str, counted: &'static str, silent: bool) -> Progress {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style =
+                ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            bar.set_style(style);
+            bar.set_message(doing.to_owned());
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        Progress { bar, doing: doing.to_owned(), counted, count: 0, told: Instant::now(), silent }
+    }
+
+    /// Nothing to see: for work whose data goes to the same terminal.
+    pub(crate) fn none() -> Progress {
+        Progress { bar: None, doing: String::new(), counted: "", count: 0, told: Instant::now(), silent: true }
+    }
+
+    /// Counts some more.
+    pub(crate) fn add(&mut self, count: u64) {
+        self.count += count;
+        match &self.bar {
+            Some(bar) if self.told.elapsed() >= TICK => {
+                self.told = Instant::now();
+                bar.set_message(format!("{} {} {}", self.doing, self.count, self.counted));
+            }
+            Some(_) => {}
+            None if !self.silent && self.told.elapsed() >= PLAIN_PROGRESS_EVERY => {
+                self.told = Instant::now();
+                let _ = writeln!(io::stderr().lock(), "{} {} {} so far", self.doing, self.count, self.counted);
+            }
+            None => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Leaves the line that a progress may have begun.
+pub(crate) fn leave_progress() {
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr().lock());
+    }
+}

@@ -1,0 +1,104 @@
+//! Small things done to text: what comes from records and plugins must neither break lines nor steer the terminal.
+
+use std::time::Duration;
+
+/// One line without control characters.
+pub(crate) fn one_line(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    first.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}
+
+/// At most `width` characters, the last of them `…` when something was cut.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// `1,234,567`.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 event`, `2 events`.
+pub(crate) fn count(count: u64, what: &str) -> String {
+    format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
+/// `43.1 KiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+/// Three digits and a unit.
+pub(crate) fn time(time: Duration) -> String {
+    let us = time.as_secs_f64() * 1e6;
+    match us {
+        0.0 => "0".to_owned(),
+        ..10.0 => format!("{us:.1} µs"),
+        ..1e3 => format!("{us:.0} µs"),
+        ..1e4 => format!("{:.1} ms", us / 1e3),
+        ..1e6 => format!("{:.0} ms", us / 1e3),
+        _ => format!("{:.1} s", us / 1e6),
+    }
+}
+
+/// JSON without the white space around its parts; every value is written as it was. Text that is no JSON stays as it is.
+pub(crate) fn minify(json: &[u8]) -> Vec<u8> {
+    let mut short = Vec::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for &byte in json {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' if !in_string => continue,
+            b'"' if !escaped => in_string = !in_string,
+            _ => {}
+        }
+        escaped = in_string && byte == b'\\' && !escaped;
+        short.push(byte);
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_easy_to_read() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([count(1, "event"), count(2, "event")], ["1 event", "2 events"]);
+        assert_eq!([bytes(12), bytes(44_134), bytes(5 << 20)], ["12 B", "43.1 KiB", "5.0 MiB"]);
+        let times = [0, 1_500, 812_000, 1_500_000, 45_000_000, 2_500_000_000];
+        assert_eq!(
+            times.map(|ns| time(Duration::from_nanos(ns))),
+            ["0", "1.5 µs", "812 µs", "1.5 ms", "45 ms", "2.5 s"]
+        );
+    }
+
+    #[test]
+    fn text_is_cut_by_characters_and_cannot_steer_the_terminal() {
+        assert_eq!(cut("größe", 4), "grö…");
+        assert_eq!(cut("größe", 5), "größe");
+        assert_eq!(one_line("\u{1b}[31mred\nsecond"), "\u{fffd}[31mred");
+    }
+
+    #[test]
+    fn only_white_space_between_values_goes() {
+        assert_eq!(minify(b"{ \"a b\" : [ 1.0 ,\n \"\\\" x\\\\\" , 2 ] }"), b"{\"a b\":[1.0,\"\\\" x\\\\\",2]}");
+    }
+}
