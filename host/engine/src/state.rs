@@ -151,7 +151,6 @@ impl State {
         match self.events.get_mut(index).and_then(Option::take) {
             Some(held) => {
                 self.handles -= 1;
-                self.work += held_work(&held);
                 Ok(held.event)
             }
             None => Err(wasmtime::Error::msg("the plugin returned the handle of an event that it no longer holds")),
@@ -189,8 +188,4 @@ impl State {
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
-}
-
-fn held_work(held: &Held) -> u64 {
-    held.view.as_ref().map_or(0, |view| view.visited())
 }

@@ -91,6 +91,8 @@ impl Runner {
     /// every document's id.
     pub fn new(pipeline: Arc<Pipeline>, plugins: Vec<Box<dyn Plugin>>, stream: &str) -> Runner {
         assert_eq!(pipeline.steps.len(), plugins.len(), "one plugin a step");
+        // A copy of its own: a count that all workers raise and lower for each event would be what they wait for.
+        let pipeline = Arc::new(Pipeline::clone(&pipeline));
         let timeouts = vec![Timeouts::default(); plugins.len()];
         let report = fresh_report(&pipeline);
         Runner {
