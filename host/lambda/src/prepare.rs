@@ -1,6 +1,5 @@
 //! The part of a batch that is work for the processor alone, with the handler's own functions: what the benchmark measures.
 
-use crate::delivery::request::bodies;
 use crate::kinesis::{self, EventError};
 use crate::record::{Done, Rules, Time};
 use bytes::Bytes;
@@ -10,15 +9,15 @@ use std::time::{Duration, Instant};
 /// What an event comes to before anything is sent.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Bodies of `PutRecordBatch`, in base64 as the SDK sends them, route after route.
-    pub requests: Vec<String>,
+    /// `Data` of the entries of `PutRecordBatch`, in base64 as the SDK sends them, route after route.
+    pub entries: Vec<String>,
     /// Dead letters that would be written.
     pub dead_letters: usize,
     /// What happened at the steps.
     pub report: Report,
 }
 
-/// Runs an event on this thread: its text in, requests out. As in the handler, a record that goes back ends the batch.
+/// Runs an event on this thread: its text in, entries out. As in the handler, a record that goes back ends the batch.
 ///
 /// # Errors
 /// An event that is none of Kinesis.
@@ -35,13 +34,12 @@ pub fn prepare(event: Bytes, pipeline: &Pipeline, runner: &mut Runner, now_ms: u
             break;
         }
     }
-    let mut requests = Vec::new();
-    for (route, settings) in pipeline.routes.iter().enumerate() {
+    let mut entries = Vec::with_capacity(done.documents.len());
+    for route in 0..pipeline.routes.len() {
         let of_route = done.documents.iter().filter(|document| usize::from(document.route) == route);
-        let documents: Vec<Bytes> = of_route.map(|document| document.bytes.clone()).collect();
-        requests.extend(bodies(&settings.stream, &documents));
+        entries.extend(of_route.map(|document| base64_simd::STANDARD.encode_to_string(&document.bytes)));
     }
     let mut report = runner.take_report();
     report.merge(done.report);
-    Ok(Prepared { requests, dead_letters: done.dead_letters.len(), report })
+    Ok(Prepared { entries, dead_letters: done.dead_letters.len(), report })
 }

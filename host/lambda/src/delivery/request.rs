@@ -1,6 +1,4 @@
-//! What fits into one `PutRecordBatch`, and the request as text.
-
-use bytes::Bytes;
+//! What fits into one `PutRecordBatch`.
 
 /// Records of one request (AWS).
 pub(crate) const RECORDS_MAX: usize = 500;
@@ -37,30 +35,4 @@ impl Room {
         self.bytes -= needed;
         true
     }
-}
-
-/// The bodies of the requests that these documents of one stream would be sent in: what the SDK makes of them, for the
-/// benchmark.
-pub(crate) fn bodies(stream: &str, documents: &[Bytes]) -> Vec<String> {
-    let mut bodies = Vec::new();
-    let mut rest = documents;
-    while !rest.is_empty() {
-        let mut room = Room::of_a_request();
-        let count = rest.iter().take_while(|document| room.take(document.len())).count().max(1);
-        let (request, later) = rest.split_at(count);
-        let bytes: usize = request.iter().map(|document| ENTRY_BYTES + document.len().div_ceil(3) * 4).sum();
-        let mut body = String::with_capacity(ENVELOPE_BYTES + bytes);
-        body.push_str("{\"DeliveryStreamName\":\"");
-        body.push_str(stream);
-        body.push_str("\",\"Records\":[");
-        for (at, document) in request.iter().enumerate() {
-            body.push_str(if at == 0 { "{\"Data\":\"" } else { ",{\"Data\":\"" });
-            base64_simd::STANDARD.encode_append(document, &mut body);
-            body.push_str("\"}");
-        }
-        body.push_str("]}");
-        bodies.push(body);
-        rest = later;
-    }
-    bodies
 }

@@ -303,9 +303,8 @@ fn preparing_is_the_handler_without_the_network() {
     let pipeline = Arc::new(Pipeline::identity("p"));
     let mut runner = Runner::new(Arc::clone(&pipeline), Vec::new(), "");
     let prepared = prepare(told(&["a", "b"]), &pipeline, &mut runner, NOW_MS).unwrap();
-    let body: Value = serde_json::from_str(&prepared.requests[0]).unwrap();
-    assert_eq!((prepared.requests.len(), &body["DeliveryStreamName"]), (1, &json!("default")));
-    let second = base64_simd::STANDARD.decode_to_vec(body["Records"][1]["Data"].as_str().unwrap()).unwrap();
+    assert_eq!(prepared.entries.len(), 2);
+    let second = base64_simd::STANDARD.decode_to_vec(&prepared.entries[1]).unwrap();
     let second: Value = serde_json::from_slice(&second).unwrap();
     assert_eq!((&second["do"], &second["paddle_id"]), (&json!("b"), &json!("clicks/shardId-000000000001:9")));
 }

@@ -40,6 +40,6 @@ fn envelope_and_base64() {
     let pipeline = std::sync::Arc::new(pipeline::Pipeline::identity("p"));
     let runner = std::cell::RefCell::new(pipeline::Runner::new(pipeline.clone(), Vec::new(), ""));
     measure("identity pipeline, entries", &|| {
-        crate::prepare(event.clone(), &pipeline, &mut runner.borrow_mut(), 0).unwrap().requests.len()
+        crate::prepare(event.clone(), &pipeline, &mut runner.borrow_mut(), 0).unwrap().entries.len()
     });
 }
