@@ -51,8 +51,8 @@ impl Default for Settings {
 const INSTANCES_DEFAULT: u32 = 64;
 
 /// Core instances, memories and tables that one component may have. QuickJS components have three memories and about ten
-/// core instances (measured on componentize-qjs 0.4.5).
-const CORE_INSTANCES_MAX: u32 = 32;
+/// core instances, Python components 38 (componentize-qjs 0.4.5, componentize-py 0.25.1).
+const CORE_INSTANCES_MAX: u32 = 48;
 const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 16;
 
