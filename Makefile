@@ -1,25 +1,30 @@
 # A habit, not logic: every target is a few lines.
 CARGO ?= cargo
-PADDLE = $(CARGO) run --quiet --package cli --bin paddle --
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo test bench lambda install target tools fuzz help
+.PHONY: demo test bench lambda install build target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: target ## the whole system on this machine: Kinesis records through plugins to Firehose
-	$(PADDLE) dev plugins/example --once --web-events 10000 --out target/demo
+demo: build ## the whole system on this machine: Kinesis records through plugins to Firehose
+	$(PADDLE) dev plugins/example --once --web-events 10000 --out $(TARGET_DIR)/demo
 
-test: target tools ## everything that is checked, as CI does
+test: tools build ## everything that is checked, as CI does
 	$(CARGO) fmt --all --check
 	cd plugins && $(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) test --workspace
-	cd plugins && CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/plugins $(CARGO) test --workspace
+	cd plugins && CARGO_TARGET_DIR=$(TARGET_DIR)/plugins $(CARGO) test --workspace
 	$(PADDLE) test plugins/example
+	$(CARGO) test --workspace
+
+# The same selection of packages everywhere, so that cargo picks the same features and builds each dependency once.
+build: target
+	$(CARGO) build --workspace --bins --tests
 
 bench: target ## what the host costs beside plain native code, in one run; also in target/bench.json
-	$(CARGO) bench --package tests
+	$(CARGO) bench --package tests --bench bench
 
 lambda: ## the function's binary, alone: a workspace build would carry the compiler into it
 	$(CARGO) build --release --package lambda --bin bootstrap --no-default-features
@@ -27,7 +32,7 @@ lambda: ## the function's binary, alone: a workspace build would carry the compi
 install: target ## one self-contained `paddle` on the PATH, ready-made plugins inside
 	$(CARGO) install --locked --path host/cli
 
-target: ## the compiler's WebAssembly target, if it is missing
+target: ## the compiler's WebAssembly targets, if they are missing
 	@sh tests/tools/rust-targets.sh
 
 tools: ## what the tests need besides Rust, pinned, in .tools/
