@@ -1,9 +1,10 @@
 //! One binary for all integration tests: it links once.
 //!
-//! `engine`, `permissions` and `wasi` run guests through the real engine; `whole` goes all the way from a stream to
+//! `engine`, `memory`, `permissions` and `wasi` run guests through the real engine; `whole` goes all the way from a stream to
 //! documents; `tidy` keeps the rules of the house that a program can check.
 
 mod engine;
+mod memory;
 mod permissions;
 mod support;
 mod tidy;

@@ -21,3 +21,8 @@ pub(crate) fn secrets() -> anyhow::Result<lambda::Secrets> {
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
+
+/// This program as it was called, for commands that a person is to copy: a path if it is not on the PATH.
+pub(crate) fn program() -> String {
+    std::env::args().next().filter(|program| program.contains('/')).unwrap_or_else(|| "paddle".into())
+}

@@ -56,8 +56,9 @@ const CORE_INSTANCES_MAX: u32 = 48;
 const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 16;
 
-/// Elements of one table: SpiderMonkey needs 14,000.
-const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// Elements of one table: SpiderMonkey needs 14,000. Unlike linear memories, tables are mapped for writing when the pool is
+/// made, 8 bytes an element, so the number is felt on small functions.
+const TABLE_ELEMENTS_MAX: usize = 32_768;
 
 /// Bytes of an instance's own bookkeeping: the largest component seen (SpiderMonkey) takes under 1 MiB.
 const INSTANCE_BYTES_MAX: usize = 4 << 20;

@@ -3,6 +3,7 @@
 use crate::Context;
 use crate::changes::{self, Call, Calls, Did};
 use crate::dead_letters::Writer;
+use crate::environment;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Flow, Reader, Record};
 use crate::local::{Local, Settled};
@@ -215,7 +216,10 @@ impl Job<'_> {
         }
         if let Some(file) = file {
             let paint = ui.note_paint();
-            ui.note(format!("dead letters: {file}\n  {}", paint.dim(&format!("paddle dead-letters show {file}"))))?;
+            ui.note(format!(
+                "dead letters: {file}\n  {}",
+                paint.dim(&format!("{} dead-letters show {file}", environment::program()))
+            ))?;
         }
         Ok(Status::failed_if(failed))
     }

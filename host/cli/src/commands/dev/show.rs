@@ -3,6 +3,7 @@
 use super::Ended;
 use super::out::Out;
 use crate::Context;
+use crate::environment;
 use crate::error::Error;
 use crate::report;
 use crate::sink;
@@ -76,7 +77,7 @@ fn next(out: &Out, letters: &[String], opensearch: bool, context: &mut Context) 
     }
     if let Some(first) = letters.first() {
         let all = if letters.len() > 1 { format!("   ({} files like it)", letters.len()) } else { String::new() };
-        ui.note(format!("  paddle dead-letters show {first}{}", paint.dim(&all)))?;
+        ui.note(format!("  {} dead-letters show {first}{}", environment::program(), paint.dim(&all)))?;
     }
     ui.note(format!("  less {}", out.shown_log()))
 }
