@@ -122,8 +122,8 @@ fn isolation_forgets_what_an_event_left_behind() {
 fn a_retry_is_obeyed_for_a_while_and_then_a_failure() {
     let mut runner = runner("[[step]]\nplugin = \"misbehave\"\nretry_for_s = 60");
     assert!(settle(&mut runner, event(0, asking("retry", 0))).starts_with("retry: "));
-    let mut old = event(1, asking("retry", 0));
-    old.arrived_at_ms -= 61_000;
+    let arrived_at_ms = crate::support::NOW_MS - 61_000;
+    let old = pipeline::Event::new("shardId-0:1".into(), "key".into(), arrived_at_ms, asking("retry", 0).into());
     assert_eq!(settle(&mut runner, old), "failed: retry-exhausted");
 }
 

@@ -38,15 +38,15 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
 
 fn identity(events: &mut LinkerInstance<'_, State>) -> Result<()> {
     events.func_wrap("[method]event.id", |mut store: Context<'_>, (event,): (Handle,)| {
-        Ok((store.data_mut().held(event.rep())?.event.id.to_string(),))
+        Ok((store.data_mut().held(event.rep())?.event.identity.id.to_string(),))
     })?;
     events.func_wrap("[method]event.partition-key", |mut store: Context<'_>, (event,): (Handle,)| {
         let hidden = store.data().scope.as_ref().is_some_and(|scope| !scope.sees_partition_key());
-        let key = store.data_mut().held(event.rep())?.event.partition_key.to_string();
+        let key = store.data_mut().held(event.rep())?.event.identity.partition_key.to_string();
         Ok((if hidden { String::new() } else { key },))
     })?;
     events.func_wrap("[method]event.arrived-at-ms", |mut store: Context<'_>, (event,): (Handle,)| {
-        Ok((store.data_mut().held(event.rep())?.event.arrived_at_ms,))
+        Ok((store.data_mut().held(event.rep())?.event.identity.arrived_at_ms,))
     })
 }
 

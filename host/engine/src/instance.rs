@@ -89,7 +89,7 @@ impl Instance {
         batch_ends: Option<Instant>,
     ) -> Result<Vec<Output>, CallError> {
         self.calls += 1;
-        begin(&mut self.store, step, &event.id, step.limits.time, batch_ends);
+        begin(&mut self.store, step, &event.identity.id, step.limits.time, batch_ends);
         let rep = self.store.data_mut().lend(event).map_err(|error| classify(&self.store, error))?;
         let answer = self.transform.call(&mut self.store, (Resource::new_own(rep),));
         take_printed(&mut self.store);

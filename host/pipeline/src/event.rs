@@ -4,16 +4,24 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use document::{Document, ParseError};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-/// One event on its way through the steps.
-#[derive(Clone, Debug)]
-pub struct Event {
+/// What an event keeps from its arrival to its documents.
+#[derive(Debug)]
+pub struct Identity {
     /// `shardId-000000000000:<sequence number>`, with `/<n>` behind it for the n-th part of an aggregate.
     pub id: ByteString,
     /// The partition key it was sent with.
     pub partition_key: ByteString,
     /// When Kinesis took it, in milliseconds since the Unix epoch.
     pub arrived_at_ms: u64,
+}
+
+/// One event on its way through the steps. Small, since it is handed on often; its identity is shared by its copies.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Who it is.
+    pub identity: Arc<Identity>,
     /// The bytes as they stand.
     pub content: Content,
     /// The route a step named; it stays unless a later step names another. An index into the pipeline's routes.
@@ -24,12 +32,14 @@ pub struct Event {
 impl Event {
     /// An event as it enters the pipeline.
     pub fn new(id: ByteString, partition_key: ByteString, arrived_at_ms: u64, data: Bytes) -> Event {
-        Event { id, partition_key, arrived_at_ms, content: Content::Unread(data), route: None, lineage: None }
+        let identity = Arc::new(Identity { id, partition_key, arrived_at_ms });
+        Event { identity, content: Content::Unread(data), route: None, lineage: None }
     }
 
     /// The same identity around other bytes, for parsers of other formats.
     pub fn derive(&self, data: Bytes) -> Event {
-        Event { content: Content::Unread(data), ..self.clone() }
+        let (identity, lineage) = (Arc::clone(&self.identity), self.lineage.clone());
+        Event { identity, content: Content::Unread(data), route: self.route, lineage }
     }
 
     /// What is behind the event's id in the id of a document: which outputs of which steps led here.

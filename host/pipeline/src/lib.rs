@@ -18,7 +18,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Content, Event};
+pub use event::{Content, Event, Identity};
 pub use failure::{Failure, FailureKind, Signal};
 pub use forbid::Forbidden;
 pub use outcome::{Dropped, Emitted, Failed, Outcome};

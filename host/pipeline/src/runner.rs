@@ -317,7 +317,7 @@ impl Runner {
         transformed: Transformed,
         run: &mut Run,
     ) -> Result<Vec<Output>, Stop> {
-        let age = Duration::from_millis(run.now_ms.saturating_sub(given.arrived_at_ms));
+        let age = Duration::from_millis(run.now_ms.saturating_sub(given.identity.arrived_at_ms));
         if age < settings.retry_for {
             return Err(Stop::Retry(story(step, failure, &given, transformed, run)));
         }
@@ -351,7 +351,7 @@ impl Runner {
 
     /// The bytes of a document that may be sent. `refused` gets the bytes as they stood when it may not.
     fn check(&mut self, event: Event, refused: &mut Option<Bytes>) -> Result<Vec<u8>, Failure> {
-        let Event { id, mut content, lineage, .. } = event;
+        let Event { identity, mut content, lineage, .. } = event;
         let lineage = lineage.as_deref().map_or("", Lineage::text);
         if content.document().is_none() {
             let reason = match &content {
@@ -369,7 +369,7 @@ impl Runner {
             return Err(Failure::new(FailureKind::Forbidden, message));
         }
         if rules.rules.id_field.is_some() {
-            write_document_id(&mut self.document_id, &self.stream, &id, lineage);
+            write_document_id(&mut self.document_id, &self.stream, &identity.id, lineage);
         }
         let checked = rules.rules.check(&mut document, &self.document_id).map_err(|refusal| {
             *refused = Some(document.json().into());

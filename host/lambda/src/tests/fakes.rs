@@ -189,7 +189,8 @@ impl Plugin for Obedient {
             "panic" => panic!("as told"),
             "retry" => {
                 let mut retries = self.retries.lock().unwrap();
-                let left = retries.entry(event.id.to_string()).or_insert_with(|| json["times"].as_u64().unwrap_or(1));
+                let left =
+                    retries.entry(event.identity.id.to_string()).or_insert_with(|| json["times"].as_u64().unwrap_or(1));
                 if *left > 0 {
                     *left -= 1;
                     Err(Signal::Retry("not now".into()))
