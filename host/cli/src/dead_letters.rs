@@ -5,8 +5,8 @@ use crate::local::{Entered, Local};
 use crate::time;
 use anyhow::Context as _;
 use flate2::read::MultiGzDecoder;
-use pipeline::{Failed, LogLine};
-use serde::{Deserialize, Serialize};
+use pipeline::Failed;
+use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,31 +16,6 @@ pub(crate) const FOLDER: &str = ".paddle/dead-letters";
 
 /// Bytes of one line: 32 MiB of an inflated record in base64, twice, with its story.
 const LINE_BYTES_MAX: u64 = 128 << 20;
-
-#[derive(Serialize)]
-struct Line<'a> {
-    version: u32,
-    id: &'a str,
-    stream: &'a str,
-    shard: &'a str,
-    sequence_number: &'a str,
-    partition_key: &'a str,
-    arrived_at: String,
-    failed_at: String,
-    pipeline: &'a str,
-    release: Option<&'a str>,
-    step: Option<&'a str>,
-    plugin: Option<&'a str>,
-    digest: Option<&'a str>,
-    kind: &'a str,
-    message: &'a str,
-    log: &'a [LogLine],
-    elapsed_us: u64,
-    memory_bytes: u64,
-    data: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    input: Option<String>,
-}
 
 /// Writes dead letters to a file that is made for the first of them.
 pub(crate) struct Writer {
@@ -61,33 +36,19 @@ impl Writer {
         entered: &Entered,
         failed: &Failed,
         local: &Local,
-        digests: &[String],
+        loaded: &lambda::Loaded,
     ) -> Result<(), Error> {
-        let pipeline = &local.pipeline;
-        let step = failed.step.and_then(|step| pipeline.steps.get(step));
         let (shard, sequence_number) = entered.id.split_once(':').unwrap_or(("", &entered.id));
-        let line = Line {
-            version: 1,
+        let origin = lambda::Origin {
             id: &entered.id,
             stream: local.stream(),
             shard,
             sequence_number: sequence_number.split('/').next().unwrap_or(sequence_number),
             partition_key: &entered.partition_key,
-            arrived_at: time::text(entered.arrived_at_ms),
-            failed_at: time::text(time::now_ms()),
-            pipeline: &pipeline.name,
-            release: None,
-            step: step.map(|step| step.name.as_str()),
-            plugin: step.map(|step| step.plugin.as_str()),
-            digest: failed.step.and_then(|step| digests.get(step)).map(String::as_str),
-            kind: failed.failure.kind.as_str(),
-            message: &failed.failure.message,
-            log: &failed.log,
-            elapsed_us: u64::try_from(failed.elapsed.as_micros()).unwrap_or(u64::MAX),
-            memory_bytes: failed.memory_bytes,
-            data: base64_simd::STANDARD.encode_to_string(&entered.data),
-            input: failed.input.as_ref().map(|input| base64_simd::STANDARD.encode_to_string(input)),
+            arrived_at_ms: entered.arrived_at_ms,
+            data: &entered.data,
         };
+        let line = lambda::dead_letter(origin, failed, loaded, time::now_ms());
         let told = || format!("write dead letters to {}", self.path.display());
         let mut text = serde_json::to_vec(&line).with_context(told).or_outside()?;
         text.push(b'\n');

@@ -4,10 +4,10 @@ use crate::input::{Data, Record};
 use crate::time;
 use anyhow::Result;
 use bytes::Bytes;
-use pipeline::settings::{Policy, Unpack};
-use pipeline::{Dropped, Event, Failed, Failure, FailureKind, InputNotes, Observe, Outcome, Pipeline, Report, Runner};
+use pipeline::settings::Policy;
+use pipeline::{Dropped, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner};
 use std::sync::Arc;
-use unpack::{Part, RefusalKind, Unpacked};
+use unpack::{Part, Unpacked};
 
 /// What a stream is called that nobody named.
 const STREAM_DEFAULT: &str = "local";
@@ -44,7 +44,7 @@ impl Local {
     pub(crate) fn new(loaded: &lambda::Loaded, fixed_ms: Option<u64>) -> Result<Local> {
         let pipeline = Arc::clone(&loaded.pipeline);
         let runner = Runner::new(Arc::clone(&pipeline), (loaded.plugins)()?, STREAM_DEFAULT);
-        let unpack = unpack_settings(&pipeline);
+        let unpack = lambda::unpacking::settings(&pipeline);
         let report = Report { pipeline: pipeline.name.clone(), ..Report::default() };
         Ok(Local { pipeline, runner, unpack, report, fixed_ms, stream: STREAM_DEFAULT.to_owned() })
     }
@@ -87,9 +87,7 @@ impl Local {
                 return vec![entered(None, None, text.clone(), Some(failure))];
             }
         };
-        let (unpacked, notes) = unpack::unpack(data, &self.unpack);
-        count_notes(&mut self.report.input, &notes, &unpacked);
-        match unpacked {
+        match lambda::unpacking::unpack(data, &self.unpack, &mut self.report.input) {
             Ok(Unpacked::Plain) => vec![entered(None, None, data.clone(), None)],
             Ok(Unpacked::Parts(parts)) => {
                 let part = |(at, part): (usize, Part)| {
@@ -98,13 +96,7 @@ impl Local {
                 };
                 parts.into_iter().enumerate().map(part).collect()
             }
-            Err(refusal) => {
-                let kind = match refusal.kind {
-                    RefusalKind::Oversize => FailureKind::Oversize,
-                    RefusalKind::Kpl | RefusalKind::Gzip => FailureKind::Unpack,
-                };
-                vec![entered(None, None, data.clone(), Some(Failure::new(kind, refusal.message)))]
-            }
+            Err(failure) => vec![entered(None, None, data.clone(), Some(failure))],
         }
     }
 
@@ -156,28 +148,4 @@ impl Local {
         self.report.merge(self.runner.take_report());
         self.report
     }
-}
-
-fn unpack_settings(pipeline: &Pipeline) -> unpack::Settings {
-    let format = |unpack: &Unpack| match unpack {
-        Unpack::Kpl => unpack::Format::Kpl,
-        Unpack::Gzip => unpack::Format::Gzip,
-        Unpack::CloudwatchLogs => unpack::Format::CloudwatchLogs,
-    };
-    let cloudwatch_message = match pipeline.input.cloudwatch_message_json {
-        true => unpack::CloudwatchMessage::Json,
-        false => unpack::CloudwatchMessage::Text,
-    };
-    let formats = pipeline.input.unpack.iter().map(format).collect();
-    unpack::Settings { formats, cloudwatch_message, limits: unpack::Limits::default() }
-}
-
-fn count_notes(counted: &mut InputNotes, notes: &unpack::Notes, unpacked: &Result<Unpacked, unpack::Refusal>) {
-    counted.kpl += u64::from(notes.kpl_aggregates);
-    counted.kpl_bad_digest += u64::from(notes.kpl_bad_md5);
-    counted.gzip += u64::from(notes.gzip_streams);
-    counted.cloudwatch_logs += u64::from(notes.cloudwatch_envelopes);
-    counted.control_messages += u64::from(notes.control_messages);
-    let empty = matches!(unpacked, Ok(Unpacked::Parts(parts)) if parts.is_empty());
-    counted.empty += u64::from(empty && notes.control_messages == 0);
 }

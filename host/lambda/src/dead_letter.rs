@@ -11,7 +11,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
-use pipeline::LogLine;
+use pipeline::{Failed, LogLine};
 use serde::Serialize;
 use std::io::Write as _;
 use std::pin::Pin;
@@ -85,6 +85,52 @@ pub(crate) struct Story<'a> {
     pub(crate) now_ms: u64,
 }
 
+/// Where a dead letter comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// The stream.
+    pub stream: &'a str,
+    /// The shard.
+    pub shard: &'a str,
+    /// The record's sequence number.
+    pub sequence_number: &'a str,
+    /// The event's partition key.
+    pub partition_key: &'a str,
+    /// When the record arrived, in milliseconds since the Unix epoch.
+    pub arrived_at_ms: u64,
+    /// The event as it entered the pipeline.
+    pub data: &'a [u8],
+}
+
+/// One dead letter, to be written as a line of JSON. `failed_at_ms`: milliseconds since the Unix epoch.
+pub fn line<'a>(origin: Origin<'a>, failed: &'a Failed, loaded: &'a Loaded, failed_at_ms: u64) -> impl Serialize + 'a {
+    let step = failed.step.and_then(|step| loaded.pipeline.steps.get(step));
+    Line {
+        version: 1,
+        id: origin.id,
+        stream: origin.stream,
+        shard: origin.shard,
+        sequence_number: origin.sequence_number,
+        partition_key: origin.partition_key,
+        arrived_at: Utc::from_ms(origin.arrived_at_ms).to_string(),
+        failed_at: Utc::from_ms(failed_at_ms).to_string(),
+        pipeline: &loaded.pipeline.name,
+        release: loaded.release.as_deref(),
+        step: step.map(|step| step.name.as_str()),
+        plugin: step.map(|step| step.plugin.as_str()),
+        digest: failed.step.and_then(|step| loaded.digests.get(step)).map(String::as_str),
+        kind: failed.failure.kind.as_str(),
+        message: &failed.failure.message,
+        log: &failed.log,
+        elapsed_us: u64::try_from(failed.elapsed.as_micros()).unwrap_or(u64::MAX),
+        memory_bytes: failed.memory_bytes,
+        data: base64_simd::STANDARD.encode_to_string(origin.data),
+        input: failed.input.as_ref().map(|input| base64_simd::STANDARD.encode_to_string(input)),
+    }
+}
+
 #[derive(Serialize)]
 struct Line<'a> {
     version: u32,
@@ -135,32 +181,18 @@ impl Story<'_> {
         object.finish().context("compress dead letters")
     }
 
-    fn line<'a>(&'a self, draft: &'a Draft) -> Line<'a> {
+    fn line<'a>(&'a self, draft: &'a Draft) -> impl Serialize + 'a {
         let record = &self.batch.records[draft.record];
-        let failed = &draft.failed;
-        let step = failed.step.and_then(|step| self.loaded.pipeline.steps.get(step));
-        Line {
-            version: 1,
+        let origin = Origin {
             id: &draft.entered.id,
             stream: &self.batch.stream,
             shard: record.shard(),
             sequence_number: &record.sequence_number,
             partition_key: &draft.entered.partition_key,
-            arrived_at: Utc::from_ms(record.arrived_at_ms).to_string(),
-            failed_at: Utc::from_ms(self.now_ms).to_string(),
-            pipeline: &self.loaded.pipeline.name,
-            release: self.loaded.release.as_deref(),
-            step: step.map(|step| step.name.as_str()),
-            plugin: step.map(|step| step.plugin.as_str()),
-            digest: failed.step.and_then(|step| self.loaded.digests.get(step)).map(String::as_str),
-            kind: failed.failure.kind.as_str(),
-            message: &failed.failure.message,
-            log: &failed.log,
-            elapsed_us: u64::try_from(failed.elapsed.as_micros()).unwrap_or(u64::MAX),
-            memory_bytes: failed.memory_bytes,
-            data: base64_simd::STANDARD.encode_to_string(&draft.entered.data),
-            input: failed.input.as_ref().map(|input| base64_simd::STANDARD.encode_to_string(input)),
-        }
+            arrived_at_ms: record.arrived_at_ms,
+            data: &draft.entered.data,
+        };
+        line(origin, &draft.failed, self.loaded, self.now_ms)
     }
 }
 

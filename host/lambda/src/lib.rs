@@ -22,12 +22,13 @@ mod response;
 #[cfg(test)]
 mod tests;
 mod time;
+pub mod unpacking;
 mod window;
 mod workers;
 
 pub use bundle::{Bundle, ReadyMade, artifact_name, digest};
 pub use config::{Secrets, Settings};
-pub use dead_letter::{DeadLetters, Writing, open as open_dead_letters};
+pub use dead_letter::{DeadLetters, Origin, Writing, line as dead_letter, open as open_dead_letters};
 pub use firehose::{Answer, AwsFirehose, Firehose, SendError, Sending};
 pub use host::{HandleError, Handled, Host, Invocation, World};
 pub use kinesis::{Batch, Encoded, EventError, Record, records};

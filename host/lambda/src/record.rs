@@ -1,12 +1,13 @@
 //! One record: decoded, taken apart, run through the pipeline, and what became of it as a whole.
 
 use crate::kinesis::{Encoded, Record};
+use crate::unpacking;
 use bytes::Bytes;
 use bytestring::ByteString;
-use pipeline::settings::{Policy, Unpack};
+use pipeline::settings::Policy;
 use pipeline::{Event, Failed, Failure, FailureKind, InputNotes, Outcome, Pipeline, Report, Runner};
 use std::time::Instant;
-use unpack::{Part, RefusalKind, Unpacked};
+use unpack::{Part, Unpacked};
 
 /// Bytes of documents that one record may become. Beyond, it is a dead letter: a fan-out must not fill the memory.
 const RECORD_DOCUMENT_BYTES_MAX: usize = 16 << 20;
@@ -20,19 +21,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn of(pipeline: &Pipeline) -> Rules {
-        let format = |unpack: &Unpack| match unpack {
-            Unpack::Kpl => unpack::Format::Kpl,
-            Unpack::Gzip => unpack::Format::Gzip,
-            Unpack::CloudwatchLogs => unpack::Format::CloudwatchLogs,
-        };
-        let cloudwatch_message = match pipeline.input.cloudwatch_message_json {
-            true => unpack::CloudwatchMessage::Json,
-            false => unpack::CloudwatchMessage::Text,
-        };
-        let formats = pipeline.input.unpack.iter().map(format).collect();
-        let limits = unpack::Limits::default();
-        let unpack = unpack::Settings { formats, cloudwatch_message, limits };
-        Rules { unpack, on_failure: pipeline.input.on_failure }
+        Rules { unpack: unpacking::settings(pipeline), on_failure: pipeline.input.on_failure }
     }
 }
 
@@ -267,25 +256,10 @@ fn events(record: &Record, rules: &Rules, counted: &mut InputNotes) -> Result<Ev
         Ok(data) => data,
         Err(reason) => return Err((Failure::new(FailureKind::Unpack, reason), record.data.text())),
     };
-    let (unpacked, notes) = unpack::unpack(&data, &rules.unpack);
-    counted.kpl += u64::from(notes.kpl_aggregates);
-    counted.kpl_bad_digest += u64::from(notes.kpl_bad_md5);
-    counted.gzip += u64::from(notes.gzip_streams);
-    counted.cloudwatch_logs += u64::from(notes.cloudwatch_envelopes);
-    counted.control_messages += u64::from(notes.control_messages);
-    match unpacked {
+    match unpacking::unpack(&data, &rules.unpack, counted) {
         Ok(Unpacked::Plain) => Ok(Events::One(data)),
-        Ok(Unpacked::Parts(parts)) => {
-            counted.empty += u64::from(parts.is_empty() && notes.control_messages == 0);
-            Ok(Events::Parts(parts))
-        }
-        Err(refusal) => {
-            let kind = match refusal.kind {
-                RefusalKind::Oversize => FailureKind::Oversize,
-                RefusalKind::Kpl | RefusalKind::Gzip => FailureKind::Unpack,
-            };
-            Err((Failure::new(kind, refusal.message), data))
-        }
+        Ok(Unpacked::Parts(parts)) => Ok(Events::Parts(parts)),
+        Err(failure) => Err((failure, data)),
     }
 }
 

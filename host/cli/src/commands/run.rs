@@ -73,7 +73,7 @@ enum Only {
 struct Job<'c> {
     context: &'c mut Context,
     local: Local,
-    digests: Vec<String>,
+    loaded: &'c lambda::Loaded,
     sink: Sink,
     dead_letters: Writer,
     /// Calls of the present event, when they are to be shown.
@@ -111,8 +111,7 @@ impl Run {
             false => context.ui.progress("running", "records"),
         };
         let dead_letters = Writer::new(&project.folder, &project.pipeline.name, now_ms());
-        let digests = ready.loaded.digests.clone();
-        let job = Job { context, local, digests, sink, dead_letters, calls, only: self.only, event: 0 };
+        let job = Job { context, local, loaded: &ready.loaded, sink, dead_letters, calls, only: self.only, event: 0 };
         job.run(&self.input, self.limit, progress)
     }
 }
@@ -154,9 +153,7 @@ impl Job<'_> {
             Outcome::Emit(documents) => documents
                 .into_iter()
                 .try_for_each(|document| self.sink.put(self.context, document.route, document.bytes)),
-            Outcome::DeadLetter(failed) => {
-                self.dead_letters.write(&settled.entered, &failed, &self.local, &self.digests)
-            }
+            Outcome::DeadLetter(failed) => self.dead_letters.write(&settled.entered, &failed, &self.local, self.loaded),
             Outcome::Drop(_) | Outcome::Retry(_) | Outcome::Unsettled(_) => Ok(()),
         }
     }
