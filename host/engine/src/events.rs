@@ -164,10 +164,14 @@ fn wholes(events: &mut LinkerInstance<'_, State>) -> Result<()> {
     })?;
     events.func_wrap("[method]event.data", |mut store: Context<'_>, (event,): (Handle,)| {
         let state = store.data_mut();
-        let data = match on_visible(state, event.rep(), |document| document.json())? {
-            // What the host would write, but the very bytes that came as long as nothing differs.
-            Some(json) if state.scope.is_some() => json,
-            Some(_) | None => state.held(event.rep())?.event.content.bytes().to_vec(),
+        // Without a scope the very bytes that came, as long as nothing differs.
+        let seen = match state.scope {
+            Some(_) => on_visible(state, event.rep(), |document| document.json())?,
+            None => None,
+        };
+        let data = match seen {
+            Some(json) => json,
+            None => state.held(event.rep())?.event.content.bytes().to_vec(),
         };
         state.work((data.len() / BYTES_PER_NODE) as u64)?;
         note_read(state, "", true);

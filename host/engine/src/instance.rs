@@ -33,8 +33,8 @@ const PRINTED_LINE_BYTES_MAX: usize = 4 << 10;
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     transform: Transform,
-    /// Calls so far.
-    calls: u64,
+    /// No event has been given to it yet.
+    fresh: bool,
 }
 
 /// How a call ended without outputs.
@@ -65,14 +65,14 @@ impl Instance {
         let init: Init = instance.get_typed_func(&mut store, init).map_err(wrong)?;
         let transform: Transform = instance.get_typed_func(&mut store, transform).map_err(wrong)?;
         match init.call(&mut store, (step.config.clone(),)) {
-            Ok((Ok(()),)) => Ok(Instance { store, transform, calls: 0 }),
+            Ok((Ok(()),)) => Ok(Instance { store, transform, fresh: true }),
             Ok((Err(reason),)) => Err(LoadError::Init(reason)),
             Err(error) => Err(LoadError::InitBroke(broken(&store, error).message)),
         }
     }
 
     pub(crate) fn is_fresh(&self) -> bool {
-        self.calls == 0
+        self.fresh
     }
 
     /// Whether the instance may serve another event.
@@ -88,7 +88,7 @@ impl Instance {
         event: Event,
         batch_ends: Option<Instant>,
     ) -> Result<Vec<Output>, CallError> {
-        self.calls += 1;
+        self.fresh = false;
         begin(&mut self.store, step, &event.identity.id, step.limits.time, batch_ends);
         let rep = self.store.data_mut().lend(event).map_err(|error| classify(&self.store, error))?;
         let answer = self.transform.call(&mut self.store, (Resource::new_own(rep),));

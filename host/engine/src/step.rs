@@ -65,7 +65,8 @@ impl Plugin for StepPlugin {
     fn transform(&mut self, event: &Event, deadline: Option<Instant>) -> Transformed {
         let started = Instant::now();
         if deadline.is_some_and(|deadline| started >= deadline) {
-            return unsettled("the batch ran out of time before the event's turn");
+            let reason = "the batch ran out of time before the event's turn";
+            return Transformed::without_call(Err(Signal::Unsettled(reason.into())));
         }
         let mut done = self.attempt(event, deadline);
         if matches!(done.result, Err(CallError::Broken(_))) && !done.was_fresh {
@@ -94,15 +95,5 @@ impl Plugin for StepPlugin {
 
     fn take_fields(&mut self) -> Fields {
         self.noted.as_mut().map(Noted::take).unwrap_or_default()
-    }
-}
-
-fn unsettled(reason: &str) -> Transformed {
-    Transformed {
-        result: Err(Signal::Unsettled(reason.to_owned())),
-        elapsed: std::time::Duration::ZERO,
-        memory_bytes: 0,
-        log: Vec::new(),
-        log_dropped: 0,
     }
 }

@@ -40,6 +40,13 @@ pub struct Transformed {
     pub log_dropped: u64,
 }
 
+impl Transformed {
+    /// What stands in for a call that was not made.
+    pub fn without_call(result: Result<Vec<Output>, Signal>) -> Transformed {
+        Transformed { result, elapsed: Duration::ZERO, memory_bytes: 0, log: Vec::new(), log_dropped: 0 }
+    }
+}
+
 /// One event that a plugin emits.
 #[derive(Debug)]
 pub struct Output {

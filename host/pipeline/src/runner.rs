@@ -179,12 +179,12 @@ impl Runner {
         if settings.is_restricted() && event.content.document().is_none() {
             let failure =
                 Failure::new(FailureKind::Denied, "the event is not JSON, so it has no fields that this step may see");
-            return self.policy(step, settings, failure, event, Transformed::without_call(), run);
+            return self.policy(step, settings, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
         if self.skips(step) {
             let failure = Failure::new(FailureKind::Timeout, "not called: the step's last 20 calls all timed out");
             self.report.steps[step].skipped += 1;
-            return self.policy(step, settings, failure, event, Transformed::without_call(), run);
+            return self.policy(step, settings, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
         let given = event;
         let mut transformed = self.plugins[step].transform(&given, run.deadline);
@@ -283,23 +283,20 @@ impl Runner {
         transformed: Transformed,
         run: &mut Run,
     ) -> Result<Vec<Output>, Stop> {
+        let policy = settings.on_failure.of(failure.kind);
+        if policy == Policy::Retry && failure.kind != FailureKind::RetryExhausted {
+            return self.retry(step, settings, failure, given, transformed, run);
+        }
         let report = &mut self.report.steps[step];
-        match settings.on_failure.of(failure.kind) {
-            Policy::Retry if failure.kind != FailureKind::RetryExhausted => {
-                self.retry(step, settings, failure, given, transformed, run)
-            }
-            Policy::DeadLetter | Policy::Retry => {
-                *report.failures.entry(failure.kind).or_default() += 1;
-                Err(Stop::DeadLetter(story(step, failure, &given, transformed, run)))
-            }
+        *report.failures.entry(failure.kind).or_default() += 1;
+        match policy {
+            Policy::DeadLetter | Policy::Retry => Err(Stop::DeadLetter(story(step, failure, &given, transformed, run))),
             Policy::Drop => {
-                *report.failures.entry(failure.kind).or_default() += 1;
                 report.dropped_by_policy += 1;
                 run.last_drop = Dropped { step: Some(step), failure: Some(failure) };
                 Ok(Vec::new())
             }
             Policy::Pass => {
-                *report.failures.entry(failure.kind).or_default() += 1;
                 report.passed += 1;
                 report.outputs += 1;
                 Ok(vec![Output { event: given, route: None }])
@@ -418,18 +415,5 @@ fn fresh_report(pipeline: &Pipeline) -> Report {
         pipeline: pipeline.name.clone(),
         steps: pipeline.steps.iter().map(|step| StepReport::new(&step.name, &step.plugin)).collect(),
         ..Report::default()
-    }
-}
-
-impl Transformed {
-    /// What stands in for a call that was not made.
-    fn without_call() -> Transformed {
-        Transformed {
-            result: Ok(Vec::new()),
-            elapsed: Duration::ZERO,
-            memory_bytes: 0,
-            log: Vec::new(),
-            log_dropped: 0,
-        }
     }
 }
