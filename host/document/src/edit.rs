@@ -1,11 +1,12 @@
 //! Changing a document: set, remove, rename. Only links and a few added bytes change; the source never does.
 
-use crate::find::Found;
+use crate::find::{Found, Nodes};
 use crate::keys;
 use crate::number::{self, NotFinite};
 use crate::parse::{self, DEPTH_MAX, ParseError};
 use crate::path::{Path, Pattern, Segment};
 use crate::read::Value;
+use crate::scan;
 use crate::scope::{Denied, Scope};
 use crate::text;
 use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
@@ -55,9 +56,6 @@ impl From<NotFinite> for EditError {
 /// Most bytes that changes may add to one document: far above any output limit, far below what spans can hold.
 const ADDED_BYTES_MAX: usize = 256 << 20;
 
-/// Bytes reserved at the first change: a few short values fit.
-const ADDED_BYTES_FIRST: usize = 256;
-
 /// A value whose text was added, ready to be linked.
 pub(crate) struct Added {
     pub(crate) kind: Kind,
@@ -94,11 +92,11 @@ impl Document {
         let node = match found {
             Some(node) => node,
             None => {
-                let from = self.added.len() + 1;
-                self.added.push(b'"');
-                self.added.extend_from_slice(text.as_bytes());
-                self.added.push(b'"');
-                let key = Span::new(Base::added(0), from, self.added.len() - 1);
+                let from = self.buffers.added.len() + 1;
+                self.buffers.added.push(b'"');
+                self.buffers.added.extend_from_slice(text.as_bytes());
+                self.buffers.added.push(b'"');
+                let key = Span::new(Base::added(0), from, self.buffers.added.len() - 1);
                 self.add_child(self.root, key, keys::key_facts(text.as_bytes()))
             }
         };
@@ -127,24 +125,49 @@ impl Document {
         self.set(path, &Value::Text(value.into()), scope)
     }
 
+    /// Puts a text in the place of every value the pattern names, arrays being transparent; says how many. Where nothing is
+    /// named nothing is made, and null, which OpenSearch takes for nothing, stays: what a mask needs.
+    ///
+    /// # Errors
+    /// A field that `scope` forbids to change, or more added bytes than a document holds; nothing is replaced then.
+    pub fn replace_text(&mut self, pattern: &Pattern<'_>, text: &str, scope: Option<&Scope>) -> Result<u32, EditError> {
+        let mut nodes = self.changeable(pattern, scope).map_err(EditError::Denied)?;
+        nodes.retain(|&mut node| self.node(node).kind != Kind::Null);
+        if nodes.is_empty() {
+            return Ok(0);
+        }
+        let added = self.add_value(&Value::Text(text.into()), 0)?;
+        for &node in &nodes {
+            self.fill(node, Added { ..added });
+        }
+        Ok(nodes.len() as u32)
+    }
+
     /// Removes every value the pattern names, arrays being transparent; says how many.
     ///
     /// # Errors
     /// A field that `scope` forbids to change; nothing is removed then.
     pub fn remove(&mut self, pattern: &Pattern<'_>, scope: Option<&Scope>) -> Result<u32, Denied> {
-        let mut nodes = self.expand_nodes(&pattern.segments, usize::MAX);
-        if let Some(scope) = scope {
-            nodes.retain(|&node| self.has_visible(node, scope));
-            for &node in &nodes {
-                self.permit_change_of(node, scope)?;
-            }
-        }
-        // The root itself cannot go: an event has a value until it is dropped.
-        nodes.retain(|&node| node != self.root);
+        let nodes = self.changeable(pattern, scope)?;
         for &node in &nodes {
             self.unlink(node);
         }
         Ok(nodes.len() as u32)
+    }
+
+    /// The values a pattern names that the step sees, all of which it may change. Not the root: an event has a value until it is
+    /// dropped.
+    fn changeable(&mut self, pattern: &Pattern<'_>, scope: Option<&Scope>) -> Result<Nodes, Denied> {
+        let mut nodes = self.expand_nodes(&pattern.segments, usize::MAX);
+        if let Some(scope) = scope {
+            nodes.retain(|&mut node| self.has_visible(node, scope));
+            for &node in &nodes {
+                self.permit_change_of(node, scope)?;
+            }
+        }
+        let root = self.root;
+        nodes.retain(|&mut node| node != root);
+        Ok(nodes)
     }
 
     /// Replaces what a path names: the exact values, and what goes on behind it in dotted keys.
@@ -174,8 +197,8 @@ impl Document {
         if added.first == NONE {
             return Added { ..*added };
         }
-        let probe = self.nodes.len() as u32;
-        self.nodes.push(Node {
+        let probe = self.buffers.nodes.len() as u32;
+        self.buffers.nodes.push(Node {
             key: Span::EMPTY,
             value: added.value,
             parent: NONE,
@@ -199,6 +222,7 @@ impl Document {
         }
         let old = self.node(node).facts;
         self.facts.add(added.facts.of_value());
+        self.placed += added.value.len();
         let target = self.node_mut(node);
         target.kind = added.kind;
         target.value = added.value;
@@ -297,9 +321,9 @@ impl Document {
                 Segment::Index(_) | Segment::AnyKey | Segment::AnyElement => return (Span::EMPTY, Facts::default(), 1),
             }
         }
-        let from = self.added.len() + 1;
-        text::escape_into(&mut self.added, &key);
-        let span = Span::new(Base::added(0), from, self.added.len() - 1);
+        let from = self.buffers.added.len() + 1;
+        text::escape_into(&mut self.buffers.added, &key);
+        let span = Span::new(Base::added(0), from, self.buffers.added.len() - 1);
         (span, keys::key_facts(self.slice(span)), used)
     }
 
@@ -320,9 +344,17 @@ impl Document {
 
     /// A new last child of `parent`, null until it is filled.
     fn add_child(&mut self, parent: u32, key: Span, facts: Facts) -> u32 {
-        let child = self.nodes.len() as u32;
+        let child = self.buffers.nodes.len() as u32;
         self.facts.add(facts);
-        self.nodes.push(Node { key, value: Span::EMPTY, parent, first: NONE, next: NONE, kind: Kind::Null, facts });
+        self.buffers.nodes.push(Node {
+            key,
+            value: Span::EMPTY,
+            parent,
+            first: NONE,
+            next: NONE,
+            kind: Kind::Null,
+            facts,
+        });
         self.append_child(parent, child);
         child
     }
@@ -381,38 +413,35 @@ impl Document {
     }
 
     fn add_text(&mut self, text: &[u8]) -> Span {
-        let from = self.added.len();
-        self.added.extend_from_slice(text);
-        Span::new(Base::added(0), from, self.added.len())
+        let from = self.buffers.added.len();
+        self.buffers.added.extend_from_slice(text);
+        Span::new(Base::added(0), from, self.buffers.added.len())
     }
 
     /// Adds a value's text and, for JSON text, its nodes.
     ///
     /// `depth` is where it will stand: the levels above it.
     fn add_value(&mut self, value: &Value<'_>, depth: usize) -> Result<Added, EditError> {
-        if self.added.len() + value.bytes() > ADDED_BYTES_MAX {
+        if self.buffers.added.len() + value.bytes() > ADDED_BYTES_MAX {
             return Err(EditError::TooLarge);
         }
-        if self.added.capacity() == 0 {
-            self.added.reserve(ADDED_BYTES_FIRST);
-        }
-        let from = self.added.len();
+        let from = self.buffers.added.len();
         let (kind, facts) = match value {
             Value::Null => (self.push_word(b"null", Kind::Null), Facts::default()),
             Value::Boolean(true) => (self.push_word(b"true", Kind::True), Facts::default()),
             Value::Boolean(false) => (self.push_word(b"false", Kind::False), Facts::default()),
             Value::Integer(number) => {
                 let text = number.to_string();
-                let odd = if text.len() > parse::SAFE_DIGITS { Facts::NUMBER_ODD } else { Facts::default() };
+                let odd = if text.len() > scan::SAFE_DIGITS { Facts::NUMBER_ODD } else { Facts::default() };
                 (self.push_word(text.as_bytes(), Kind::Number), odd)
             }
             Value::Number(number) => {
-                number::write(&mut self.added, *number)?;
+                number::write(&mut self.buffers.added, *number)?;
                 (Kind::Number, Facts::NUMBER_ODD)
             }
             Value::Text(text) => {
-                text::escape_into(&mut self.added, text);
-                let escaped = self.added.len() - from != text.len() + 2;
+                text::escape_into(&mut self.buffers.added, text);
+                let escaped = self.buffers.added.len() - from != text.len() + 2;
                 let mut facts = if escaped { Facts::ESCAPED } else { Facts::default() };
                 if text.len() > 256 {
                     facts.add(Facts::LONG);
@@ -429,7 +458,7 @@ impl Document {
             }
         };
         self.facts.add(facts);
-        Ok(Added { kind, value: Span::new(Base::added(0), from, self.added.len()), first: NONE, facts })
+        Ok(Added { kind, value: Span::new(Base::added(0), from, self.buffers.added.len()), first: NONE, facts })
     }
 
     /// Levels of nesting of a value, itself included.
@@ -438,18 +467,18 @@ impl Document {
     }
 
     fn push_word(&mut self, text: &[u8], kind: Kind) -> Kind {
-        self.added.extend_from_slice(text);
+        self.buffers.added.extend_from_slice(text);
         kind
     }
 
     fn add_json(&mut self, json: &[u8]) -> Result<Added, EditError> {
-        let nodes = self.nodes.len();
-        let base = Base::added(self.added.len());
-        let parsed = parse::parse_text(json, base, &mut self.nodes).map_err(|error| {
-            self.nodes.truncate(nodes);
+        let nodes = self.buffers.nodes.len();
+        let base = Base::added(self.buffers.added.len());
+        let parsed = parse::parse_text(json, base, &mut self.buffers.nodes).map_err(|error| {
+            self.buffers.nodes.truncate(nodes);
             EditError::NotJson(error)
         })?;
-        self.added.extend_from_slice(json);
+        self.buffers.added.extend_from_slice(json);
         self.facts.add(parsed.facts);
         let root = *self.node(parsed.root);
         Ok(Added { kind: root.kind, value: root.value, first: root.first, facts: root.facts })

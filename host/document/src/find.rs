@@ -60,33 +60,34 @@ impl Document {
     /// The value that plain keys lead to, in a document without dotted keys.
     #[inline]
     pub(crate) fn walk_plain(&mut self, path: &str) -> Option<u32> {
-        path.split('.').try_fold(self.root, |node, name| self.member(node, name))
+        let mut visited = 0;
+        let found = path.split('.').try_fold(self.root, |node, name| self.member(node, name, &mut visited));
+        self.visited += visited;
+        found
     }
 
     /// One value at most: no key has a dot.
     #[inline]
     fn walk(&mut self, path: &[Segment<'_>]) -> Option<u32> {
-        let mut node = self.root;
-        for segment in path {
-            node = match segment {
-                Segment::Key { name, .. } => self.member(node, name)?,
-                Segment::Index(index) => self.element(node, *index)?,
-                Segment::AnyKey | Segment::AnyElement => return None,
-            };
-        }
-        Some(node)
+        let mut visited = 0;
+        let found = path.iter().try_fold(self.root, |node, segment| match segment {
+            Segment::Key { name, .. } => self.member(node, name, &mut visited),
+            Segment::Index(index) => self.element(node, *index, &mut visited),
+            Segment::AnyKey | Segment::AnyElement => None,
+        });
+        self.visited += visited;
+        found
     }
 
     /// The member of an object whose whole key is `name`.
     #[inline]
-    pub(crate) fn member(&mut self, object: u32, name: &str) -> Option<u32> {
+    fn member(&self, object: u32, name: &str, visited: &mut u64) -> Option<u32> {
         if self.node(object).kind != Kind::Object {
             return None;
         }
         let mut child = self.node(object).first;
-        let mut visited = 0;
         while child != NONE {
-            visited += 1;
+            *visited += 1;
             let node = self.node(child);
             if node.facts.has(Facts::KEY_ESCAPED) {
                 if text::unescape_wtf8(self.slice(node.key)) == name.as_bytes() {
@@ -97,15 +98,14 @@ impl Document {
             }
             child = node.next;
         }
-        self.visited += visited;
         (child != NONE).then_some(child)
     }
 
-    pub(crate) fn element(&mut self, array: u32, index: u32) -> Option<u32> {
+    fn element(&self, array: u32, index: u32, visited: &mut u64) -> Option<u32> {
         if self.node(array).kind != Kind::Array {
             return None;
         }
-        self.visited += u64::from(index).min(self.nodes.len() as u64);
+        *visited += u64::from(index).min(self.buffers.nodes.len() as u64);
         self.children(array).nth(index as usize)
     }
 
@@ -141,7 +141,7 @@ impl Document {
                 }
             }
             (Segment::Index(index), Kind::Array) => {
-                *visited += u64::from(*index).min(self.nodes.len() as u64);
+                *visited += u64::from(*index).min(self.buffers.nodes.len() as u64);
                 if let Some(child) = self.children(from).nth(*index as usize) {
                     self.search(child, &path[1..], visited, found);
                 }
@@ -175,15 +175,15 @@ impl Document {
 
     /// All values that a pattern names, arrays being transparent: where a key is due and an array stands, its elements are
     /// searched. In document order, each once. Stops behind `most`.
-    pub(crate) fn expand_nodes(&mut self, pattern: &[Segment<'_>], most: usize) -> Vec<u32> {
-        let mut found = Vec::new();
+    pub(crate) fn expand_nodes(&mut self, pattern: &[Segment<'_>], most: usize) -> Nodes {
+        let mut found = Nodes::new();
         let mut visited = 0;
         self.spread(self.root, pattern, &mut visited, most, &mut found);
         self.visited += visited;
         found
     }
 
-    fn spread(&self, from: u32, pattern: &[Segment<'_>], visited: &mut u64, most: usize, found: &mut Vec<u32>) {
+    fn spread(&self, from: u32, pattern: &[Segment<'_>], visited: &mut u64, most: usize, found: &mut Nodes) {
         *visited += 1;
         if found.len() > most {
             return;
@@ -193,6 +193,11 @@ impl Document {
             return;
         };
         match (segment, self.node(from).kind) {
+            (Segment::Key { name, .. }, Kind::Object) if !self.facts.has(Facts::KEY_DOTTED) => {
+                if let Some(child) = self.member(from, name, visited) {
+                    self.spread(child, &pattern[1..], visited, most, found);
+                }
+            }
             (Segment::Key { .. } | Segment::AnyKey, Kind::Object) => {
                 for child in self.children(from) {
                     *visited += 1;
@@ -209,7 +214,7 @@ impl Document {
                 }
             }
             (Segment::Index(index), Kind::Array) => {
-                *visited += u64::from(*index).min(self.nodes.len() as u64);
+                *visited += u64::from(*index).min(self.buffers.nodes.len() as u64);
                 if let Some(child) = self.children(from).nth(*index as usize) {
                     self.spread(child, &pattern[1..], visited, most, found);
                 }

@@ -4,11 +4,12 @@
 //! copies that field only; changing one copies nothing else; writing the document copies untouched stretches as they came.
 //! Knows nothing of events, plugins or AWS.
 //!
-//! Layout: `tree` (what the pass leaves behind), `parse` and `keys` (the pass), `text` (escapes), `path` (names of fields), `find`
+//! Layout: `tree` (what the pass leaves behind), `parse`, `scan` and `keys` (the pass), `text` (escapes), `path` (names of fields), `find`
 //! (from a path to values), `read`, `edit` and `rename` (what a plugin may do), `scope` (what it may not), `write` (bytes again),
-//! `check` (what must not reach OpenSearch).
+//! `check` (what must not reach OpenSearch), `cursor` (for those who read it all).
 
 mod check;
+mod cursor;
 mod edit;
 mod find;
 mod keys;
@@ -17,6 +18,7 @@ mod parse;
 mod path;
 mod read;
 mod rename;
+mod scan;
 mod scope;
 mod text;
 mod tree;
@@ -26,6 +28,7 @@ mod write;
 mod tests;
 
 pub use check::{Checked, Newlines, Refusal, Rules, Warning};
+pub use cursor::{Cursor, visit};
 pub use edit::EditError;
 pub use number::NotFinite;
 pub use parse::{DEPTH_MAX, ParseError};

@@ -2,9 +2,9 @@
 //!
 //! It leaves a tree over the text and the facts that later steps need, so that nobody looks at every byte again.
 
-use crate::keys::{CLASSES, DOT, KEY_SHORT, ODD, STOP, fingerprint};
+use crate::scan::Key;
 use crate::text;
-use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Nodes, Span};
+use crate::tree::{Base, Buffers, Document, Facts, Kind, NONE, Node, Span};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::HashSet;
@@ -50,11 +50,20 @@ impl Document {
     /// # Errors
     /// The first offence against RFC 8259, against UTF-8, a repeated key, or nesting beyond [`DEPTH_MAX`].
     pub fn parse(source: Bytes) -> Result<Document, ParseError> {
+        Document::parse_or_return(source).map_err(|(error, _)| error)
+    }
+
+    /// [`Document::parse`] that gives the bytes back when they are no document.
+    ///
+    /// # Errors
+    /// As [`Document::parse`], with the bytes.
+    pub fn parse_or_return(source: Bytes) -> Result<Document, (ParseError, Bytes)> {
         let start = if source.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        let mut nodes = Nodes::new();
-        let parsed = parse_text(&source[start..], Base::source(start), &mut nodes)
-            .map_err(|error| ParseError { at: error.at + start, ..error })?;
-        Ok(Document { source, added: Vec::new(), nodes, root: parsed.root, facts: parsed.facts, visited: 0 })
+        let mut buffers = Buffers::new();
+        match parse_text(&source[start..], Base::source(start), &mut buffers.nodes) {
+            Ok(Parsed { root, facts }) => Ok(Document { source, buffers, root, facts, visited: 0, placed: 0 }),
+            Err(error) => Err((ParseError { at: error.at + start, ..error }, source)),
+        }
     }
 }
 
@@ -66,41 +75,68 @@ pub(crate) struct Parsed {
 
 /// Parses one whole text into `nodes`; spans count from `base`.
 pub(crate) fn parse_text(text: &[u8], base: Base, nodes: &mut Vec<Node>) -> Result<Parsed, ParseError> {
-    if text.len() > BYTES_MAX {
-        return Err(ParseError { at: BYTES_MAX, reason: "longer than 2 GiB" });
-    }
-    if let Err(error) = simdutf8::basic::from_utf8(text) {
-        let _ = error; // The quick check does not say where; the standard one does.
-        let at = std::str::from_utf8(text).err().map_or(0, |error| error.valid_up_to());
-        return Err(ParseError { at, reason: "not UTF-8" });
-    }
-    let mut parser = Parser { text, base, nodes, fingerprints: SmallVec::new(), facts: Facts::default() };
-    let start = parser.space(0);
-    if parser.facts.has(Facts::NEWLINE) {
-        parser.facts.add(Facts::NEWLINE_FIRST);
-    }
-    let (root, end) = parser.value(start, 0)?;
-    let facts = parser.facts; // A newline behind the value is cut off with the white space around it: no fact of the document.
-    let end = parser.space(end);
-    match text.get(end) {
-        None => Ok(Parsed { root, facts }),
-        Some(_) => Err(ParseError { at: end, reason: "something follows the JSON value" }),
-    }
+    let parser = Parser { text, base, nodes, fingerprints: SmallVec::new(), facts: Facts::default(), apart: None };
+    parser.whole(0)
 }
 
-struct Parser<'a> {
-    text: &'a [u8],
+/// The same, but that each element of the array at the key `array` of the outermost object is shown and forgotten. A byte order
+/// mark in front is passed over.
+pub(crate) fn parse_text_apart(
+    text: &[u8],
+    nodes: &mut Vec<Node>,
+    array: &str,
+    show: &mut dyn FnMut(&[Node], u32),
+) -> Result<Parsed, ParseError> {
+    let apart = Some(Apart { array: array.as_bytes(), show });
+    let base = Base::source(0);
+    let parser = Parser { text, base, nodes, fingerprints: SmallVec::new(), facts: Facts::default(), apart };
+    parser.whole(if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 })
+}
+
+/// An array whose elements are shown one by one and not kept.
+struct Apart<'a> {
+    array: &'a [u8],
+    show: &'a mut dyn FnMut(&[Node], u32),
+}
+
+pub(crate) struct Parser<'a> {
+    pub(crate) text: &'a [u8],
     base: Base,
     nodes: &'a mut Vec<Node>,
     /// Fingerprints of the keys of all open objects, innermost last.
     fingerprints: SmallVec<[u64; 64]>,
-    facts: Facts,
+    pub(crate) facts: Facts,
+    apart: Option<Apart<'a>>,
 }
 
-type Parse<T> = Result<T, ParseError>;
+pub(crate) type Parse<T> = Result<T, ParseError>;
 
 impl Parser<'_> {
-    fn fail<T>(&self, at: usize, reason: &'static str) -> Parse<T> {
+    /// The whole text from `start` on: one value, and white space around it.
+    fn whole(mut self, start: usize) -> Parse<Parsed> {
+        let text = self.text;
+        if text.len() > BYTES_MAX {
+            return Err(ParseError { at: BYTES_MAX, reason: "longer than 2 GiB" });
+        }
+        if let Err(error) = simdutf8::basic::from_utf8(text) {
+            let _ = error; // The quick check does not say where; the standard one does.
+            let at = std::str::from_utf8(text).err().map_or(0, |error| error.valid_up_to());
+            return Err(ParseError { at, reason: "not UTF-8" });
+        }
+        let start = self.space(start);
+        if self.facts.has(Facts::NEWLINE) {
+            self.facts.add(Facts::NEWLINE_FIRST);
+        }
+        let (root, end) = self.value(start, 0)?;
+        let facts = self.facts; // A newline behind the value is cut off with the white space around it: no fact of the document.
+        let end = self.space(end);
+        match text.get(end) {
+            None => Ok(Parsed { root, facts }),
+            Some(_) => Err(ParseError { at: end, reason: "something follows the JSON value" }),
+        }
+    }
+
+    pub(crate) fn fail<T>(&self, at: usize, reason: &'static str) -> Parse<T> {
         let reason = if at >= self.text.len() { "the text ends too early" } else { reason };
         Err(ParseError { at, reason })
     }
@@ -195,15 +231,18 @@ impl Parser<'_> {
             if self.text.get(at) != Some(&b'"') {
                 return self.fail(at, "a key in double quotes is expected");
             }
-            let (key_end, key_facts) = self.key(at)?;
+            let Key { end: key_end, facts: key_facts, print } = self.key(at)?;
             let key = Span::new(self.base, at + 1, key_end - 1);
-            self.compare_key(node, first_key, at, key_end, key_facts)?;
+            self.compare_key(node, first_key, at, key_end, print)?;
             at = self.space(key_end);
             if self.text.get(at) != Some(&b':') {
                 return self.fail(at, "a colon is expected after a key");
             }
             at = self.space(at + 1);
-            let (child, end) = self.value(at, depth + 1)?;
+            let (child, end) = match depth == 0 && self.is_apart(key, at) {
+                true => self.array_apart(at, depth + 1)?,
+                false => self.value(at, depth + 1)?,
+            };
             let member = &mut self.nodes[child as usize];
             member.key = key;
             member.facts.add(key_facts);
@@ -251,6 +290,34 @@ impl Parser<'_> {
         Ok(self.close(node, start, at + 1))
     }
 
+    fn is_apart(&self, key: Span, at: usize) -> bool {
+        let key = key.offset_from(self.base)..key.offset_from(self.base) + key.len();
+        self.text.get(at) == Some(&b'[') && self.apart.as_ref().is_some_and(|apart| *apart.array == self.text[key])
+    }
+
+    /// An array whose elements are shown one by one and not kept.
+    fn array_apart(&mut self, start: usize, depth: usize) -> Parse<(u32, usize)> {
+        let node = self.push(Kind::Array, start, start, Facts::default());
+        let kept = self.nodes.len();
+        let mut at = self.space(start + 1);
+        if self.text.get(at) == Some(&b']') {
+            return Ok(self.close(node, start, at + 1));
+        }
+        loop {
+            let (child, end) = self.value(at, depth + 1)?;
+            if let Some(apart) = &mut self.apart {
+                (apart.show)(self.nodes, child);
+            }
+            self.nodes.truncate(kept);
+            at = self.space(end);
+            match self.text.get(at) {
+                Some(b',') => at = self.space(at + 1),
+                Some(b']') => return Ok(self.close(node, start, at + 1)),
+                _ => return self.fail(at, "a comma or a closing bracket is expected"),
+            }
+        }
+    }
+
     fn close(&mut self, node: u32, start: usize, end: usize) -> (u32, usize) {
         self.nodes[node as usize].value = Span::new(self.base, start, end);
         (node, end)
@@ -267,13 +334,10 @@ impl Parser<'_> {
 
     /// Refuses a key that the object already has. Objects with many keys are compared once more, whole, at their end.
     #[inline]
-    fn compare_key(&mut self, node: u32, first_key: usize, at: usize, end: usize, facts: Facts) -> Parse<()> {
-        let raw = &self.text[at + 1..end - 1];
-        let print =
-            if facts.has(Facts::KEY_ESCAPED) { fingerprint(&text::unescape_wtf8(raw)) } else { fingerprint(raw) };
+    fn compare_key(&mut self, node: u32, first_key: usize, at: usize, end: usize, print: u64) -> Parse<()> {
         let others = &self.fingerprints[first_key..];
         if others.len() < FEW_KEYS && others.contains(&print) {
-            self.confirm_duplicate(node, at, raw)?;
+            self.confirm_duplicate(node, at, &self.text[at + 1..end - 1])?;
         }
         self.fingerprints.push(print);
         Ok(())
@@ -316,136 +380,6 @@ impl Parser<'_> {
         let start = key.offset_from(self.base);
         &self.text[start..start + key.len()]
     }
-
-    /// A key from its quote on: the first byte behind it, and what is odd about it.
-    #[inline]
-    fn key(&mut self, start: usize) -> Parse<(usize, Facts)> {
-        let mut classes = 0;
-        let mut at = start + 1;
-        while let Some(byte) = self.text.get(at) {
-            let class = CLASSES[*byte as usize];
-            classes |= class;
-            if class & STOP != 0 {
-                break;
-            }
-            at += 1;
-        }
-        if self.text.get(at) == Some(&b'"')
-            && classes & ODD == 0
-            && at > start + 1
-            && at - start <= KEY_SHORT
-            && self.text[start + 1] != b'_'
-        {
-            let facts = if classes & DOT == 0 { Facts::default() } else { Facts::KEY_DOTTED };
-            self.facts.add(facts);
-            return Ok((at + 1, facts));
-        }
-        self.odd_key(start)
-    }
-
-    #[cold]
-    fn odd_key(&mut self, start: usize) -> Parse<(usize, Facts)> {
-        let (end, string) = self.string(start)?;
-        let mut facts = Facts::KEY_ODD;
-        if string.has(Facts::ESCAPED) {
-            facts.add(Facts::KEY_ESCAPED);
-        }
-        if text::unescape_wtf8(&self.text[start + 1..end - 1]).contains(&b'.') {
-            facts.add(Facts::KEY_DOTTED);
-        }
-        self.facts.add(facts);
-        Ok((end, facts))
-    }
-
-    /// A string from its quote on: the first byte behind it, and whether it has escapes.
-    #[inline]
-    fn string(&self, start: usize) -> Parse<(usize, Facts)> {
-        let mut at = start + 1;
-        let mut facts = Facts::default();
-        loop {
-            at = self.plain_text(at);
-            match self.text.get(at) {
-                Some(b'"') => return Ok((at + 1, self.surrogates(start + 1, at, facts))),
-                Some(b'\\') => {
-                    facts.add(Facts::ESCAPED);
-                    at = self.escape(at)?;
-                }
-                _ => return self.fail(at, "a raw control character stands in a string"),
-            }
-        }
-    }
-
-    fn surrogates(&self, from: usize, to: usize, mut facts: Facts) -> Facts {
-        if facts.has(Facts::ESCAPED) && text::has_lone_surrogate(&self.text[from..to]) {
-            facts.add(Facts::SURROGATE);
-        }
-        facts
-    }
-
-    /// The first quote, backslash or control character from `at` on: eight bytes a turn.
-    #[inline]
-    fn plain_text(&self, mut at: usize) -> usize {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        while let Some(chunk) = self.text.get(at..at + 8) {
-            let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-            let quote = word ^ (ONES * b'"' as u64);
-            let backslash = word ^ (ONES * b'\\' as u64);
-            let found = (quote.wrapping_sub(ONES) & !quote)
-                | (backslash.wrapping_sub(ONES) & !backslash)
-                | (word.wrapping_sub(ONES * 0x20) & !word);
-            // A borrow may flag bytes above the first hit, never below it: the lowest flag is right.
-            if found & HIGHS != 0 {
-                return at + (found & HIGHS).trailing_zeros() as usize / 8;
-            }
-            at += 8;
-        }
-        while self.text.get(at).is_some_and(|byte| CLASSES[*byte as usize] & STOP == 0) {
-            at += 1;
-        }
-        at
-    }
-
-    fn escape(&self, at: usize) -> Parse<usize> {
-        match self.text.get(at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
-            Some(b'u') => match self.text.get(at + 2..at + 6) {
-                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(at + 6),
-                _ => self.fail(at, "four hexadecimal digits are expected after \\u"),
-            },
-            _ => self.fail(at, "an unknown escape stands in a string"),
-        }
-    }
-
-    fn digits(&self, mut at: usize) -> Parse<usize> {
-        let start = at;
-        while self.text.get(at).is_some_and(u8::is_ascii_digit) {
-            at += 1;
-        }
-        if at == start { self.fail(at, "a digit is expected") } else { Ok(at) }
-    }
-
-    fn number(&self, start: usize) -> Parse<(usize, Facts)> {
-        let first = if self.text[start] == b'-' { start + 1 } else { start };
-        let mut at = self.digits(first)?;
-        if self.text[first] == b'0' && at > first + 1 {
-            return self.fail(first, "a number begins with 0");
-        }
-        let mut odd = at - first > SAFE_DIGITS || (first > start && self.text[first] == b'0');
-        if self.text.get(at) == Some(&b'.') {
-            at = self.digits(at + 1)?;
-        }
-        if matches!(self.text.get(at), Some(b'e' | b'E')) {
-            odd = true;
-            let sign = usize::from(matches!(self.text.get(at + 1), Some(b'+' | b'-')));
-            at = self.digits(at + 1 + sign)?;
-        }
-        odd |= at - start > SAFE_DIGITS;
-        Ok((at, if odd { Facts::NUMBER_ODD } else { Facts::default() }))
-    }
 }
 
 const DUPLICATE: &str = "a key stands twice in one object";
-
-/// Digits that fit a signed 64-bit and a float's range whatever they are.
-pub(crate) const SAFE_DIGITS: usize = 18;

@@ -4,6 +4,7 @@
 //! parts without dots, and a key with dots spells several of them. Quotes (`labels."a[0]"`) are for keys with brackets, stars,
 //! quotes or backslashes, and for making a key with literal dots.
 
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -58,7 +59,8 @@ impl Segment<'_> {
     }
 }
 
-pub(crate) type Segments<'a> = Vec<Segment<'a>>;
+/// The parts of a path; few have more than four.
+pub(crate) type Segments<'a> = SmallVec<[Segment<'a>; 4]>;
 
 /// The name of one value. The empty path is the root.
 #[derive(Clone, Debug)]
@@ -93,6 +95,9 @@ impl<'a> Path<'a> {
 
     /// The path of a key whose dots are meant as dots: what settings name.
     pub(crate) fn of_key(key: &'a str) -> Path<'a> {
+        if is_plain(key) {
+            return Path(Form::Plain(key));
+        }
         Path(Form::Parsed(parts(key).map(|part| Segment::Key { name: part.into(), joined: false }).collect()))
     }
 

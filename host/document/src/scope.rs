@@ -226,5 +226,5 @@ impl Document {
 }
 
 pub(crate) fn denied(segments: &[Segment<'_>]) -> Denied {
-    Denied { field: Pattern { segments: segments.to_vec() }.to_string() }
+    Denied { field: Pattern { segments: segments.iter().cloned().collect() }.to_string() }
 }

@@ -5,7 +5,7 @@ use crate::tree::{Document, Facts, Kind, Span};
 impl Document {
     /// The document as it stands, as JSON text.
     pub fn json(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.node(self.root).value.len() + self.added.len());
+        let mut out = Vec::with_capacity(self.node(self.root).value.len() + self.buffers.added.len());
         self.write_node(self.root, &mut out);
         out
     }
@@ -18,6 +18,12 @@ impl Document {
     /// How long [`Document::json`] would be, in bytes, found without writing it.
     pub fn json_bytes(&self) -> usize {
         self.node_bytes(self.root)
+    }
+
+    /// A length that [`Document::json_bytes`] is surely not above, known without a walk.
+    pub fn json_bytes_at_most(&self) -> usize {
+        // Every byte stood in the source, was put in, is part of a key that was, or stands around a member or a container.
+        self.source.len() + self.placed + self.buffers.added.len() + 6 * self.buffers.nodes.len()
     }
 
     fn node_bytes(&self, index: u32) -> usize {

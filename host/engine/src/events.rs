@@ -129,19 +129,22 @@ fn writes(events: &mut LinkerInstance<'_, State>) -> Result<()> {
             Ok((result,))
         },
     )?;
+    events.func_wrap(
+        "[method]event.replace-text",
+        |mut store: Context<'_>, (event, pattern, text): (Handle, WasmStr, WasmStr)| {
+            let text = copy_text(&mut store, &text)?;
+            let replaced =
+                with_path(&mut store, &pattern, |state, pattern| replace_text(state, event.rep(), pattern, &text))?;
+            store.data_mut().text = text;
+            Ok((replaced,))
+        },
+    )?;
     events.func_wrap("[method]event.remove", |mut store: Context<'_>, (event, pattern): (Handle, WasmStr)| {
         let removed = with_path(&mut store, &pattern, |state, text| {
             let pattern = malformed(text, Pattern::parse(text))?;
             let scope = state.scope.clone();
             let removed = on_document(state, event.rep(), |document| document.remove(&pattern, scope.as_deref()))?;
-            match removed {
-                None => Ok(0),
-                Some(Ok(removed)) => {
-                    note_write(state, text, removed > 0);
-                    Ok(removed)
-                }
-                Some(Err(denied)) => stop(FailureKind::Denied, denied.to_string()),
-            }
+            changed(state, text, removed.map(|removed| removed.map_err(EditError::Denied)))
         })?;
         Ok((removed,))
     })?;
@@ -293,6 +296,26 @@ fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>, bytes: usize)
         Some(Err(
             error @ (EditError::ThroughScalar | EditError::BeyondEnd | EditError::NotJson(_) | EditError::TooDeep),
         )) => Ok(Err(error.to_string())),
+    }
+}
+
+fn replace_text(state: &mut State, rep: u32, text: &str, with: &str) -> Result<u32> {
+    let pattern = malformed(text, Pattern::parse(text))?;
+    let scope = state.scope.clone();
+    let replaced = on_document(state, rep, |document| document.replace_text(&pattern, with, scope.as_deref()))?;
+    changed(state, text, replaced)
+}
+
+/// The answer of a change by pattern: how many values it met. None: the event is not JSON.
+fn changed(state: &mut State, pattern: &str, result: Option<Result<u32, EditError>>) -> Result<u32> {
+    match result {
+        None => Ok(0),
+        Some(Ok(count)) => {
+            note_write(state, pattern, count > 0);
+            Ok(count)
+        }
+        Some(Err(EditError::TooLarge)) => stop(FailureKind::Memory, EditError::TooLarge.to_string()),
+        Some(Err(error)) => stop(FailureKind::Denied, error.to_string()),
     }
 }
 

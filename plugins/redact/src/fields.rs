@@ -1,7 +1,7 @@
 //! Hides named fields.
 //!
-//! The host finds a field in every spelling and in arrays (`expand`, `remove`) and changes every spelling (`set`). So a
-//! field is always looked for with `expand`, even without stars: `has` would not see it in an array.
+//! The host finds a field in every spelling and in arrays (`replace_text`, `remove`, `expand`). `has` and `get` would not see
+//! it in an array.
 
 use hmac::{Hmac, Mac};
 use paddlewheel::prelude::*;
@@ -19,37 +19,32 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// Hides a field wherever it is. Gives whether it was anywhere. `null` stays: it hides nothing.
+    /// Hides a field wherever it is. Gives whether it was anywhere.
     pub(crate) fn apply(&self, event: &impl Fields, field: &Pattern) -> Result<bool, Failure> {
-        if matches!(self, Action::Remove) {
-            return Ok(event.remove(field) > 0);
-        }
-        let paths = event.expand(field);
-        for path in &paths {
-            let hidden = match event.get(path) {
-                None | Some(Value::Null) => continue,
-                Some(value) => self.hidden(&value),
-            };
-            event
-                .set_text(path, &hidden)
-                .map_err(|reason| Failure::Reject(format!("{path} cannot be masked: {reason}")))?;
-        }
-        Ok(!paths.is_empty())
-    }
-
-    fn hidden(&self, value: &Value) -> String {
         match self {
-            Action::Remove => String::new(),
-            Action::Mask(mask) => mask.clone(),
-            Action::Hash(keyed) => match value {
-                Value::Null => hash(keyed, "null"),
-                Value::Boolean(value) => hash(keyed, &value.to_string()),
-                Value::Integer(value) => hash(keyed, &value.to_string()),
-                Value::Number(value) => hash(keyed, &value.to_string()),
-                Value::Text(text) | Value::Json(text) => hash(keyed, text),
-            },
+            Action::Remove => Ok(event.remove(field) > 0),
+            Action::Mask(mask) => Ok(event.replace_text(field, mask) > 0),
+            Action::Hash(keyed) => hash_all(event, field, keyed),
         }
     }
+}
+
+/// Hashes every value that a pattern names; `null` stays, for its hash would be known.
+fn hash_all(event: &impl Fields, field: &Pattern, keyed: &Hmac<Sha256>) -> Result<bool, Failure> {
+    let paths = event.expand(field);
+    for path in &paths {
+        let hashed = match event.get(path) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Boolean(value)) => hash(keyed, &value.to_string()),
+            Some(Value::Integer(value)) => hash(keyed, &value.to_string()),
+            Some(Value::Number(value)) => hash(keyed, &value.to_string()),
+            Some(Value::Text(text) | Value::Json(text)) => hash(keyed, &text),
+        };
+        event
+            .set_text(path, &hashed)
+            .map_err(|reason| Failure::Reject(format!("{path} cannot be masked: {reason}")))?;
+    }
+    Ok(!paths.is_empty())
 }
 
 /// HMAC-SHA256 in hexadecimal.

@@ -25,11 +25,13 @@ fuzz_target!(|bytes: &[u8]| {
             }
             4 => drop(document.get(&Path::parse(path).expect("a path"))),
             5 => document = document.clone(),
+            6 => drop(document.replace_text(&Pattern::parse(path).expect("a path"), "\"", None)),
             _ => drop(document.expand(&Pattern::parse("*").expect("a pattern"), 10)),
         }
     }
     let written = document.json();
     assert_eq!(written.len(), document.json_bytes(), "a wrong length was foretold");
+    assert!(written.len() <= document.json_bytes_at_most(), "a bound that does not hold");
     let again = Document::parse(written.clone().into()).expect("what is written is read again");
     assert_eq!(again.json(), written);
     if let Ok(checked) = Rules::default().check(&mut document, "id") {

@@ -171,7 +171,7 @@ impl Rules {
             }
         }
         let out = &mut checked.bytes;
-        out.reserve(document.node(document.root).value.len() + document.added.len() + id.len() + 64);
+        out.reserve(document.node(document.root).value.len() + document.buffers.added.len() + id.len() + 64);
         document.write(out);
         if document.facts.has(Facts::NEWLINE) {
             let first = u32::from(document.facts.has(Facts::NEWLINE_FIRST));
@@ -252,6 +252,17 @@ fn look(document: &mut Document, checked: &mut Checked) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether a text has more characters than `.keyword` sees.
+fn is_long(raw: &[u8], escaped: bool) -> bool {
+    // One character takes four bytes at most, or two escapes of six.
+    if raw.len() > KEYWORD_CHARACTERS_MAX * if escaped { 12 } else { 4 } {
+        return true;
+    }
+    // Characters are bytes that continue none; escapes are counted exactly.
+    let text = if escaped { text::unescape_wtf8(raw) } else { raw.into() };
+    text.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() > KEYWORD_CHARACTERS_MAX
+}
+
 struct Look<'a> {
     document: &'a Document,
     warnings: Vec<Warning>,
@@ -309,16 +320,7 @@ impl Look<'_> {
         }
         if facts.has(Facts::LONG) {
             let raw = self.document.slice(self.document.node(node).value);
-            // Characters are bytes that continue none; escapes are counted exactly only where they matter.
-            let counted = raw.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() - 2;
-            let long = match facts.has(Facts::ESCAPED) {
-                false => counted > KEYWORD_CHARACTERS_MAX,
-                true => {
-                    String::from_utf8_lossy(&text::unescape_wtf8(&raw[1..raw.len() - 1])).chars().count()
-                        > KEYWORD_CHARACTERS_MAX
-                }
-            };
-            if long {
+            if is_long(&raw[1..raw.len() - 1], facts.has(Facts::ESCAPED)) {
                 self.warnings.push(Warning::LongText);
             }
         }

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 enum Op {
     Get(String),
     Set(String, Json),
+    Replace(String, String),
     Remove(String),
     Rename(String, String),
     Copy,
@@ -42,6 +43,7 @@ fn some_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         some_path().prop_map(Op::Get),
         (some_path(), some_json()).prop_map(|(path, value)| Op::Set(path, value)),
+        (some_path(), "[a-z\"]{0,3}").prop_map(|(path, text)| Op::Replace(path, text)),
         some_path().prop_map(Op::Remove),
         (some_path(), some_path()).prop_map(|(path, to)| Op::Rename(path, to)),
         Just(Op::Copy),
@@ -111,6 +113,23 @@ fn model_remove(tree: &mut Json, steps: &[String]) -> u32 {
     }
 }
 
+/// Replaces with arrays being transparent; null stays.
+fn model_replace(tree: &mut Json, steps: &[String], text: &str) -> u32 {
+    let Some((step, rest)) = steps.split_first() else {
+        let there = !tree.is_null();
+        if there {
+            *tree = text.into();
+        }
+        return u32::from(there);
+    };
+    match (tree, step.parse::<usize>()) {
+        (Json::Object(map), Err(_)) => map.get_mut(step).map_or(0, |child| model_replace(child, rest, text)),
+        (Json::Array(items), Ok(index)) => items.get_mut(index).map_or(0, |child| model_replace(child, rest, text)),
+        (Json::Array(items), Err(_)) => items.iter_mut().map(|item| model_replace(item, steps, text)).sum(),
+        _ => 0,
+    }
+}
+
 fn as_value(value: &Json) -> Value<'static> {
     Value::Json(value.to_string().into())
 }
@@ -136,6 +155,10 @@ fn check(start: &Json, ops: &[Op]) {
             Op::Set(at, value) => {
                 let done = model_set(&mut tree, &steps(at), value.clone());
                 assert_eq!(held.set(&path(at), &as_value(value), None).is_ok(), done, "set {at}");
+            }
+            Op::Replace(at, text) => {
+                let replaced = model_replace(&mut tree, &steps(at), text);
+                assert_eq!(held.replace_text(&pattern(at), text, None), Ok(replaced), "replace {at}");
             }
             Op::Remove(at) => {
                 let removed = model_remove(&mut tree, &steps(at));
@@ -168,6 +191,8 @@ fn check(start: &Json, ops: &[Op]) {
         let written: Json =
             serde_json::from_str(&json(&held)).unwrap_or_else(|error| panic!("{error}: {}", json(&held)));
         assert_eq!(written, tree, "after {op:?}");
+        assert_eq!(held.json_bytes(), held.json().len());
+        assert!(held.json_bytes() <= held.json_bytes_at_most());
         document(&json(&held));
     }
 }

@@ -119,7 +119,23 @@ fn a_masked_field_survives_in_no_spelling() {
         let mut d = document(doc);
         d.remove(&pattern("user.email"), None).expect("removed");
         assert!(!json(&d).contains('S'), "{}", json(&d));
+        let mut d = document(doc);
+        assert_ne!(d.replace_text(&pattern("user.email"), "***", None).expect("replaced"), 0, "{doc}");
+        assert!(!json(&d).contains('S'), "{}", json(&d));
     }
+}
+
+#[test]
+fn replacing_makes_nothing_and_reaches_all_that_a_pattern_names() {
+    let mut d = document(r#"{"user":[{"email":"a"},{"email":{"x":1}},1],"items":[{"sku":1},{"sku":2}],"n.m":1}"#);
+    assert_eq!(d.replace_text(&pattern("gone"), "*", None), Ok(0));
+    assert_eq!(d.replace_text(&pattern("user.gone"), "*", None), Ok(0));
+    assert_eq!(d.replace_text(&pattern(""), "*", None), Ok(0));
+    assert!(!d.is_changed());
+    assert_eq!(d.replace_text(&pattern("user.email"), "*", None), Ok(2));
+    assert_eq!(d.replace_text(&pattern("items[*].sku"), "\"", None), Ok(2));
+    assert_eq!(d.replace_text(&pattern("*.m"), "", None), Ok(1));
+    assert_eq!(json(&d), r#"{"user":[{"email":"*"},{"email":"*"},1],"items":[{"sku":"\""},{"sku":"\""}],"n.m":""}"#);
 }
 
 #[test]

@@ -53,6 +53,9 @@ fn writes_outside_are_denied() {
     }
     assert!(d.remove(&pattern("user.*"), Some(&limited)).is_err());
     assert_eq!(d.remove(&pattern("secret"), Some(&limited)), Ok(0));
+    assert!(matches!(d.replace_text(&pattern("user.*"), "x", Some(&limited)), Err(EditError::Denied(_))));
+    assert_eq!(d.replace_text(&pattern("secret"), "x", Some(&limited)), Ok(0));
+    assert_eq!(d.replace_text(&pattern("user.segment"), "b", Some(&limited)), Ok(1));
     assert_eq!(d.remove(&pattern("user.segment"), Some(&limited)), Ok(1));
     assert!(d.rename(&path("level"), &path("user.segment"), Some(&limited)).is_err());
     assert_eq!(d.rename(&path("secret"), &path("user.segment"), Some(&limited)), Ok(false));
@@ -110,9 +113,10 @@ proptest! {
             reads += &format!("{:?} {:?}", view.length(&path(at)), view.expand(&pattern(at), 99));
             let everything = view.expand(&pattern("*"), 99).map(|paths| paths.join(" ")).unwrap_or_default();
             let set = document.set_text(&path(at), "w", Some(&limited));
+            let replaced = document.replace_text(&pattern(at), "r", Some(&limited));
             let removed = document.remove(&pattern(at), Some(&limited));
             let renamed = document.rename(&path("open"), &path("new"), Some(&limited));
-            format!("{reads} {everything} {} {set:?} {removed:?} {renamed:?} {}", json(&view), json(&document.visible(&limited)))
+            format!("{reads} {everything} {} {set:?} {replaced:?} {removed:?} {renamed:?} {}", json(&view), json(&document.visible(&limited)))
         };
         prop_assert_eq!(answers(&pair.0), answers(&pair.1));
     }

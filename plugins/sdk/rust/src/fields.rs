@@ -29,6 +29,8 @@ pub trait Fields: Sized {
     ///
     /// The host's reason.
     fn set_text(&self, path: &str, text: &str) -> Result<(), String>;
+    /// See [`Event::replace_text`].
+    fn replace_text(&self, pattern: &str, text: &str) -> u32;
     /// See [`Event::remove`].
     fn remove(&self, pattern: &str) -> u32;
     /// See [`Event::rename`].
@@ -64,6 +66,9 @@ impl Fields for Event {
     }
     fn set_text(&self, path: &str, text: &str) -> Result<(), String> {
         Event::set_text(self, path, text)
+    }
+    fn replace_text(&self, pattern: &str, text: &str) -> u32 {
+        Event::replace_text(self, pattern, text)
     }
     fn remove(&self, pattern: &str) -> u32 {
         Event::remove(self, pattern)

@@ -87,6 +87,12 @@ impl Fields for Fake {
         self.set(path, &Value::Text(text.to_owned()))
     }
 
+    fn replace_text(&self, pattern: &str, text: &str) -> u32 {
+        let mut paths = self.expand(pattern);
+        paths.retain(|path| !matches!(self.get(path), None | Some(Value::Null)));
+        paths.iter().filter(|path| self.set_text(path, text).is_ok()).count() as u32
+    }
+
     fn remove(&self, pattern: &str) -> u32 {
         let paths = self.expand(pattern);
         let mut document = self.0.borrow_mut();

@@ -23,13 +23,10 @@ enum Part {
     Calls,
 }
 
-fn mask(event: &Event) -> Result<(), String> {
+fn mask(event: &Event) {
     for field in ["email", "ssn"] {
-        if event.has(field) {
-            event.set_text(field, "***")?;
-        }
+        event.replace_text(field, "***");
     }
-    Ok(())
 }
 
 impl Plugin for Mask {
@@ -39,7 +36,7 @@ impl Plugin for Mask {
                 if event.text("level").as_deref() == Some("DEBUG") {
                     return drop_event();
                 }
-                mask(&event)?;
+                mask(&event);
                 event.set_text("processed_by", "x")?;
             }
             Part::Drop => {
@@ -47,7 +44,7 @@ impl Plugin for Mask {
                     return drop_event();
                 }
             }
-            Part::Mask => mask(&event)?,
+            Part::Mask => mask(&event),
             Part::Add => {
                 event.set_text("processed_by", "x")?;
                 event.rename("http.latency_ms", "http.latency");
