@@ -7,6 +7,7 @@ use crate::engine::{Clock, Mode};
 use crate::loaded::Step;
 use crate::state::{Held, HostStop, State};
 use crate::wasi::{self, Exit, SleptTooLong, Wasi};
+use document::Document;
 use pipeline::{Event, Failure, FailureKind, Level, Output, Signal};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::{Resource, TypedFunc};
@@ -81,6 +82,14 @@ impl Instance {
         state.handles_left() <= HANDLES_LEFT_MAX && !state.limiter.is_high() && !state.is_worn_out()
     }
 
+    /// Fuel that the last call took; 0 unless fuel is counted.
+    pub(crate) fn fuel_used(&self, step: &Step) -> u64 {
+        match step.engine.settings.mode {
+            Mode::Epochs => 0,
+            Mode::Fuel => fuel_of(step.limits.time).saturating_sub(self.store.get_fuel().unwrap_or_default()),
+        }
+    }
+
     /// One call of `transform`.
     pub(crate) fn call(
         &mut self,
@@ -112,14 +121,12 @@ impl Instance {
         let too_many = outputs.len() > limits.outputs as usize;
         let count = outputs.len();
         let mut taken = Vec::with_capacity(count.min(limits.outputs as usize));
-        let mut bytes = 0u64;
         for output in outputs {
             // Every handle is taken back, those of a refused answer too.
             let event = match state.take(output.event.rep()) {
                 Ok(event) => event,
                 Err(error) => return Err(CallError::Broken(Failure::new(FailureKind::Trap, error.to_string()))),
             };
-            bytes += output_bytes(&event);
             if !too_many {
                 taken.push(Output { event, route: output.route });
             }
@@ -130,7 +137,7 @@ impl Instance {
                 format!("{count} outputs; the limit is {} (limits.outputs)", limits.outputs),
             );
         }
-        if bytes > limits.output_bytes {
+        if let Some(bytes) = bytes_above(limits.output_bytes, &taken) {
             let message =
                 format!("outputs of {bytes} bytes; the limit is {} (limits.output_bytes)", limits.output_bytes);
             return fail(FailureKind::Oversize, message);
@@ -139,11 +146,16 @@ impl Instance {
     }
 }
 
-fn output_bytes(event: &Event) -> u64 {
-    match &event.content {
-        pipeline::Content::Json(document) => document.json_bytes() as u64,
-        pipeline::Content::Unread(bytes) | pipeline::Content::Other(bytes, _) => bytes.len() as u64,
-    }
+/// The bytes of all outputs, if they are above the limit. Most are far below, which shows without walking their documents.
+fn bytes_above(limit: u64, outputs: &[Output]) -> Option<u64> {
+    let bytes = |of_document: fn(&Document) -> usize| -> u64 {
+        let of_output = |output: &Output| match &output.event.content {
+            pipeline::Content::Json(document) => of_document(document) as u64,
+            pipeline::Content::Unread(bytes) | pipeline::Content::Other(bytes, _) => bytes.len() as u64,
+        };
+        outputs.iter().map(of_output).sum()
+    };
+    (bytes(Document::json_bytes_at_most) > limit).then(|| bytes(Document::json_bytes)).filter(|bytes| *bytes > limit)
 }
 
 fn store(step: &Step) -> Store<State> {
@@ -171,6 +183,11 @@ fn store(step: &Step) -> Store<State> {
     store
 }
 
+/// The fuel that stands for a time.
+fn fuel_of(limit: Duration) -> u64 {
+    (limit.as_millis() as u64).saturating_mul(FUEL_PER_MS)
+}
+
 /// Sets up the limits of one call.
 fn begin(store: &mut Store<State>, step: &Step, event: &str, limit: Duration, batch_ends: Option<Instant>) {
     store.data_mut().begin_call();
@@ -178,8 +195,7 @@ fn begin(store: &mut Store<State>, step: &Step, event: &str, limit: Duration, ba
     match step.engine.settings.mode {
         Mode::Epochs => store.set_epoch_deadline(1),
         Mode::Fuel => {
-            let fuel = (limit.as_millis() as u64).saturating_mul(FUEL_PER_MS);
-            store.set_fuel(fuel).expect("fuel is on in this mode");
+            store.set_fuel(fuel_of(limit)).expect("fuel is on in this mode");
         }
     }
     if step.wasi {

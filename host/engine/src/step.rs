@@ -20,6 +20,7 @@ struct Try {
     memory_bytes: u64,
     log: Vec<LogLine>,
     log_dropped: u64,
+    fuel: u64,
     was_fresh: bool,
 }
 
@@ -37,13 +38,14 @@ impl StepPlugin {
                 Err(error) => {
                     let reason = format!("the host could not start an instance: {error}");
                     let result = Err(CallError::Spent(Signal::Unsettled(reason)));
-                    return Try { result, memory_bytes: 0, log: Vec::new(), log_dropped: 0, was_fresh: true };
+                    return Try { result, memory_bytes: 0, log: Vec::new(), log_dropped: 0, fuel: 0, was_fresh: true };
                 }
             },
         };
         let was_fresh = instance.is_fresh();
         instance.store.data_mut().noted = self.noted.take();
         let result = instance.call(&self.step, event.clone(), batch_ends);
+        let fuel = instance.fuel_used(&self.step);
         let state = instance.store.data_mut();
         self.noted = state.noted.take();
         let done = Try {
@@ -51,6 +53,7 @@ impl StepPlugin {
             memory_bytes: state.limiter.used() as u64,
             log: std::mem::take(&mut state.log),
             log_dropped: state.log_dropped,
+            fuel,
             was_fresh,
         };
         let reusable = matches!(done.result, Ok(_) | Err(CallError::Signal(_)));
@@ -71,7 +74,9 @@ impl Plugin for StepPlugin {
         let mut done = self.attempt(event, deadline);
         if matches!(done.result, Err(CallError::Broken(_))) && !done.was_fresh {
             // Its outcome must not depend on what its neighbours left in the instance.
+            let first = done.fuel;
             done = self.attempt(event, deadline);
+            done.fuel += first;
         }
         let result = done.result.map_err(|error| match error {
             CallError::Signal(signal) | CallError::Spent(signal) => signal,
@@ -83,6 +88,7 @@ impl Plugin for StepPlugin {
             memory_bytes: done.memory_bytes,
             log: done.log,
             log_dropped: done.log_dropped,
+            fuel: done.fuel,
         }
     }
 

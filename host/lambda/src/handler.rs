@@ -20,7 +20,7 @@ use crate::window::{Bounds, Window};
 use crate::workers::Workers;
 use anyhow::Context as _;
 use bytes::Bytes;
-use pipeline::{Failed, Failure, FailureKind, Report};
+use pipeline::{Failed, Failure, FailureKind, Report, Said};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +30,9 @@ const WINDOW_TIME_MIN: Duration = Duration::from_millis(20);
 
 /// Dead letters told one by one in the log of a batch; the rest is counted.
 const DEAD_LETTERS_LOGGED_MAX: usize = 20;
+
+/// Lines of plugins in the log of a batch, over all its windows; metrics count all.
+const GUEST_LINES_MAX: usize = 200;
 
 /// One batch in this many notes which fields the steps read and write: noting costs time, and they read the same each time.
 const FIELDS_EVERY: u64 = 100;
@@ -76,6 +79,7 @@ struct Run<'a> {
     stopped: Option<Stopped>,
     dead_letter_objects: u32,
     dead_letters_logged: usize,
+    guest_lines: usize,
     report: Report,
     facts: Facts,
 }
@@ -115,6 +119,7 @@ impl<'a> Run<'a> {
             stopped: None,
             dead_letter_objects: 0,
             dead_letters_logged: 0,
+            guest_lines: 0,
             report,
             facts: Facts::default(),
             batch,
@@ -155,7 +160,9 @@ impl<'a> Run<'a> {
 
     /// Settles the records of a window in order: dead letters first, then documents, then what Firehose refused.
     async fn settle(&mut self, mut done: Done, end: usize) -> anyhow::Result<()> {
+        let said = std::mem::take(&mut done.report.said);
         self.report.merge(std::mem::take(&mut done.report));
+        self.say(said);
         done.end_at(end);
         if let Some(returned) = &done.returned {
             self.go_back(returned);
@@ -243,6 +250,26 @@ impl<'a> Run<'a> {
         }
         self.dead_letters_logged += drafts.len().min(room);
         self.log.info("Dead letters were written.", &[("count", json!(drafts.len())), ("path", json!(path))]);
+    }
+
+    /// Writes what plugins logged.
+    fn say(&mut self, said: Vec<Said>) {
+        let room = GUEST_LINES_MAX - self.guest_lines;
+        for Said { step, event, line } in said.iter().take(room) {
+            let text = self.guest_text(&line.message);
+            if text.is_empty() {
+                continue;
+            }
+            let step = &self.active.loaded.pipeline.steps[*step];
+            let fields = [
+                ("id", json!(&**event)),
+                ("step", json!(step.name)),
+                ("plugin", json!(step.plugin)),
+                ("text", json!(text)),
+            ];
+            self.log.line(line.level.into(), "A plugin says:", &fields);
+            self.guest_lines += 1;
+        }
     }
 
     fn guest_text<'t>(&self, text: &'t str) -> &'t str {

@@ -57,6 +57,17 @@ impl Level {
     }
 }
 
+impl From<pipeline::Level> for Level {
+    fn from(level: pipeline::Level) -> Level {
+        match level {
+            pipeline::Level::Debug => Level::Debug,
+            pipeline::Level::Info => Level::Info,
+            pipeline::Level::Warn => Level::Warn,
+            pipeline::Level::Error => Level::Error,
+        }
+    }
+}
+
 /// Where lines go: standard output on Lambda, a buffer in tests.
 #[derive(Clone)]
 pub struct Output(Arc<Mutex<Box<dyn Write + Send>>>);
@@ -122,7 +133,7 @@ impl Log {
         self.line(Level::Error, message, fields);
     }
 
-    fn line(&self, level: Level, message: &str, fields: &[(&str, Value)]) {
+    pub(crate) fn line(&self, level: Level, message: &str, fields: &[(&str, Value)]) {
         if level < self.level {
             return;
         }

@@ -10,6 +10,10 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A batch is thousands of texts of a few kilobytes, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Deadlines before 2001, in milliseconds since the Unix epoch, are none: local emulators send the time left instead.
 const DEADLINE_MS_MIN: u64 = 1_000_000_000_000;
 

@@ -34,11 +34,11 @@ pub fn prepare(event: Bytes, pipeline: &Pipeline, runner: &mut Runner, now_ms: u
             break;
         }
     }
-    let mut entries = Vec::with_capacity(done.documents.len());
-    for route in 0..pipeline.routes.len() {
-        let of_route = done.documents.iter().filter(|document| usize::from(document.route) == route);
-        entries.extend(of_route.map(|document| base64_simd::STANDARD.encode_to_string(&document.bytes)));
+    let mut of_routes: Vec<Vec<String>> = vec![Vec::new(); pipeline.routes.len()];
+    for document in done.documents.drain(..) {
+        of_routes[usize::from(document.route)].push(base64_simd::STANDARD.encode_to_string(&document.bytes));
     }
+    let entries = of_routes.concat();
     let mut report = runner.take_report();
     report.merge(done.report);
     Ok(Prepared { entries, dead_letters: done.dead_letters.len(), report })

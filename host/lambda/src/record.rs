@@ -100,8 +100,7 @@ impl Done {
         match events(record, rules, &mut self.report.input) {
             Err((failure, data)) => self.refuse(record, rules, failure, data, None, &mut tally),
             Ok(Events::One(data)) => {
-                let entered = entered(record, None, None, data);
-                if let Err(back) = self.event(0, entered, record, runner, time, &mut tally) {
+                if let Err(back) = self.event((None, None), data, record, runner, time, &mut tally) {
                     self.returned = Some(Returned { record: at, events: 1, ..back });
                 }
             }
@@ -142,8 +141,8 @@ impl Done {
                 continue;
             }
             let before = self.documents.len();
-            let entered = entered(record, Some(part_at), part.partition_key, part.data);
-            if let Err(back) = self.event(part_at, entered, record, runner, time, tally) {
+            let part_of = (Some(part_at), part.partition_key.map(ByteString::from));
+            if let Err(back) = self.event(part_of, part.data, record, runner, time, tally) {
                 self.returned = Some(Returned { events, ..back });
                 return;
             }
@@ -154,31 +153,34 @@ impl Done {
         }
     }
 
+    /// `part`: which part of the record it is, and that part's own key.
     fn event(
         &mut self,
-        event_at: usize,
-        entered: Entered,
+        part: (Option<usize>, Option<ByteString>),
+        data: Bytes,
         record: &Record,
         runner: &mut Runner,
         time: &Time,
         tally: &mut Tally,
     ) -> Result<(), Returned> {
         let back = |step, reason| Err(Returned { record: tally.record, events: 1, step, reason });
-        let Entered { id, partition_key, data } = entered.clone();
+        let (part_at, part_key) = part;
+        let Entered { id, partition_key, data } = entered(record, part_at, part_key.clone(), data);
         let event = Event::new(id, partition_key, record.arrived_at_ms, data);
         match runner.process(event, time.now_ms, Some(time.deadline)) {
             Outcome::Emit(emitted) => {
                 tally.emitted += 1;
                 self.documents.extend(emitted.into_iter().map(|emitted| Document {
                     record: tally.record,
-                    event: event_at,
+                    event: part_at.unwrap_or(0),
                     route: emitted.route,
                     bytes: emitted.bytes.into(),
                 }));
             }
             Outcome::Drop(_) => tally.dropped += 1,
-            Outcome::DeadLetter(failed) => {
+            Outcome::DeadLetter(mut failed) => {
                 tally.dead_letters += 1;
+                let entered = entered(record, part_at, part_key, std::mem::take(&mut failed.entered));
                 self.dead_letters.push(Draft { record: tally.record, entered, failed });
             }
             Outcome::Retry(failed) => return back(failed.step, failed.failure.message),
@@ -271,13 +273,13 @@ pub(crate) fn entered_again(record: &Record, event: usize, rules: &Rules) -> Ent
         Ok(Events::Parts(mut parts)) if event < parts.len() => parts.swap_remove(event),
         Ok(Events::Parts(_)) | Err(_) => unreachable!("the record was taken apart before, and unpacking is a function"),
     };
-    entered(record, Some(event), part.partition_key, part.data)
+    entered(record, Some(event), part.partition_key.map(ByteString::from), part.data)
 }
 
-fn entered(record: &Record, part: Option<usize>, partition_key: Option<String>, data: Bytes) -> Entered {
+fn entered(record: &Record, part: Option<usize>, partition_key: Option<ByteString>, data: Bytes) -> Entered {
     Entered {
         id: part.map_or_else(|| record.id.clone(), |part| format!("{}/{part}", record.id).into()),
-        partition_key: partition_key.map_or_else(|| record.partition_key.clone(), ByteString::from),
+        partition_key: partition_key.unwrap_or_else(|| record.partition_key.clone()),
         data,
     }
 }
@@ -286,7 +288,7 @@ impl Record {
     /// Whether it begins as gzip or a KPL aggregate do: then nobody knows what it will become.
     pub(crate) fn looks_packed(&self) -> bool {
         // The magic numbers 1F 8B and F3 89 9A C2, in base64.
-        matches!(&self.data, Encoded::Base64(text) if text.starts_with("H4s") || text.starts_with("84maw"))
+        matches!(&self.data, Encoded::Base64(text) if text.starts_with(b"H4s") || text.starts_with(b"84maw"))
     }
 
     /// Bytes of its data as the event holds it.

@@ -71,10 +71,9 @@ impl Content {
     #[inline]
     pub fn document(&mut self) -> Option<&mut Document> {
         if let Content::Unread(bytes) = self {
-            let bytes = std::mem::take(bytes);
-            *self = match Document::parse(bytes.clone()) {
+            *self = match Document::parse_or_return(std::mem::take(bytes)) {
                 Ok(document) => Content::Json(document),
-                Err(error) => Content::Other(bytes, error),
+                Err((error, bytes)) => Content::Other(bytes, error),
             };
         }
         match self {

@@ -22,7 +22,7 @@ pub use event::{Content, Event, Identity};
 pub use failure::{Failure, FailureKind, Signal};
 pub use forbid::Forbidden;
 pub use outcome::{Dropped, Emitted, Failed, Outcome};
-pub use plugin::{Fields, Level, LogLine, Output, Plugin, Transformed};
+pub use plugin::{Fields, Level, LogLine, Output, Plugin, Said, Transformed};
 pub use report::{Counts, InputNotes, Report, StepReport, Times};
 pub use runner::{DOCUMENT_BYTES_MAX, Observe, Runner, Trace, TraceResult};
 pub use secret::{DUMMY_SECRET, SecretError, names as secret_names, resolve as resolve_secrets};

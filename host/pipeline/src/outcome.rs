@@ -45,6 +45,8 @@ pub struct Failed {
     pub step: Option<usize>,
     /// Why.
     pub failure: Failure,
+    /// The event's bytes as they entered the pipeline; empty outside it.
+    pub entered: Bytes,
     /// What the failing step was given, when it is not what entered the pipeline.
     pub input: Option<Bytes>,
     /// What the plugin logged for this event.
@@ -58,6 +60,14 @@ pub struct Failed {
 impl Failed {
     /// A failure outside the steps.
     pub fn outside(failure: Failure) -> Failed {
-        Failed { step: None, failure, input: None, log: Vec::new(), elapsed: Duration::ZERO, memory_bytes: 0 }
+        Failed {
+            step: None,
+            failure,
+            entered: Bytes::new(),
+            input: None,
+            log: Vec::new(),
+            elapsed: Duration::ZERO,
+            memory_bytes: 0,
+        }
     }
 }

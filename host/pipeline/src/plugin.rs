@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::failure::Signal;
+use bytestring::ByteString;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -38,12 +39,14 @@ pub struct Transformed {
     pub log: Vec<LogLine>,
     /// Log lines beyond the step's limit, which were not kept.
     pub log_dropped: u64,
+    /// Fuel that the call took, a second try included: about one a Wasm instruction. 0 where fuel is not counted.
+    pub fuel: u64,
 }
 
 impl Transformed {
     /// What stands in for a call that was not made.
     pub fn without_call(result: Result<Vec<Output>, Signal>) -> Transformed {
-        Transformed { result, elapsed: Duration::ZERO, memory_bytes: 0, log: Vec::new(), log_dropped: 0 }
+        Transformed { result, elapsed: Duration::ZERO, memory_bytes: 0, log: Vec::new(), log_dropped: 0, fuel: 0 }
     }
 }
 
@@ -77,6 +80,17 @@ pub struct LogLine {
     pub level: Level,
     /// The text, cut at the host's bound.
     pub message: String,
+}
+
+/// A line with who logged it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The step, an index into the pipeline's.
+    pub step: usize,
+    /// The event's id.
+    pub event: ByteString,
+    /// The line.
+    pub line: LogLine,
 }
 
 /// How often a step read and wrote each field. Names are paths without indexes: `items[*].sku`.

@@ -1,7 +1,7 @@
 //! What happened to a batch. Every event is counted where it settles, in exactly one place, so the totals add up.
 
 use crate::failure::FailureKind;
-use crate::plugin::Fields;
+use crate::plugin::{Fields, Level, Said};
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -51,6 +51,10 @@ impl InputNotes {
     }
 }
 
+/// Lines of plugins that one report keeps: enough to see what a plugin says, and no log bill when all events say it. Half of the
+/// room is for warnings and errors. The rest is counted in [`StepReport::log_lines`].
+const SAID_MAX: usize = 100;
+
 /// What happened to one or more batches.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -78,6 +82,9 @@ pub struct Report {
     pub repairs: u64,
     /// Documents whose id field was there already.
     pub ids_overwritten: u64,
+    /// The first lines that plugins logged, for whoever writes them on.
+    #[serde(skip)]
+    pub said: Vec<Said>,
     /// The steps, in order.
     pub steps: Vec<StepReport>,
 }
@@ -112,8 +119,15 @@ pub struct StepReport {
     pub memory_bytes_max: u64,
     /// Lines logged, those beyond the limit included.
     pub log_lines: u64,
+    /// Fuel of all calls, where it is counted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub fuel: u64,
     /// Fields read and written.
     pub fields: Fields,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl StepReport {
@@ -132,6 +146,7 @@ impl StepReport {
             time: Times::default(),
             memory_bytes_max: 0,
             log_lines: 0,
+            fuel: 0,
             fields: Fields::default(),
         }
     }
@@ -153,6 +168,7 @@ impl StepReport {
         self.time.merge(&other.time);
         self.memory_bytes_max = self.memory_bytes_max.max(other.memory_bytes_max);
         self.log_lines += other.log_lines;
+        self.fuel += other.fuel;
         self.fields.merge(other.fields);
     }
 }
@@ -164,6 +180,14 @@ fn merge_counts<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
 }
 
 impl Report {
+    /// Keeps a line, if there is room for one so loud.
+    pub(crate) fn say(&mut self, said: Said) {
+        let room = if said.line.level >= Level::Warn { SAID_MAX } else { SAID_MAX / 2 };
+        if self.said.len() < room {
+            self.said.push(said);
+        }
+    }
+
     /// Adds another worker's or batch's figures. Steps are those of one pipeline, in one order.
     pub fn merge(&mut self, other: Report) {
         self.records += other.records;
@@ -179,6 +203,7 @@ impl Report {
         merge_counts(&mut self.warnings, other.warnings);
         self.repairs += other.repairs;
         self.ids_overwritten += other.ids_overwritten;
+        other.said.into_iter().for_each(|said| self.say(said));
         if self.steps.is_empty() {
             self.steps = other.steps;
             return;

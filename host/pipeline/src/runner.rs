@@ -4,7 +4,7 @@ use crate::event::{Content, Event, Lineage};
 use crate::failure::{Failure, FailureKind, Signal};
 use crate::forbid::Forbidden;
 use crate::outcome::{Dropped, Emitted, Failed, Outcome};
-use crate::plugin::{Output, Plugin, Transformed};
+use crate::plugin::{Output, Plugin, Said, Transformed};
 use crate::report::{Report, StepReport};
 use crate::settings::{Pipeline, Policy, Step};
 use bytes::Bytes;
@@ -145,7 +145,10 @@ impl Runner {
         match self.steps(0, event, &mut run) {
             Ok(()) if run.emitted.is_empty() => Outcome::Drop(run.last_drop),
             Ok(()) => Outcome::Emit(run.emitted),
-            Err(Stop::DeadLetter(failed)) => Outcome::DeadLetter(failed),
+            Err(Stop::DeadLetter(mut failed)) => {
+                failed.entered = run.entered;
+                Outcome::DeadLetter(failed)
+            }
             Err(Stop::Retry(failed)) => Outcome::Retry(failed),
             Err(Stop::Unsettled(reason)) => Outcome::Unsettled(reason),
         }
@@ -188,7 +191,7 @@ impl Runner {
         }
         let given = event;
         let mut transformed = self.plugins[step].transform(&given, run.deadline);
-        self.count_call(step, &transformed);
+        self.count_call(step, &given, &transformed);
         let result = std::mem::replace(&mut transformed.result, Ok(Vec::new()));
         let result = result.and_then(|outputs| self.accept(settings, outputs, &given));
         self.count_timeouts(step, &result);
@@ -210,11 +213,15 @@ impl Runner {
         }
     }
 
-    fn count_call(&mut self, step: usize, transformed: &Transformed) {
+    fn count_call(&mut self, step: usize, given: &Event, transformed: &Transformed) {
+        for line in &transformed.log {
+            self.report.say(Said { step, event: given.identity.id.clone(), line: line.clone() });
+        }
         let report = &mut self.report.steps[step];
         report.time.add(transformed.elapsed);
         report.memory_bytes_max = report.memory_bytes_max.max(transformed.memory_bytes);
         report.log_lines += transformed.log.len() as u64 + transformed.log_dropped;
+        report.fuel += transformed.fuel;
     }
 
     fn count_outputs(&mut self, step: usize, count: usize, run: &mut Run) {
@@ -403,6 +410,7 @@ fn story(step: usize, failure: Failure, given: &Event, transformed: Transformed,
     Box::new(Failed {
         step: Some(step),
         failure,
+        entered: Bytes::new(),
         input: (input != run.entered).then_some(input),
         log: transformed.log,
         elapsed: transformed.elapsed,

@@ -14,7 +14,14 @@ struct Fake<F>(F);
 impl<F: FnMut(&Event) -> Result<Vec<Output>, Signal> + Send> Plugin for Fake<F> {
     fn transform(&mut self, event: &Event, _deadline: Option<Instant>) -> Transformed {
         let result = (self.0)(event);
-        Transformed { result, elapsed: Duration::from_micros(1), memory_bytes: 1, log: Vec::new(), log_dropped: 0 }
+        Transformed {
+            result,
+            elapsed: Duration::from_micros(1),
+            memory_bytes: 1,
+            log: Vec::new(),
+            log_dropped: 0,
+            fuel: 0,
+        }
     }
 }
 

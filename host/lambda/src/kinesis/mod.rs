@@ -10,7 +10,8 @@ mod tests;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use envelope::{Envelope, Loose, RawRecord};
+use document::Cursor;
+use envelope::{RawRecord, seconds_as_ms};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -48,7 +49,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encoded {
     /// Base64, or what should be.
-    Base64(ByteString),
+    Base64(Bytes),
     /// The record has no `data`, or it is no text.
     Missing,
 }
@@ -60,7 +61,7 @@ impl Encoded {
     /// Anything but standard base64 with its padding, told without the data.
     pub fn decode(&self) -> Result<Bytes, &'static str> {
         match self {
-            Encoded::Base64(text) => match base64_simd::STANDARD.decode_to_vec(text.as_bytes()) {
+            Encoded::Base64(text) => match base64_simd::STANDARD.decode_to_vec(text) {
                 Ok(data) => Ok(data.into()),
                 Err(_) => Err("the record's data is not standard base64"),
             },
@@ -71,7 +72,7 @@ impl Encoded {
     /// The text as it stood in the event.
     pub fn text(&self) -> Bytes {
         match self {
-            Encoded::Base64(text) => text.as_bytes().clone(),
+            Encoded::Base64(text) => text.clone(),
             Encoded::Missing => Bytes::new(),
         }
     }
@@ -99,57 +100,108 @@ fn error<T>(message: impl Into<String>) -> Result<T, EventError> {
 /// Not JSON; no `Records`; another source than Kinesis; tumbling windows; a record without a sequence number, since
 /// nothing could then be reported to Kinesis.
 pub fn records(event: Bytes) -> Result<Batch, EventError> {
-    let Ok(event) = ByteString::try_from(event) else {
-        return error("the event is not UTF-8");
-    };
-    let envelope: Envelope = match serde_json::from_str(&event) {
-        Ok(envelope) => envelope,
-        Err(reason) => return error(format!("the event is not a Kinesis event: {reason}")),
-    };
-    let Some(raw) = &envelope.records else {
+    let mut reader = Reader { event: &event, stream: None, records: Vec::new(), error: None };
+    let mut around = Ok(());
+    let read = document::visit(&event, "Records", &mut |record| reader.take(record), |whole| around = check(whole));
+    if let Err(reason) = read {
+        return error(format!("the event is not a Kinesis event: not JSON: {reason}"));
+    }
+    around?;
+    let Reader { stream, records, error, .. } = reader;
+    if let Some(error) = error {
+        return Err(error);
+    }
+    let shard = records.first().map_or(SHARD_UNKNOWN, |first| first.shard()).to_owned();
+    Ok(Batch { stream: stream.unwrap_or_default(), shard, records })
+}
+
+/// What stands around the records.
+fn check(event: Cursor<'_>) -> Result<(), EventError> {
+    if !event.is_object() {
+        return error("the event is not a Kinesis event: it is no JSON object");
+    }
+    if !event.members().any(|(key, value)| *key == *b"Records" && value.is_array()) {
         return error("the event has no `Records`: this function reads events of a Kinesis event source mapping");
-    };
-    if envelope.window.is_some() {
+    }
+    if event.members().any(|(key, value)| *key == *b"window" && !value.is_null()) {
         return error(
             "the event has a tumbling `window`: remove TumblingWindowInSeconds from the event source mapping",
         );
     }
-    let records = raw.iter().enumerate().map(|(at, raw)| record(&event, at, raw)).collect::<Result<Vec<_>, _>>()?;
-    let arn = raw.iter().find_map(|raw| raw.event_source_arn.as_str());
-    let stream = arn.and_then(|arn| arn.split_once("stream/")).map_or("", |(_, name)| name);
-    let shard = records.first().map_or(SHARD_UNKNOWN, |first| first.shard());
-    Ok(Batch { stream: stream.to_owned(), shard: shard.to_owned(), records })
+    Ok(())
 }
 
-fn record(event: &ByteString, at: usize, raw: &RawRecord<'_>) -> Result<Record, EventError> {
-    if let Some(source) = raw.event_source.as_str()
-        && source != "aws:kinesis"
-    {
-        let source = source.escape_debug().take(100).collect::<String>();
-        return error(format!("the event comes from `{source}`: this function reads Kinesis (`aws:kinesis`)"));
+/// Takes records one by one, up to the first that nobody could report.
+struct Reader<'e> {
+    event: &'e Bytes,
+    stream: Option<String>,
+    records: Vec<Record>,
+    error: Option<EventError>,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, record: Cursor<'_>) {
+        if self.error.is_some() {
+            return;
+        }
+        match self.record(record) {
+            Ok(record) => self.records.push(record),
+            Err(error) => self.error = Some(error),
+        }
     }
-    let number = raw.kinesis.sequence_number.as_str().unwrap_or("");
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return error(format!(
-            "record {at} of the event has no sequence number in digits, so it could not be reported"
-        ));
+
+    fn record(&mut self, record: Cursor<'_>) -> Result<Record, EventError> {
+        let at = self.records.len();
+        if !record.is_object() {
+            return error(format!("the event is not a Kinesis event: record {at} is no object"));
+        }
+        let raw = RawRecord::of(record);
+        if let Some(source) = raw.event_source.and_then(Cursor::text)
+            && *source != *b"aws:kinesis"
+        {
+            let source = String::from_utf8_lossy(&source).escape_debug().take(100).collect::<String>();
+            return error(format!("the event comes from `{source}`: this function reads Kinesis (`aws:kinesis`)"));
+        }
+        let number = self.text(raw.sequence_number).unwrap_or_default();
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return error(format!(
+                "record {at} of the event has no sequence number in digits, so it could not be reported"
+            ));
+        }
+        if self.stream.is_none()
+            && let Some(arn) = self.text(raw.event_source_arn)
+        {
+            self.stream = Some(arn.split_once("stream/").map_or_else(String::new, |(_, name)| name.to_owned()));
+        }
+        let told = |id: &ByteString| {
+            let shard = id.strip_suffix(&*number).unwrap_or_default();
+            shard.len() > 1 && shard.find(':') == Some(shard.len() - 1) // nothing but the shard in front of the number
+        };
+        Ok(Record {
+            id: self.text(raw.event_id).filter(told).unwrap_or_else(|| format!("{SHARD_UNKNOWN}:{number}").into()),
+            partition_key: self.text(raw.partition_key).unwrap_or_default(),
+            arrived_at_ms: seconds_as_ms(raw.arrived_at),
+            data: raw.data.and_then(|data| self.bytes(data)).map_or(Encoded::Missing, Encoded::Base64),
+            sequence_number: number,
+        })
     }
-    let text = |text: &Loose<'_>| match text {
-        Loose::Text(Cow::Borrowed(text)) => Some(event.slice_ref(text)),
-        Loose::Text(Cow::Owned(text)) => Some(ByteString::from(text.as_str())),
-        Loose::Number(_) | Loose::Other => None,
-    };
-    let told = raw.event_id.as_str().and_then(|id| id.strip_suffix(number)).is_some_and(|shard| {
-        shard.len() > 1 && shard.find(':') == Some(shard.len() - 1) // nothing but the shard in front of the number
-    });
-    let id = if told { text(&raw.event_id) } else { None };
-    Ok(Record {
-        id: id.unwrap_or_else(|| format!("{SHARD_UNKNOWN}:{number}").into()),
-        sequence_number: text(&raw.kinesis.sequence_number).unwrap_or_default(),
-        partition_key: text(&raw.kinesis.partition_key).unwrap_or_default(),
-        arrived_at_ms: raw.kinesis.approximate_arrival_timestamp.seconds_as_ms(),
-        data: text(&raw.kinesis.data).map_or(Encoded::Missing, Encoded::Base64),
-    })
+
+    /// The bytes of a text, in the event's own memory where it has no escapes.
+    fn bytes(&self, value: Cursor<'_>) -> Option<Bytes> {
+        value.text().map(|text| match text {
+            Cow::Borrowed(text) => self.event.slice_ref(text),
+            Cow::Owned(text) => text.into(),
+        })
+    }
+
+    /// The same as text; lone surrogates become U+FFFD.
+    fn text(&self, value: Option<Cursor<'_>>) -> Option<ByteString> {
+        let bytes = self.bytes(value?)?;
+        match std::str::from_utf8(&bytes) {
+            Ok(_) => ByteString::try_from(bytes).ok(),
+            Err(_) => Some(String::from_utf8_lossy(&bytes).into_owned().into()),
+        }
+    }
 }
 
 impl Record {

@@ -56,7 +56,8 @@ fn texts_share_the_memory_of_the_event() {
     let batch = records(text).unwrap();
     let record = &batch.records[0];
     let Encoded::Base64(data) = &record.data else { panic!("there is data") };
-    for part in [&record.id, &record.sequence_number, &record.partition_key, data] {
+    let texts = [&record.id, &record.sequence_number, &record.partition_key].map(|text| text.as_bytes());
+    for part in texts.into_iter().chain([data]) {
         assert!(range.contains(&part.as_ptr()));
     }
 }

@@ -200,7 +200,13 @@ impl Plugin for Obedient {
             }
             _ => Ok(vec![output(None)]),
         };
-        Transformed { result, elapsed: Duration::from_micros(3), memory_bytes: 65_536, log: Vec::new(), log_dropped: 0 }
+        let line = |level| pipeline::LogLine { level, message: "as told".into() };
+        let log = match told {
+            "say" => vec![line(pipeline::Level::Info), line(pipeline::Level::Debug)],
+            "warn" => vec![line(pipeline::Level::Warn)],
+            _ => Vec::new(),
+        };
+        Transformed { result, elapsed: Duration::from_micros(3), memory_bytes: 65_536, log, log_dropped: 0, fuel: 0 }
     }
 }
 

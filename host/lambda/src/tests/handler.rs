@@ -298,6 +298,24 @@ async fn guests_text_in_the_log_is_cut() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_plugins_log_is_written_with_its_event_and_bounded() {
+    let bench = Bench::new(settings(&[]), FakeFirehose::scripted([]));
+    handle(&bench, &["say", "warn"]).await;
+    let lines: Vec<_> = bench.lines().into_iter().filter(|line| line.get("text").is_some()).collect();
+    let seen: Vec<_> =
+        lines.iter().map(|line| (line["level"].as_str().unwrap(), line["id"].as_str().unwrap())).collect();
+    assert_eq!(seen, [("INFO", "shardId-000000000001:8"), ("WARN", "shardId-000000000001:9")], "{lines:?}");
+    assert!(lines.iter().all(|line| line["text"] == "as told" && line["step"].is_string()));
+    let many = ["say"; 500];
+    let bench = Bench::new(settings(&[]), FakeFirehose::scripted([]));
+    handle(&bench, &many).await;
+    assert!(bench.lines().iter().filter(|line| line.get("text").is_some()).count() < 101);
+    let bench = Bench::new(settings(&[("PADDLE_LOG_GUEST_TEXT", "0")]), FakeFirehose::scripted([]));
+    handle(&bench, &["warn"]).await;
+    assert!(bench.lines().iter().all(|line| line.get("text").is_none()));
+}
+
 #[test]
 fn preparing_is_the_handler_without_the_network() {
     let pipeline = Arc::new(Pipeline::identity("p"));
