@@ -1,6 +1,8 @@
-//! Cases of `paddle test`: records, the answer to each of their events, and whether a plugin remembers anything.
+//! Cases of `paddle test`: records, the answer to each of their events, the fuel it may take, and whether a plugin remembers
+//! anything.
 
 pub(crate) mod diff;
+pub(crate) mod fuel;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +92,10 @@ impl Case {
 
     pub(crate) fn expected(&self) -> PathBuf {
         self.folder.join("expected.ndjson")
+    }
+
+    pub(crate) fn fuel(&self) -> PathBuf {
+        self.folder.join("fuel.json")
     }
 
     /// Its records.

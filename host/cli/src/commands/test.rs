@@ -1,7 +1,7 @@
 //! `paddle test`: the cases of a project, with the same components, a clock that stands still and secrets that are none.
 
 use crate::Context;
-use crate::cases::{self, Case, NOW_MS, Ran, diff};
+use crate::cases::{self, Case, NOW_MS, Ran, diff, fuel};
 use crate::commands::dead_letters::as_record;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Flow, Reader, Record};
@@ -21,7 +21,8 @@ const EVENTS_SHOWN_MAX: usize = 5;
 
 /// Run the cases in tests/, each an input.ndjson with its expected.ndjson
 ///
-/// Every case runs in order; then each event alone, all in reverse, and all twice: an answer that changes means that a
+/// A fuel.json beside them is the budget of each step: about the instructions that the plugin may take for all events of the
+/// case, and a quarter more. Every case runs in order; then each event alone, all in reverse, and all twice: an answer that changes means that a
 /// plugin remembers something from one event to the next, which is a failure.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -132,11 +133,17 @@ impl Test {
             ]
         });
         let expected = case.expected_answers()?;
+        let (fuel, budget) = (fuel::of(ran), fuel::budget(case)?);
         if self.update {
-            let written = expected.as_ref() != Some(&ran.answers);
-            if written {
+            let differs = expected.as_ref() != Some(&ran.answers);
+            if differs {
                 write(&case.expected(), &ran.answers)?;
             }
+            let costs = fuel::is_stale(budget.as_ref(), &fuel);
+            if costs {
+                fuel::write(case, &fuel)?;
+            }
+            let written = differs || costs;
             return Ok(remembers.map_or(if written { Verdict::Written } else { Verdict::Passed }, Verdict::Failed));
         }
         let Some(expected) = expected else {
@@ -145,6 +152,7 @@ impl Test {
             ]));
         };
         let mut wrong = differences(&expected, ran, context);
+        wrong.extend(budget.iter().flat_map(|budget| fuel::exceeded(budget, &fuel)));
         wrong.extend(remembers.into_iter().flatten());
         Ok(if wrong.is_empty() { Verdict::Passed } else { Verdict::Failed(wrong) })
     }
@@ -174,6 +182,7 @@ impl Test {
         write(&case.input(), &lines)?;
         let ran = cases::run(&ready.loaded, &case.records()?)?;
         write(&case.expected(), &ran.answers)?;
+        fuel::write(&case, &fuel::of(&ran))?;
         let ui = &mut context.ui;
         for answer in &ran.answers {
             ui.line(answer)?;
@@ -237,7 +246,7 @@ fn show(case: &Case, ran: &Ran, verdict: Verdict, context: &mut Context) -> Resu
     }
     let passed = !matches!(verdict, Verdict::Failed(_));
     Ok(
-        json!({"case": case.name, "events": ran.answers.len(), "passed": passed, "remembers": ran.remembers, "answers": ran.answers}),
+        json!({"case": case.name, "events": ran.answers.len(), "passed": passed, "remembers": ran.remembers, "fuel": fuel::of(ran), "answers": ran.answers}),
     )
 }
 
