@@ -23,7 +23,18 @@ test: tools build ## everything that is checked, as CI does
 build: target
 	$(CARGO) build --workspace --bins --tests
 
+# What is measured besides the bench program itself lies in $(BENCH): plain handlers, twice, and the function, twice.
+BENCH = $(TARGET_DIR)/bench
+NATIVE = $(CARGO) build --locked --release --manifest-path tests/peers/native/Cargo.toml --target-dir $(BENCH)/peers
 bench: target ## what the host costs beside plain native code, in one run; also in target/bench.json
+	@echo "1 of 3: plain handlers, in their own profile"
+	$(NATIVE) --features mi && cp $(BENCH)/peers/release/native $(BENCH)/native-mimalloc
+	$(NATIVE)
+	@echo "2 of 3: the function with the compiler and without, for their sizes"
+	$(CARGO) build --release --package lambda --bin bootstrap && cp $(TARGET_DIR)/release/bootstrap $(BENCH)/bootstrap
+	$(MAKE) --no-print-directory lambda
+	cp $(TARGET_DIR)/release/bootstrap $(BENCH)/bootstrap-without-compiler
+	@echo "3 of 3: the bench"
 	$(CARGO) bench --package tests --bench bench
 
 lambda: ## the function's binary, alone: a workspace build would carry the compiler into it
@@ -37,6 +48,7 @@ target: ## the compiler's WebAssembly targets, if they are missing
 
 tools: ## what the tests need besides Rust, pinned, in .tools/
 	@sh tests/tools/opensearch.sh
+	@sh tests/tools/moto.sh
 
 fuzz: ## a minute of libFuzzer on the document crate, where a nightly compiler is there
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "no nightly compiler: skipped"; exit 0; }; \

@@ -1,7 +1,8 @@
 //! 10,000 events that each grow to the limit, in a process that may not: windows keep what is alive bounded.
 //!
-//! The inner test runs in a process of its own under `ulimit -d` (RLIMIT_DATA): the limit that counts memory in use. The
-//! address space that the instance pool reserves is no memory, so RLIMIT_AS would count what nobody touches.
+//! The inner test runs in a process of its own under `ulimit -d` (RLIMIT_DATA), the limit that counts memory in use, and under
+//! RLIMIT_AS: as much address space again as it may use memory, on top of what the instance pool has reserved at the start, which
+//! is 4 GiB a linear memory that nobody touches.
 
 use crate::support;
 use bytes::Bytes;
@@ -36,6 +37,15 @@ impl Firehose for Counting {
     }
 }
 
+/// From here on the process may map this much more, whatever for.
+fn limit_address_space() {
+    let sizes = std::fs::read_to_string("/proc/self/statm").expect("Linux tells a process its size");
+    let pages: u64 = sizes.split_whitespace().next().and_then(|pages| pages.parse().ok()).expect("a number of pages");
+    let most = pages * rustix::param::page_size() as u64 + (MEMORY_KIB << 10);
+    let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
+    rustix::process::setrlimit(rustix::process::Resource::As, limit).expect("a limit may be lowered");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 #[ignore = "run by the test below, in a process of its own"]
 async fn inner() {
@@ -57,6 +67,7 @@ async fn inner() {
     };
     let settings = Settings { workers: 2, partial_failures: true, window_bytes: 64 << 20, ..Settings::default() };
     let host = Host::new(settings, loaded, world).expect("a host");
+    limit_address_space();
     let mut stream = Stream::new(support::STREAM, 1);
     for k in 0..RECORDS {
         stream.put("key", format!(r#"{{"count":{GROWN_BYTES},"k":{k}}}"#).as_bytes(), support::NOW_MS);

@@ -88,6 +88,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("unpack", &[]),
     ("toolchain", &[]),
     ("simulator", &[]),
+    ("registry", &[]),
     ("pipeline", &["document"]),
     ("engine", &["document", "pipeline"]),
     ("lambda", &["document", "engine", "pipeline", "unpack"]),
@@ -99,7 +100,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("wasmtime", &["engine"]),
     ("aws-sdk-firehose", &["lambda"]),
     ("lambda_runtime", &["lambda"]),
-    ("object_store", &["lambda"]),
+    ("object_store", &["lambda", "registry"]),
     ("hyper", &["simulator"]),
 ];
 
