@@ -8,12 +8,12 @@ use std::collections::HashMap;
 const ID_FIELD: &str = "paddle_id";
 
 /// Compares what each row makes with the documents of the row it names. A row that cannot run here is left out.
-pub(crate) fn check(benches: &mut [Bench]) -> Result<(), Vec<String>> {
+pub(crate) fn check(benches: &[Bench]) -> Result<(), Vec<String>> {
     eprintln!("comparing the documents of all rows");
     let mut known: HashMap<String, Vec<Value>> = HashMap::new();
     let mut differences = Vec::new();
     for bench in benches {
-        let (Some(same_as), Ok(work)) = (&bench.same_as, &mut bench.work) else { continue };
+        let (Some(same_as), Ok(work)) = (&bench.same_as, &bench.work) else { continue };
         let name = bench.rows[0].name.clone();
         let made: Result<Vec<Value>, String> =
             work.documents().and_then(|documents| documents.iter().map(|document| parse(document)).collect());

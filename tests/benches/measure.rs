@@ -1,5 +1,6 @@
 //! The loop: every row gets its turn in every round.
 
+use super::peers::Peer;
 use std::time::Duration;
 
 /// Rounds that count, and rounds before them that warm up caches and branch predictors.
@@ -52,24 +53,13 @@ pub(crate) enum Bar {
     Median(f64),
 }
 
-/// One piece of work and the rows it fills: most fill one.
+/// One process and the rows it fills: most fill one.
 pub(crate) struct Bench {
     pub(crate) rows: Vec<Row>,
     /// The row that must make the same documents, if this one's are compared.
     pub(crate) same_as: Option<String>,
-    /// The work, or why it cannot be done here.
-    pub(crate) work: Result<Box<dyn Work>, String>,
-}
-
-/// What is measured.
-pub(crate) trait Work {
-    /// Does the work so many times; CPU time of all runs for each row that it fills.
-    fn turn(&mut self, runs: u32) -> Result<Vec<Duration>, String>;
-
-    /// The documents that one run makes.
-    fn documents(&mut self) -> Result<Vec<Vec<u8>>, String> {
-        Err("it makes no documents".into())
-    }
+    /// Who does it, or why it cannot be done here.
+    pub(crate) work: Result<Peer, String>,
 }
 
 impl Row {
@@ -117,7 +107,7 @@ pub(crate) fn rounds(benches: &mut [Bench]) {
 
 fn turn(bench: &mut Bench, runs: u32, counts: bool) {
     let Ok(work) = &mut bench.work else { return };
-    match work.turn(runs) {
+    match work.turn(runs, bench.rows.len()) {
         Ok(times) if counts => bench.rows.iter_mut().zip(times).for_each(|(row, time)| row.note(time, runs)),
         Ok(_) => {}
         Err(reason) => bench.miss(&reason),
@@ -129,7 +119,7 @@ fn warm_up(bench: &mut Bench) -> u32 {
     let mut runs = 1;
     loop {
         let times = match &mut bench.work {
-            Ok(work) => work.turn(runs),
+            Ok(work) => work.turn(runs, bench.rows.len()),
             Err(reason) => Err(reason.clone()),
         };
         match times {

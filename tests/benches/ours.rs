@@ -1,6 +1,11 @@
-//! Our own work: the real pipeline, engine and handler code, with the guest that does the job.
+//! Our own work, in a process of its own: the real pipeline, engine and handler code, with the guest that does the
+//! job.
+//!
+//! `bench serve DIR TASK` and `bench serve dump DIR CASE TASK`, as the programs in `tests/peers`. A task is
+//! `job:STEPS` (the whole job), `through:STEPS` (a record's JSON in, a document's JSON out), `split:STEPS` or
+//! `index`; steps are parts of the job, with commas between them.
 
-use super::measure::Work;
+use super::split::Split;
 use bytes::Bytes;
 use bytestring::ByteString;
 use document::Document;
@@ -9,8 +14,64 @@ use pipeline::settings::Pipeline;
 use pipeline::{Event, Outcome, Runner};
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
+use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What is measured.
+pub(crate) trait Work {
+    /// Does the work so many times; CPU time of all runs for each row that it fills.
+    fn turn(&mut self, runs: u32) -> Vec<Duration>;
+
+    /// The documents that one run makes.
+    fn documents(&mut self) -> Vec<Vec<u8>>;
+}
+
+/// Does what the arguments say, until its input ends.
+pub(crate) fn serve(arguments: &[String]) {
+    match arguments {
+        [dump, folder, case, task] if dump == "dump" => {
+            let mut out = std::io::stdout().lock();
+            for document in work(task, folder, case).documents() {
+                out.write_all(&document).and_then(|()| out.write_all(b"\n")).expect("somebody reads");
+            }
+        }
+        [folder, task] => turns(folder, task),
+        other => panic!("unexpected arguments: {other:?}"),
+    }
+}
+
+/// A process gets turns of one case.
+fn turns(folder: &str, task: &str) {
+    let mut loaded = None;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("a line");
+        let (case, runs) = line.split_once(' ').expect("CASE N");
+        let work = loaded.get_or_insert_with(|| work(task, folder, case));
+        let times = work.turn(runs.parse().expect("a number"));
+        let times: Vec<String> = times.iter().map(|time| time.as_nanos().to_string()).collect();
+        println!("{}", times.join(" "));
+    }
+}
+
+fn work(task: &str, folder: &str, case: &str) -> Box<dyn Work> {
+    let event: Bytes = std::fs::read(format!("{folder}/s{}.json", &case[1..])).expect("an event").into();
+    let (kind, steps) = task.split_once(':').unwrap_or((task, ""));
+    let steps: Vec<&str> = steps.split(',').filter(|step| !step.is_empty()).collect();
+    match kind {
+        "job" => Box::new(Job::new(&Mask::new(), event, &steps)),
+        "through" => Box::new(Through::new(&Mask::new(), records(event), &steps)),
+        "split" => Box::new(Split::new(&Mask::new(), event, &steps)),
+        "index" => Box::new(Index(records(event))),
+        other => panic!("there is no task {other}"),
+    }
+}
+
+/// The records of an event; taking them out is not part of what is timed.
+fn records(event: Bytes) -> Vec<Bytes> {
+    let batch = lambda::records(event).expect("an event");
+    batch.records.iter().map(|record| record.data.decode().expect("base64")).collect()
+}
 
 /// The guest that does the job, compiled once.
 pub(crate) struct Mask {
@@ -19,7 +80,7 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    pub(crate) fn new() -> Mask {
+    fn new() -> Mask {
         let engine = Engine::new(&Settings::default()).expect("an engine");
         let wasm = std::fs::read(env!("GUEST_MASK")).expect("the guest was built");
         Mask { code: engine.compile(&wasm).expect("it is a plugin"), engine }
@@ -45,16 +106,16 @@ impl Mask {
 }
 
 /// The Lambda's work on one event, without the network: event text in, entries out, on one worker.
-pub(crate) struct Job {
+struct Job {
     event: Bytes,
     pipeline: Arc<Pipeline>,
     runner: Runner,
 }
 
 impl Job {
-    pub(crate) fn new(mask: &Mask, event: &Bytes, parts: &[&str]) -> Job {
+    fn new(mask: &Mask, event: Bytes, parts: &[&str]) -> Job {
         let (pipeline, runner) = mask.runner(parts);
-        Job { event: event.clone(), pipeline, runner }
+        Job { event, pipeline, runner }
     }
 
     fn entries(&mut self) -> Vec<String> {
@@ -66,25 +127,25 @@ impl Job {
 }
 
 impl Work for Job {
-    fn turn(&mut self, runs: u32) -> Result<Vec<Duration>, String> {
-        Ok(vec![timed(runs, || self.entries().len())])
+    fn turn(&mut self, runs: u32) -> Vec<Duration> {
+        vec![timed(runs, || self.entries().len())]
     }
 
-    fn documents(&mut self) -> Result<Vec<Vec<u8>>, String> {
-        Ok(decode(&self.entries()))
+    fn documents(&mut self) -> Vec<Vec<u8>> {
+        decode(&self.entries())
     }
 }
 
 /// Records one by one through the pipeline: JSON in, JSON out.
-pub(crate) struct Through {
+struct Through {
     events: Vec<(ByteString, Bytes)>,
     runner: Runner,
 }
 
 impl Through {
-    pub(crate) fn new(mask: &Mask, records: &[Bytes], parts: &[&str]) -> Through {
+    fn new(mask: &Mask, records: Vec<Bytes>, parts: &[&str]) -> Through {
         let id = |k: usize| ByteString::from(format!("shardId-000000000006:4959033827149025660855969253836{k:019}"));
-        let events = records.iter().enumerate().map(|(k, data)| (id(k), data.clone())).collect();
+        let events = records.into_iter().enumerate().map(|(k, data)| (id(k), data)).collect();
         Through { events, runner: mask.runner(parts).1 }
     }
 
@@ -102,29 +163,33 @@ impl Through {
 }
 
 impl Work for Through {
-    fn turn(&mut self, runs: u32) -> Result<Vec<Duration>, String> {
+    fn turn(&mut self, runs: u32) -> Vec<Duration> {
         let once = || {
             let mut bytes = 0;
             self.run(|document| bytes += document.len());
             bytes
         };
-        Ok(vec![timed(runs, once)])
+        vec![timed(runs, once)]
     }
 
-    fn documents(&mut self) -> Result<Vec<Vec<u8>>, String> {
+    fn documents(&mut self) -> Vec<Vec<u8>> {
         let mut documents = Vec::new();
         self.run(|document| documents.push(document));
-        Ok(documents)
+        documents
     }
 }
 
 /// The validating pass alone.
-pub(crate) struct Index(pub(crate) Vec<Bytes>);
+struct Index(Vec<Bytes>);
 
 impl Work for Index {
-    fn turn(&mut self, runs: u32) -> Result<Vec<Duration>, String> {
+    fn turn(&mut self, runs: u32) -> Vec<Duration> {
         let parse = |data: &Bytes| Document::parse(data.clone()).expect("JSON").overlay_bytes();
-        Ok(vec![timed(runs, || self.0.iter().map(parse).sum())])
+        vec![timed(runs, || self.0.iter().map(parse).sum())]
+    }
+
+    fn documents(&mut self) -> Vec<Vec<u8>> {
+        Vec::new()
     }
 }
 
@@ -133,9 +198,9 @@ pub(crate) fn decode(entries: &[String]) -> Vec<Vec<u8>> {
     entries.iter().map(|entry| base64_simd::STANDARD.decode_to_vec(entry).expect("we encoded it")).collect()
 }
 
-/// CPU time of the thread that works.
+/// CPU time of this process: all threads, so that the engine's clock counts, as garbage collectors do elsewhere.
 pub(crate) fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 

@@ -1,11 +1,14 @@
-//! Plain handlers in processes of their own (`tests/peers`), asked for one turn at a time: `CASE N` in, `cpu_ns …` out.
+//! Work in processes of its own, asked for one turn at a time: `CASE N` in, `cpu_ns …` out. Plain handlers
+//! (`tests/peers`) and ours (`ours`) alike: rows that shared a heap would slow each other, by up to a tenth here.
 
-use super::measure::Work;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
+
+/// The argument that makes this program do our work.
+pub(crate) const SERVE: &str = "serve";
 
 /// A process that says nothing for this long is ended: the slowest turn takes a second.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -14,8 +17,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Program {
     command: PathBuf,
-    /// The file that the command interprets.
-    script: Option<PathBuf>,
+    /// What comes in front of the usual arguments: the file that an interpreter runs.
+    first: Option<PathBuf>,
     /// Which of its handlers.
     mode: Option<&'static str>,
 }
@@ -23,17 +26,23 @@ pub(crate) struct Program {
 impl Program {
     /// A handler of `tests/peers/native`, as `make bench` built it.
     pub(crate) fn native(built: &Path, mode: &'static str) -> Result<Program, String> {
-        Program { command: built.join("peers/release/native"), script: None, mode: Some(mode) }.if_built()
+        Program { command: built.join("peers/release/native"), first: None, mode: Some(mode) }.if_built()
     }
 
     /// The same with mimalloc.
     pub(crate) fn native_mimalloc(built: &Path, mode: &'static str) -> Result<Program, String> {
-        Program { command: built.join("native-mimalloc"), script: None, mode: Some(mode) }.if_built()
+        Program { command: built.join("native-mimalloc"), first: None, mode: Some(mode) }.if_built()
     }
 
     /// The transform alone.
     pub(crate) fn steps(built: &Path) -> Result<Program, String> {
-        Program { command: built.join("peers/release/steps"), script: None, mode: None }.if_built()
+        Program { command: built.join("peers/release/steps"), first: None, mode: None }.if_built()
+    }
+
+    /// One of our tasks: this program once more.
+    pub(crate) fn ours(task: &'static str) -> Result<Program, String> {
+        let command = std::env::current_exe().map_err(|error| error.to_string())?;
+        Ok(Program { command, first: Some(SERVE.into()), mode: Some(task) })
     }
 
     /// A script of `tests/peers`.
@@ -41,7 +50,7 @@ impl Program {
         let answers = Command::new(interpreter).arg("--version").output().is_ok_and(|output| output.status.success());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
         match answers {
-            true => Ok(Program { command: interpreter.into(), script: Some(script), mode: None }),
+            true => Ok(Program { command: interpreter.into(), first: Some(script), mode: None }),
             false => Err("not installed".into()),
         }
     }
@@ -55,7 +64,7 @@ impl Program {
 
     fn start(&self, words: &[&str]) -> Result<Process, String> {
         let mut command = Command::new(&self.command);
-        command.args(&self.script).args(words).args(self.mode);
+        command.args(&self.first).args(words).args(self.mode);
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|error| format!("{}: {error}", self.command.display()))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().expect("it is piped"));
@@ -87,19 +96,19 @@ impl Peer {
         let process = program.start(&[&folder])?;
         Ok(Peer { program, folder, case: case.to_owned(), process })
     }
-}
 
-impl Work for Peer {
-    fn turn(&mut self, runs: u32) -> Result<Vec<Duration>, String> {
+    /// Has the work done so many times; CPU time of all runs for each of so many rows.
+    pub(crate) fn turn(&mut self, runs: u32, rows: usize) -> Result<Vec<Duration>, String> {
         let stdin = self.process.stdin.as_mut().expect("it is open while rounds run");
         writeln!(stdin, "{} {runs}", self.case).map_err(|error| format!("it takes no orders: {error}"))?;
         let answer = self.process.line()?.ok_or("it ended")?;
-        let time = answer.split(' ').next().and_then(|time| time.parse::<f64>().ok());
-        let time = time.ok_or_else(|| format!("an answer that is no time: {answer}"))?;
-        Ok(vec![Duration::from_nanos(time as u64)])
+        let time = |word: &str| word.parse::<f64>().map(|time| Duration::from_nanos(time as u64));
+        let times: Result<Vec<_>, _> = answer.split(' ').take(rows).map(time).collect();
+        times.map_err(|_| format!("an answer that is no time: {answer}"))
     }
 
-    fn documents(&mut self) -> Result<Vec<Vec<u8>>, String> {
+    /// The documents that one run makes.
+    pub(crate) fn documents(&self) -> Result<Vec<Vec<u8>>, String> {
         let mut process = self.program.start(&["dump", &self.folder, &self.case])?;
         process.stdin = None;
         let mut documents = Vec::new();

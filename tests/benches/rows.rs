@@ -1,41 +1,46 @@
 //! What is measured, and against what.
 
 use super::data;
-use super::measure::{Bar, Bench, Row, Unit, Work};
-use super::ours::{Index, Job, Mask, Through};
+use super::measure::{Bar, Bench, Row, Unit};
 use super::peers::{Peer, Program};
-use super::split::{PARTS, Split};
-use bytes::Bytes;
+use super::split::PARTS;
 use std::path::Path;
 
 /// Records of one event, as in `peers.md`, and of the event for `handler_ms_10k`.
 const RECORDS: usize = 1_000;
 const HANDLER_RECORDS: usize = 10_000;
 
-/// The sizes of the whole job: name, bytes of a record if the message is made longer, bar.
-const JOBS: [(&str, Option<usize>, f64); 2] = [("419", None, 0.65), ("2000", Some(2_000), 0.5)];
+/// The whole job: size, and its bar.
+const JOBS: [(&str, f64); 2] = [("419", 0.65), ("2000", 0.5)];
+
+/// Milliseconds that `handler_ms_10k` may take.
+const HANDLER_MS_MAX: f64 = 80.0;
 
 /// Host calls that the guest makes for a record.
 const CALLS: usize = 100;
 
-/// The parts of the three-step pipeline.
-const THREE: [&str; 3] = ["drop", "mask", "add"];
+/// Sizes of all events: name, records, bytes of a record if the message is made longer.
+const EVENTS: [(&str, usize, Option<usize>); 3] =
+    [("419", RECORDS, None), ("2000", RECORDS, Some(2_000)), ("600", HANDLER_RECORDS, Some(600))];
 
-/// Where a plain handler finds its events, and where it is.
+/// Where events are, and what was built.
 struct Places<'a> {
     folder: &'a Path,
     built: &'a Path,
 }
 
-/// Every row, bases before what is compared with them. Events for plain handlers are written to `folder`.
+/// Every row, bases before what is compared with them. Events are written to `folder`.
 pub(crate) fn all(folder: &Path, built: &Path) -> Vec<Bench> {
-    let places = Places { folder, built };
-    let mask = Mask::new();
-    let mut benches = transforms(&mask, &places);
-    for (size, bytes, bar) in JOBS {
-        benches.extend(jobs(&mask, &places, size, bytes, bar));
+    for (size, count, bytes) in EVENTS {
+        let event = data::event(count, bytes);
+        std::fs::write(folder.join(format!("s{size}.json")), event).expect("a folder of our own");
     }
-    benches.extend(handler(&mask, &places));
+    let places = Places { folder, built };
+    let mut benches = transforms(&places);
+    for (size, bar) in JOBS {
+        benches.extend(jobs(&places, size, bar));
+    }
+    benches.extend(handler(&places));
     benches
 }
 
@@ -50,108 +55,77 @@ pub(crate) fn keep(benches: &mut Vec<Bench>, words: &[String]) {
 }
 
 /// A record's JSON in, a document's JSON out.
-fn transforms(mask: &Mask, places: &Places<'_>) -> Vec<Bench> {
-    let short: Vec<Bytes> = (0..RECORDS).map(|k| data::record(k, None).into()).collect();
-    let long: Vec<Bytes> = (0..RECORDS).map(|k| data::record(k, Some(2_000)).into()).collect();
-    let through = |parts: &[&str]| Through::new(mask, &short, parts);
-    let steps = |case| places.peer(Program::steps(places.built), case);
-    let calls =
-        Row { unit: Unit::NsPerCall, units: RECORDS * CALLS, ..Row::new("host_call_ns", "`has` of a field", 1) };
+fn transforms(places: &Places<'_>) -> Vec<Bench> {
+    let row = |name, about| Row::new(name, about, RECORDS);
+    let native = |name, about, case| same(name, row(name, about), places.start(Program::steps(places.built), case));
+    let measured = |base, bar, name, about, task| {
+        same(base, against(base, Some(bar), row(name, about)), places.ours(task, "r419"))
+    };
+    let part = |name, about, task| alone(against("native_419", None, row(name, about)), places.ours(task, "r419"));
+    let calls = Row { unit: Unit::NsPerCall, units: RECORDS * CALLS, ..row("host_call_ns", "`has` of a field") };
     vec![
-        same("native_419", Row::new("native_419", "one step, plain serde_json", RECORDS), steps("t419")),
-        same(
-            "native_419",
-            against("native_419", Some(0.65), Row::new("plugin_over_native", "one step, our plugin", RECORDS)),
-            ours(through(&["whole"])),
-        ),
-        same("native3", Row::new("native3", "three steps, each parses and prints", RECORDS), steps("p419")),
-        same(
-            "native3",
-            against("native3", Some(0.5), Row::new("pipeline3_over_native", "three steps, our pipeline", RECORDS)),
-            ours(through(&THREE)),
-        ),
-        alone(calls, through(&["calls"])),
-        alone(
-            against("native_419", None, Row::new("identity_step", "a step that does nothing", RECORDS)),
-            through(&["nothing"]),
-        ),
-        alone(
-            against("native_419", None, Row::new("no_step", "no step: pass, check, id, bytes", RECORDS)),
-            through(&[]),
-        ),
-        alone(
-            against("native_419", None, Row::new("document_index_419", "the validating pass", RECORDS)),
-            Index(short.clone()),
-        ),
-        alone(Row::new("document_index_2000", "the validating pass", RECORDS), Index(long)),
+        native("native_419", "one step, plain serde_json", "t419"),
+        measured("native_419", 0.65, "plugin_over_native", "one step, our plugin", "through:whole"),
+        native("native3", "three steps, each parses and prints", "p419"),
+        measured("native3", 0.5, "pipeline3_over_native", "three steps, our pipeline", "through:drop,mask,add"),
+        alone(calls, places.ours("through:calls", "r419")),
+        part("identity_step", "a step that does nothing", "through:nothing"),
+        part("no_step", "no step: pass, check, id, bytes", "through:"),
+        part("document_index_419", "the validating pass", "index"),
+        alone(row("document_index_2000", "the validating pass"), places.ours("index", "r2000")),
     ]
 }
 
 /// The whole job of `peers.md`: event text in, entries of PutRecordBatch out, one step.
-fn jobs(mask: &Mask, places: &Places<'_>, size: &str, bytes: Option<usize>, bar: f64) -> Vec<Bench> {
-    let event: Bytes = data::event(RECORDS, bytes).into();
-    places.write(size, &event);
+fn jobs(places: &Places<'_>, size: &str, bar: f64) -> Vec<Bench> {
     let base = format!("job_native_{size}");
     let case = format!("r{size}");
-    let row = |name: &str, about| Row::new(&format!("job_{name}_{size}"), about, RECORDS);
-    let ours_row = against(&base, Some(bar), row("over_native", "whole job, our handler"));
-    let mut benches = vec![
-        same(
-            &base,
-            row("native", "whole job, plain serde_json"),
-            places.peer(Program::native(places.built, "serde"), &case),
-        ),
-        same(&base, ours_row, ours(Job::new(mask, &event, &["whole"]))),
-    ];
-    let orientation = [
-        ("mimalloc", "serde_json with mimalloc", Program::native_mimalloc(places.built, "serde")),
-        ("sonic_rs", "sonic-rs", Program::native(places.built, "sonic")),
-        ("simd_json", "simd-json", Program::native(places.built, "simd")),
-        ("node", "plain Node", Program::script("node", "node/bench.mjs")),
-        ("python", "plain Python", Program::script("python3", "python/bench.py")),
-    ];
-    for (name, about, program) in orientation {
-        benches.push(same(&base, against(&base, None, row(name, about)), places.peer(program, &case)));
-    }
-    benches
+    let native = |mode| Program::native(places.built, mode);
+    let row = |name, about, bar, program| {
+        let row = against(&base, bar, Row::new(&format!("job_{name}_{size}"), about, RECORDS));
+        same(&base, row, places.start(program, &case))
+    };
+    let base_row = Row::new(&base, "whole job, plain serde_json", RECORDS);
+    vec![
+        same(&base, base_row, places.start(native("serde"), &case)),
+        row("over_native", "whole job, our handler", Some(bar), Program::ours("job:whole")),
+        row("mimalloc", "serde_json with mimalloc", None, Program::native_mimalloc(places.built, "serde")),
+        row("sonic_rs", "sonic-rs", None, native("sonic")),
+        row("simd_json", "simd-json", None, native("simd")),
+        row("node", "plain Node", None, Program::script("node", "node/bench.mjs")),
+        row("python", "plain Python", None, Program::script("python3", "python/bench.py")),
+    ]
 }
 
 /// 10,000 records of 600 bytes through three plugins on one worker, without the network; and the same in parts.
-fn handler(mask: &Mask, places: &Places<'_>) -> Vec<Bench> {
-    let event: Bytes = data::event(HANDLER_RECORDS, Some(600)).into();
-    places.write("600", &event);
-    let records = (0..HANDLER_RECORDS).map(|k| data::record(k, Some(600)).into()).collect();
-    let ms = |name: &str, about| Row { unit: Unit::Ms, ..Row::new(name, about, 1) };
+fn handler(places: &Places<'_>) -> Vec<Bench> {
     let base = "handler_native_ms_10k";
+    let ms = |name: &str, about| Row { unit: Unit::Ms, ..Row::new(name, about, 1) };
     let whole = against(base, None, ms("handler_ms_10k", "10,000 × 600 bytes, three plugins"));
-    let whole = Row { bar: Some(Bar::Median(80.0)), ..whole };
+    let whole = Row { bar: Some(Bar::Median(HANDLER_MS_MAX)), ..whole };
     let abouts = ["event text into records", "the three steps", "check, id, final bytes", "base64"];
     let parts = PARTS.iter().zip(abouts).map(|(part, about)| ms(&format!("handler_ms_10k_{part}"), about));
+    let native = places.start(Program::native(places.built, "serde"), "p600");
     vec![
-        same(
-            base,
-            ms(base, "the same, plain serde_json, one tree"),
-            places.peer(Program::native(places.built, "serde"), "p600"),
-        ),
-        same(base, whole, ours(Job::new(mask, &event, &THREE))),
-        Bench { rows: parts.collect(), same_as: Some(base.to_owned()), work: ours(Split::new(mask, &event, &THREE)) },
-        alone(ms("handler_ms_10k_pass", "the validating pass, part of plugins"), Index(records)),
+        same(base, ms(base, "the same, plain serde_json, one tree"), native),
+        same(base, whole, places.ours("job:drop,mask,add", "p600")),
+        Bench {
+            rows: parts.collect(),
+            same_as: Some(base.to_owned()),
+            work: places.ours("split:drop,mask,add", "p600"),
+        },
+        alone(ms("handler_ms_10k_pass", "the validating pass, part of plugins"), places.ours("index", "p600")),
     ]
 }
 
 impl Places<'_> {
-    fn peer(&self, program: Result<Program, String>, case: &str) -> Result<Box<dyn Work>, String> {
-        Ok(Box::new(Peer::start(program?, self.folder, case)?))
+    fn start(&self, program: Result<Program, String>, case: &str) -> Result<Peer, String> {
+        Peer::start(program?, self.folder, case)
     }
 
-    /// Plain handlers read the event called `s<size>.json`.
-    fn write(&self, size: &str, event: &[u8]) {
-        std::fs::write(self.folder.join(format!("s{size}.json")), event).expect("a folder of our own");
+    fn ours(&self, task: &'static str, case: &str) -> Result<Peer, String> {
+        self.start(Program::ours(task), case)
     }
-}
-
-fn ours(work: impl Work + 'static) -> Result<Box<dyn Work>, String> {
-    Ok(Box::new(work))
 }
 
 /// A row that is compared with another's time, and must keep under a ratio.
@@ -160,11 +134,11 @@ fn against(base: &str, bar: Option<f64>, row: Row) -> Row {
 }
 
 /// Work whose documents must be those of `same_as`.
-fn same(same_as: &str, row: Row, work: Result<Box<dyn Work>, String>) -> Bench {
+fn same(same_as: &str, row: Row, work: Result<Peer, String>) -> Bench {
     Bench { rows: vec![row], same_as: Some(same_as.to_owned()), work }
 }
 
 /// Work of its own kind.
-fn alone(row: Row, work: impl Work + 'static) -> Bench {
-    Bench { rows: vec![row], same_as: None, work: ours(work) }
+fn alone(row: Row, work: Result<Peer, String>) -> Bench {
+    Bench { rows: vec![row], same_as: None, work }
 }
