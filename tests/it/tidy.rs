@@ -91,7 +91,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("pipeline", &["document"]),
     ("engine", &["document", "pipeline"]),
-    ("lambda", &["document", "engine", "pipeline", "unpack"]),
+    ("lambda", &["document", "engine", "pipeline", "registry", "unpack"]),
     ("cli", &["engine", "lambda", "pipeline", "simulator", "toolchain", "unpack"]),
 ];
 
