@@ -46,7 +46,8 @@ impl Host {
         let begun = (self.world.clock.now)();
         let batch = Arc::new(kinesis::records(event)?);
         if batch.records.is_empty() {
-            return Ok(Handled { response: response(None), report: Report::default() });
+            let (response, report) = (response(None), Report::default());
+            return Ok(Handled { response, report, out_of_time: false, iterator_age_ms: None });
         }
         let mut set = self.check_out().map_err(HandleError::Bug)?;
         let active = Arc::clone(&set.active);
@@ -100,11 +101,12 @@ impl<'a> Run<'a> {
             records: batch.records.len() as u64,
             ..Report::default()
         };
-        let common = vec![
+        let mut common = vec![
             ("requestId", json!(invocation.request_id)),
             ("pipeline", json!(active.loaded.pipeline.name)),
             ("shard", json!(batch.shard)),
         ];
+        common.extend(active.loaded.release.as_ref().map(|release| ("release", json!(release))));
         Run {
             host,
             active,
@@ -339,11 +341,12 @@ impl<'a> Run<'a> {
         let arrived_at_ms = self.batch.records.last().map_or(0, |record| record.arrived_at_ms);
         self.facts.iterator_age_ms = (arrived_at_ms > 0).then(|| self.now_ms.saturating_sub(arrived_at_ms));
         self.facts.request_id.clone_from(&self.invocation.request_id);
+        let (iterator_age_ms, out_of_time) = (self.facts.iterator_age_ms, (clock.now)() >= self.until);
         metrics::write(&self.host.world.output, (clock.wall_ms)(), &self.report, &self.facts);
         let lowest =
             open.iter().map(|record| &*record.sequence_number).min_by(|one, other| kinesis::compare(one, other));
         let Some(lowest) = lowest else {
-            return Ok(Handled { response: response(None), report: self.report });
+            return Ok(Handled { response: response(None), report: self.report, out_of_time: false, iterator_age_ms });
         };
         let (reason, fix) = match self.stopped.take() {
             Some(Stopped::Configuration(reason)) => (reason, true),
@@ -361,6 +364,6 @@ impl<'a> Run<'a> {
         if !self.host.settings.partial_failures {
             return Err(HandleError::Unsettled(reason, Box::new(self.report)));
         }
-        Ok(Handled { response: response(Some(lowest)), report: self.report })
+        Ok(Handled { response: response(Some(lowest)), report: self.report, out_of_time, iterator_age_ms })
     }
 }

@@ -51,6 +51,10 @@ pub struct Handled {
     pub response: Vec<u8>,
     /// What happened to the batch.
     pub report: Report,
+    /// The batch was cut short by the invocation's deadline.
+    pub out_of_time: bool,
+    /// Age of the last record when the batch began, in milliseconds; none when the event does not say.
+    pub iterator_age_ms: Option<u64>,
 }
 
 /// Why an invocation failed as a whole: Kinesis sends the whole batch again.
@@ -119,6 +123,27 @@ pub(crate) struct Active {
     pub(crate) rules: Arc<Rules>,
 }
 
+/// What ran before a swap, kept to go back to.
+pub struct Previous(Arc<Active>);
+
+impl Previous {
+    /// Its release.
+    pub fn release(&self) -> Option<&str> {
+        self.0.loaded.release.as_deref()
+    }
+
+    /// How many steps it has.
+    pub fn steps(&self) -> usize {
+        self.0.loaded.pipeline.steps.len()
+    }
+}
+
+impl fmt::Debug for Previous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Previous").field(&self.release()).finish()
+    }
+}
+
 /// Workers and what they are loaded with.
 pub(crate) struct Set {
     pub(crate) active: Arc<Active>,
@@ -146,17 +171,29 @@ impl Host {
         })
     }
 
-    /// Runs `loaded` from the next batch on. Batches that are under way end with what they began with.
+    /// Runs `loaded` from the next batch on; gives what ran before. Batches that are under way end with what they began with.
     ///
     /// # Errors
     /// As [`Host::new`]; then everything stays as it is.
-    pub fn swap(&self, loaded: Loaded) -> Result<()> {
+    pub fn swap(&self, loaded: Loaded) -> Result<Previous> {
         let set = start(&self.settings, loaded)?;
-        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&set.active);
+        let active = Arc::clone(&set.active);
+        Ok(Previous(self.exchange(active, Some(set))))
+    }
+
+    /// Runs from the next batch on what ran before a swap.
+    pub fn go_back(&self, previous: Previous) {
+        self.exchange(previous.0, None);
+    }
+
+    fn exchange(&self, active: Arc<Active>, set: Option<Set>) -> Arc<Active> {
+        let mut running = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        let previous = std::mem::replace(&mut *running, active);
+        drop(running);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.clear();
-        idle.push(set);
-        Ok(())
+        idle.extend(set);
+        previous
     }
 
     /// Workers for one invocation.

@@ -2,14 +2,17 @@
 //!
 //! Layout: `config` (settings), `kinesis` (the event), `record` (one record to its outcome), `window` and `workers` (many, in
 //! parallel and within bounds), `delivery` (documents, in order), `dead_letter`, `response`; `handler` tells the story with
-//! them. `host` is what lives from batch to batch, `loaded` what it runs, `bundle` where that comes from. `firehose` is AWS;
-//! `log`, `metrics` and `time` are what their names say. `prepare` is the handler without the network, for the benchmark.
+//! them. `host` is what lives from batch to batch, `loaded` what it runs, `bundle` and `follow` where that comes from: the package, or a store's
+//! channel. `firehose` is AWS;
+//! `log`, `metrics` and `time` are what their names say. `prepare` is the handler without the network, for the benchmark;
+//! `trial` runs a release's test records.
 
 mod bundle;
 mod config;
 mod dead_letter;
 mod delivery;
 mod firehose;
+mod follow;
 mod handler;
 mod host;
 mod kinesis;
@@ -22,15 +25,17 @@ mod response;
 #[cfg(test)]
 mod tests;
 mod time;
+pub mod trial;
 pub mod unpacking;
 mod window;
 mod workers;
 
 pub use bundle::{Bundle, ReadyMade, artifact_name, digest};
-pub use config::{Secrets, Settings};
+pub use config::{Secrets, Settings, StoreSettings};
 pub use dead_letter::{DeadLetters, Origin, Writing, line as dead_letter, open as open_dead_letters};
 pub use firehose::{Answer, AwsFirehose, Firehose, SendError, Sending};
-pub use host::{HandleError, Handled, Host, Invocation, World};
+pub use follow::Follower;
+pub use host::{HandleError, Handled, Host, Invocation, Previous, World};
 pub use kinesis::{Batch, Encoded, EventError, Record, records};
 pub use loaded::{Loaded, Plugins};
 pub use log::{Format as LogFormat, Level as LogLevel, Output};

@@ -121,6 +121,16 @@ impl Log {
         Log { common, ..self.clone() }
     }
 
+    /// The value that every line has under this name.
+    pub(crate) fn common(&self, name: &str) -> Value {
+        self.common.iter().find(|(known, _)| *known == name).map_or(Value::Null, |(_, value)| value.clone())
+    }
+
+    /// A line that is no log line.
+    pub(crate) fn raw(&self, line: String) {
+        self.output.line(line);
+    }
+
     pub(crate) fn info(&self, message: &str, fields: &[(&str, Value)]) {
         self.line(Level::Info, message, fields);
     }

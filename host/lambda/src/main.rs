@@ -1,9 +1,14 @@
-//! `bootstrap`: what Lambda starts. Reads the settings, loads the bundled pipeline, handles events one after the other.
+//! `bootstrap`: what Lambda starts. Reads the settings, loads the pipeline from the package or a store's channel, handles events.
 
 mod bodies;
 
 use bodies::Bodies;
-use lambda::{AwsFirehose, Bundle, Clock, HandleError, Host, Invocation, Output, Settings, World, open_dead_letters};
+use bytes::Bytes;
+use engine::Engine;
+use lambda::{
+    AwsFirehose, Bundle, Clock, Follower, HandleError, Handled, Host, Invocation, Output, Settings, World,
+    open_dead_letters,
+};
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
@@ -21,20 +26,31 @@ fn main() -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         lambda_runtime::tracing::init_default_subscriber();
-        match host().await {
-            Ok(host) => serve(Arc::new(host)).await,
+        match function().await {
+            Ok(function) => serve(Arc::new(function)).await,
             Err(error) => report_failed_start(error).await,
         }
     })
 }
 
-async fn host() -> anyhow::Result<Host> {
-    let settings = Settings::from_environment()?;
+/// What answers events: a host, and who keeps it up to date.
+struct Function {
+    host: Arc<Host>,
+    follower: Option<Follower>,
+}
+
+impl Function {
+    async fn handle(&self, event: Bytes, invocation: Invocation) -> Result<Handled, HandleError> {
+        match &self.follower {
+            Some(follower) => follower.handle(&self.host, event, invocation).await,
+            None => self.host.handle(event, invocation).await,
+        }
+    }
+}
+
+async fn function() -> anyhow::Result<Function> {
+    let mut settings = Settings::from_environment()?;
     let url = settings.dead_letters.clone().unwrap_or_else(local_dead_letters);
-    let bundle = Bundle::read(&settings.config)?.with_artifacts();
-    let instances = bundle.instances(settings.workers);
-    let engine = engine::Engine::new(&engine::Settings { instances, ..engine::Settings::default() })?;
-    let loaded = bundle.load(&engine, &settings.secrets, &|_| None)?;
     let world = World {
         firehose: Arc::new(AwsFirehose::from_environment().await),
         dead_letters: open_dead_letters(&url)?,
@@ -42,7 +58,25 @@ async fn host() -> anyhow::Result<Host> {
         output: Output::new(std::io::stdout()),
         seed: fastrand::u64(..),
     };
-    Host::new(settings, loaded, world)
+    let (follower, loaded) = match settings.store.take() {
+        Some(store) => {
+            let engine = engine(Follower::instances(settings.workers))?;
+            let (clock, output) = (world.clock.clone(), world.output.clone());
+            let (follower, loaded) =
+                Follower::start(&settings, store, engine, clock, output, fastrand::u64(..)).await?;
+            (Some(follower), loaded)
+        }
+        None => {
+            let bundle = Bundle::read(&settings.config)?.with_artifacts();
+            let engine = engine(bundle.instances(settings.workers))?;
+            (None, bundle.load(&engine, &settings.secrets, &|_| None)?)
+        }
+    };
+    Ok(Function { host: Arc::new(Host::new(settings, loaded, world)?), follower })
+}
+
+fn engine(instances: u32) -> anyhow::Result<Engine> {
+    Engine::new(&engine::Settings { instances, ..engine::Settings::default() })
 }
 
 /// Where dead letters go when nobody says, which Lambda's settings do not allow.
@@ -51,16 +85,16 @@ fn local_dead_letters() -> String {
     format!("file://{}/.paddle/dead-letters", folder.display())
 }
 
-async fn serve(host: Arc<Host>) -> Result<(), Error> {
+async fn serve(function: Arc<Function>) -> Result<(), Error> {
     let bodies = Bodies::default();
     let to_pick_up = bodies.clone();
     let handler = service_fn(move |event: LambdaEvent<()>| {
-        let host = Arc::clone(&host);
+        let function = Arc::clone(&function);
         let context = event.context;
         let body = to_pick_up.take(&context.request_id);
         async move {
             let invocation = Invocation { request_id: context.request_id, remaining: remaining(context.deadline) };
-            let handled = host.handle(body, invocation).await.map_err(diagnostic)?;
+            let handled = function.handle(body, invocation).await.map_err(diagnostic)?;
             answer(handled.response).map_err(|error| diagnostic(HandleError::Bug(error)))
         }
     });

@@ -43,6 +43,15 @@ pub(crate) fn write(output: &Output, now_ms: u64, report: &Report, facts: &Facts
     }
 }
 
+/// Counts one event in the life of releases: a swap, a refusal, a return.
+pub(crate) fn release(log: &crate::log::Log, now_ms: u64, what: &'static str, release: &str) {
+    let mut line = Line::new(&["pipeline"]);
+    line.property("pipeline", log.common("pipeline"));
+    line.property("release", json!(release));
+    line.count(what, 1);
+    log.raw(line.text(now_ms));
+}
+
 fn batch_metrics(line: &mut Line, report: &Report, facts: &Facts) {
     let counts = &report.counts;
     line.count("Records", report.records);

@@ -38,7 +38,7 @@ pub fn prepare(event: Bytes, pipeline: &Pipeline, runner: &mut Runner, now_ms: u
     for document in done.documents.drain(..) {
         of_routes[usize::from(document.route)].push(base64_simd::STANDARD.encode_to_string(&document.bytes));
     }
-    let entries = of_routes.concat();
+    let entries = of_routes.into_iter().flatten().collect();
     let mut report = runner.take_report();
     report.merge(done.report);
     Ok(Prepared { entries, dead_letters: done.dead_letters.len(), report })

@@ -2,9 +2,12 @@
 //!
 //! Left to others: AWS's own variables for regions, endpoints and credentials (the SDK and the object store read those).
 
+mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests;
+
+pub use store::StoreSettings;
 
 use crate::log::{Format, Level};
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -32,29 +35,25 @@ const LOG_GUEST_TEXT_DEFAULT: usize = 1_024;
 /// Where the bundled pipeline stands in the Lambda's package when nobody says: Lambda unpacks there.
 const CONFIG_DEFAULT: &str = "paddle.toml";
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 18] = [
+    "PADDLE_ALLOW_UNSIGNED",
+    "PADDLE_CHANNEL",
     "PADDLE_CONFIG",
     "PADDLE_DEAD_LETTERS",
     "PADDLE_DEADLINE_RESERVE_MS",
     "PADDLE_DELIVERY_CONCURRENCY",
     "PADDLE_LOG_GUEST_TEXT",
-    "PADDLE_PARTIAL_FAILURES",
-    "PADDLE_ROUTES",
-    "PADDLE_SECRET_<NAME>",
-    "PADDLE_WINDOW_MIB",
-    "PADDLE_WORKERS",
-];
-
-/// Variables of the release store: known, but of no use without it.
-const OF_THE_STORE: [&str; 8] = [
-    "PADDLE_ALLOW_UNSIGNED",
-    "PADDLE_CHANNEL",
     "PADDLE_MIN_REVISION",
+    "PADDLE_PARTIAL_FAILURES",
     "PADDLE_PIPELINE",
     "PADDLE_POLL_SECONDS",
+    "PADDLE_ROUTES",
+    "PADDLE_SECRET_<NAME>",
     "PADDLE_STALE_SECONDS",
     "PADDLE_STORE",
     "PADDLE_TRUSTED_KEYS",
+    "PADDLE_WINDOW_MIB",
+    "PADDLE_WORKERS",
 ];
 
 /// What the environment says, resolved.
@@ -88,6 +87,8 @@ pub struct Settings {
     pub memory_mib: u64,
     /// Values for `{ secret = "NAME" }`.
     pub secrets: Secrets,
+    /// Where releases come from; none for the bundled pipeline.
+    pub store: Option<StoreSettings>,
 }
 
 /// Values of `PADDLE_SECRET_*`. Shows names only.
@@ -178,18 +179,14 @@ impl Settings {
             on_lambda,
             memory_mib,
             secrets: secrets(variables),
+            store: StoreSettings::read(variables, on_lambda)?,
         })
     }
 }
 
 fn check_names(variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     for name in variables.keys().filter(|name| name.starts_with("PADDLE_")) {
-        if matches!(name.as_str(), "PADDLE_STORE" | "PADDLE_PIPELINE") {
-            bail!(
-                "{name} is set, but releases from a store are not built into this version: bundle a paddle.toml and name it in PADDLE_CONFIG"
-            );
-        }
-        let known = KNOWN.contains(&name.as_str()) || OF_THE_STORE.contains(&name.as_str());
+        let known = KNOWN.contains(&name.as_str());
         ensure!(
             known || name.starts_with("PADDLE_SECRET_"),
             "there is no setting {name}; known are {}",
@@ -199,7 +196,7 @@ fn check_names(variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn number(name: &str, text: &str, range: std::ops::RangeInclusive<u64>) -> anyhow::Result<u64> {
+pub(super) fn number(name: &str, text: &str, range: std::ops::RangeInclusive<u64>) -> anyhow::Result<u64> {
     let value = text.trim().parse().ok().filter(|number| range.contains(number));
     value.ok_or_else(|| anyhow!("{name} is `{text}`: set it to a number from {} to {}", range.start(), range.end()))
 }

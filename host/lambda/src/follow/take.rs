@@ -1,0 +1,150 @@
+//! Taking a release: fetched and verified, compiled or loaded, started, and tried on its own test records.
+
+use crate::config::Secrets;
+use crate::loaded::Loaded;
+use crate::trial::TrialRecords;
+use anyhow::{Context as _, Result, anyhow};
+use engine::Engine;
+use pipeline::{Pipeline, Plugin};
+use registry::{Cache, Code, ErrorKind, Fetched, Fingerprint, Registry, ReleaseId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes of all blobs of a release that a function takes, as a share of its memory: they are in memory while it is loaded.
+const RELEASE_SHARE: u64 = 2;
+
+/// Why a release was not taken.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    /// A short name, as in `paddle status`.
+    pub(crate) kind: &'static str,
+    /// Why, for people.
+    pub(crate) reason: String,
+    /// Whether another try may go better.
+    pub(crate) transient: bool,
+}
+
+impl NotTaken {
+    pub(crate) fn for_good(kind: &'static str, reason: impl fmt::Display) -> NotTaken {
+        NotTaken { kind, reason: reason.to_string(), transient: false }
+    }
+}
+
+impl From<registry::Error> for NotTaken {
+    fn from(error: registry::Error) -> NotTaken {
+        let transient = match error.kind() {
+            // A publisher writes blobs before manifests and those before pointers: what is missing is missing for good.
+            ErrorKind::NotFound => false,
+            ErrorKind::PermissionDenied | ErrorKind::Unauthenticated => true,
+            _ => error.is_transient(),
+        };
+        NotTaken { kind: error.kind().as_str(), reason: error.to_string(), transient }
+    }
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.reason, self.kind)
+    }
+}
+
+/// What taking a release needs.
+pub(crate) struct Taker {
+    pub(crate) registry: Registry,
+    pub(crate) cache: Cache,
+    pub(crate) engine: Engine,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) secrets: Secrets,
+    pub(crate) workers: usize,
+    pub(crate) instances: u32,
+    pub(crate) memory_bytes: u64,
+}
+
+impl Taker {
+    /// Takes a release, beside one that has `steps_beside` steps.
+    pub(crate) async fn take(self: &Arc<Taker>, id: ReleaseId, steps_beside: usize) -> Result<Loaded, NotTaken> {
+        let bytes_max = self.memory_bytes / RELEASE_SHARE;
+        let fetched = self.registry.fetch(id, Some(self.fingerprint), bytes_max, &self.cache).await?;
+        let taker = Arc::clone(self);
+        // Compiling takes seconds, and plugins block: not on a thread that answers.
+        let loading = tokio::task::spawn_blocking(move || taker.load(&fetched, steps_beside));
+        loading.await.unwrap_or_else(|panic| Err(NotTaken::for_good("panic", format!("loading it panicked: {panic}"))))
+    }
+
+    fn load(&self, fetched: &Fetched, steps_beside: usize) -> Result<Loaded, NotTaken> {
+        let manifest = &fetched.release.manifest;
+        let pipeline = Pipeline::parse(&manifest.config)
+            .map_err(|error| NotTaken::for_good("config", format!("its paddle.toml cannot be read: {error}")))?;
+        let needed = (pipeline.steps.len() + steps_beside) * self.workers + pipeline.steps.len();
+        if needed > self.instances as usize {
+            return Err(NotTaken::for_good(
+                "pool",
+                format!(
+                    "its {} steps do not fit beside the running release: {needed} instances are needed, the pool has {}",
+                    pipeline.steps.len(),
+                    self.instances
+                ),
+            ));
+        }
+        let loaded = self.steps(fetched, pipeline).map_err(|error| NotTaken::for_good("load", format!("{error:#}")))?;
+        try_on(fetched, &loaded)?;
+        Ok(loaded)
+    }
+
+    fn steps(&self, fetched: &Fetched, pipeline: Pipeline) -> Result<Loaded> {
+        let manifest = &fetched.release.manifest;
+        let mut codes = BTreeMap::new();
+        for (digest, code) in &fetched.code {
+            let compiled = match code {
+                Code::Compiled(artifact) => self.engine.load_precompiled(artifact.bytes())?,
+                Code::Wasm(wasm) => compile(&self.engine, wasm)?,
+            };
+            codes.insert(*digest, compiled);
+        }
+        let (mut steps, mut digests) = (Vec::new(), Vec::new());
+        for step in &pipeline.steps {
+            let told = || format!("load step `{}` (plugin `{}`)", step.name, step.plugin);
+            let plugin = manifest.plugins.iter().find(|plugin| plugin.step == step.name);
+            let plugin = plugin.ok_or_else(|| anyhow!("the manifest names no plugin for it")).with_context(told)?;
+            let code =
+                codes.get(&plugin.wasm.digest).ok_or_else(|| anyhow!("its code is not there")).with_context(told)?;
+            let config = pipeline::resolve_secrets(&step.config, &|name| self.secrets.get(name)).with_context(told)?;
+            steps.push(self.engine.load(code, step, &config.to_string()).with_context(told)?);
+            digests.push(plugin.wasm.digest.to_string());
+        }
+        let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
+        let release = Some(fetched.release.id.to_string());
+        Ok(Loaded { pipeline: Arc::new(pipeline), plugins: Box::new(plugins), digests, release })
+    }
+}
+
+/// The release's own test records must come to what they came to when it was published.
+fn try_on(fetched: &Fetched, loaded: &Loaded) -> Result<(), NotTaken> {
+    let Some(records) = &fetched.test_records else { return Ok(()) };
+    let failed = |error: anyhow::Error| NotTaken::for_good("test-records", format!("{error:#}"));
+    let mismatches = TrialRecords::from_bytes(records).and_then(|records| records.try_on(loaded)).map_err(failed)?;
+    let Some(first) = mismatches.first() else { return Ok(()) };
+    let shown = |answer: &Option<String>| answer.as_deref().unwrap_or("nothing").chars().take(200).collect::<String>();
+    let reason = format!(
+        "event {} of test `{}` comes to {}, and {} was expected",
+        first.event,
+        first.case,
+        shown(&first.came),
+        shown(&first.expected)
+    );
+    Err(NotTaken::for_good("test-records", reason))
+}
+
+#[cfg(feature = "compiler")]
+fn compile(engine: &Engine, wasm: &[u8]) -> Result<engine::Code> {
+    Ok(engine.compile(wasm)?)
+}
+
+#[cfg(not(feature = "compiler"))]
+fn compile(_: &Engine, _: &[u8]) -> Result<engine::Code> {
+    anyhow::bail!(
+        "it was compiled for another engine, and this function has no compiler: publish it again with this version's paddle \
+         (paddle publish --recompile)"
+    );
+}
