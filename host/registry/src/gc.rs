@@ -87,7 +87,7 @@ fn is_young(listed: &Listed, now_ms: u64) -> bool {
 /// Removes a blob unless a publisher has written it again since it was listed.
 async fn remove_blob(store: &Store, listed: &Listed, now_ms: u64) -> Result<bool> {
     match store.head(&listed.path).await? {
-        Some((now, _)) if is_young(&now, now_ms) || now.written_ms != listed.written_ms => Ok(false),
+        Some((now, _)) if is_young(&now, now_ms) => Ok(false),
         Some(_) => store.delete(&listed.path).await.map(|()| true),
         None => Ok(false),
     }

@@ -22,6 +22,12 @@ pub(crate) fn iso8601(at_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
 }
 
+/// `2026/11/24`: the beginning of a log stream's name.
+pub(crate) fn day_path(at_ms: u64) -> String {
+    let (year, month, day) = date(at_ms);
+    format!("{year:04}/{month:02}/{day:02}")
+}
+
 /// `2026/11/24/00`: the folders in which Firehose puts backups.
 pub(crate) fn hour_path(at_ms: u64) -> String {
     let (year, month, day) = date(at_ms);
@@ -59,5 +65,6 @@ mod tests {
             assert_eq!(iso8601(at_ms), text);
         }
         assert_eq!(hour_path(1_573_691_886_021), "2019/11/14/00");
+        assert_eq!(day_path(1_573_691_886_021), "2019/11/14");
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{kind, memory, untrusted};
 use crate::store::PutBlob;
-use crate::testing::{draft, engine, live, publish_live, publisher, publishing};
+use crate::testing::{Fault, draft, engine, live, publish_live, publisher, publishing};
 use crate::{Cache, Digest, ErrorKind, HostReport, Name, Untrusted, gc};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -30,6 +30,7 @@ async fn only_old_blobs_that_no_release_refers_to_go() {
 
     let young = gc(registry.store(), now_ms() + DAY_MS - 60_000, false).await.unwrap();
     assert_eq!((young.blobs.len(), young.hosts, store.paths().await), (0, 0, before.clone()), "a day is not over");
+    assert_eq!(gc(registry.store(), now_ms() + DAY_MS - 60_000, true).await.unwrap(), young);
     let later = now_ms() + 2 * DAY_MS;
     let dry = gc(registry.store(), later, true).await.unwrap();
     assert_eq!(store.paths().await, before, "a dry run changes nothing");
@@ -90,6 +91,26 @@ async fn a_publisher_writes_again_what_gc_might_take() {
     let how = crate::Publishing { referred: &referred, ..publishing(&key, now + DAY_MS) };
     registry.publish(&draft, how).await.unwrap();
     assert_eq!(writes(from), 2);
+}
+
+#[tokio::test]
+async fn a_blob_that_is_written_again_while_gc_works_stays() {
+    let (store, registry) = memory();
+    let garbage = Bytes::from_static(b"garbage");
+    registry.store.put_blob(&garbage, Digest::of(&garbage), PutBlob::Always).await.unwrap();
+    // A day old by a hair, until it is written again.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let now = now_ms() + DAY_MS;
+    let publisher = super::registry(&store.sibling(), &[&publisher(1)]);
+    // Two listings, then the last look at the blob, which waits.
+    store.fail_next([Fault::None, Fault::None, Fault::Slow(Duration::from_millis(200))]);
+    let (collected, written) = tokio::join!(gc(registry.store(), now, false), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        publisher.store.put_blob(&garbage, Digest::of(&garbage), PutBlob::UnlessFresh(now)).await
+    });
+    assert!(written.unwrap(), "it is too old to be left alone");
+    assert_eq!((collected.unwrap().blobs.len(), store.paths().await.len()), (0, 1));
+    assert_eq!(gc(registry.store(), now + DAY_MS, false).await.unwrap().blobs.len(), 1);
 }
 
 #[tokio::test]

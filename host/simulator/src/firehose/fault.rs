@@ -1,6 +1,7 @@
 //! Faults on request: what goes wrong with which request, scripted or drawn from a seed.
 
 use super::ServiceError;
+use crate::random::Random;
 use std::collections::VecDeque;
 
 /// A request that passed every limit, before it is carried out.
@@ -109,18 +110,4 @@ pub fn seeded(seed: u64, percent: u64) -> Faults {
             _ => Fault::ShortAnswer(random.below(count as u64) as usize),
         }
     })
-}
-
-/// SplitMix64: small, and good enough to spread faults.
-struct Random(u64);
-
-impl Random {
-    /// A number below `bound`, which is at least 1.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }

@@ -16,7 +16,7 @@ pub use judge::judge;
 pub use request::{ENTRY_OVERHEAD_BYTES, RECORD_BYTES_MAX, RECORDS_MAX, REQUEST_BYTES_MAX, ServiceError};
 
 use crate::destination::{Destination, Summary};
-use crate::server::{Answer, NoAnswer, Server};
+use crate::server::{Answer, Body, NoAnswer, Server, whole};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
@@ -369,7 +369,7 @@ fn description(stream: &str) -> Value {
     }})
 }
 
-fn response(status: u16, error_type: Option<&str>, body: &Value) -> Response<Full<Bytes>> {
+fn response(status: u16, error_type: Option<&str>, body: &Value) -> Response<Body> {
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -378,5 +378,5 @@ fn response(status: u16, error_type: Option<&str>, body: &Value) -> Response<Ful
     if let Some(Ok(kind)) = error_type.map(text) {
         headers.insert("x-amzn-errortype", kind);
     }
-    response
+    whole(response)
 }
