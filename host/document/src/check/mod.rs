@@ -59,6 +59,8 @@ pub struct Rules {
     pub newlines: Newlines,
     /// The field that gets the deterministic id.
     pub id_field: Option<String>,
+    /// A field that gets the same text in every document.
+    pub stamp: Option<(String, String)>,
 }
 
 /// Why a document must not be sent.
@@ -158,33 +160,35 @@ impl Rules {
     }
 
     fn write(&self, document: &mut Document, id: &str, checked: &mut Checked) -> Result<(), Refusal> {
-        let mut splice = None;
-        if let Some(field) = &self.id_field {
+        let stamp = self.stamp.as_ref().map(|(field, text)| (field.as_str(), text.as_str()));
+        let mut own = [self.id_field.as_deref().map(|field| (field, id)), stamp];
+        for (at, slot) in own.iter_mut().enumerate() {
+            let Some((field, text)) = *slot else { continue };
             let path = Path::of_key(field);
             if document.has(&path) {
-                document
-                    .set_text(&path, id, None)
-                    .map_err(|error| Refusal::new(format!("{error}, for the id field")))?;
-                checked.id_overwritten = true;
-            } else {
-                splice = Some(field);
+                let set = document.set_text(&path, text, None);
+                set.map_err(|error| Refusal::new(format!("{error}, for the field {field}")))?;
+                checked.id_overwritten |= at == 0;
+                *slot = None;
             }
         }
         let out = &mut checked.bytes;
-        out.reserve(document.node(document.root).value.len() + document.buffers.added.len() + id.len() + 64);
+        let own_bytes: usize = own.iter().flatten().map(|(field, text)| field.len() + text.len() + 8).sum();
+        out.reserve(document.node(document.root).value.len() + document.buffers.added.len() + own_bytes + 16);
         document.write(out);
         if document.facts.has(Facts::NEWLINE) {
             let first = u32::from(document.facts.has(Facts::NEWLINE_FIRST));
             checked.repairs += self.newlines_out(out, first)?;
         }
-        if let Some(field) = splice {
+        let mut empty = document.children(document.root).next().is_none();
+        for (field, text) in own.iter().flatten() {
             out.pop();
-            if document.children(document.root).next().is_some() {
+            if !std::mem::replace(&mut empty, false) {
                 out.push(b',');
             }
             text::escape_into(out, field);
             out.push(b':');
-            text::escape_into(out, id);
+            text::escape_into(out, text);
             out.push(b'}');
         }
         Ok(())

@@ -101,7 +101,7 @@ fn cases() -> Vec<Case> {
 /// What becomes of a document: the refusal, or the bytes sent and how many warnings and repairs.
 fn check(bytes: &[u8], strict: bool) -> Result<(Vec<u8>, usize, u32), String> {
     let mut document = Document::parse(bytes.to_vec().into()).map_err(|error| error.to_string())?;
-    let rules = Rules { strict, newlines: Newlines::Refuse, id_field: None };
+    let rules = Rules { strict, newlines: Newlines::Refuse, id_field: None, stamp: None };
     let checked = rules.check(&mut document, "").map_err(|refusal| refusal.to_string())?;
     Ok((checked.bytes, checked.warnings.len(), checked.repairs))
 }
@@ -189,6 +189,21 @@ fn a_raw_newline_can_become_a_space() {
     let checked = rules.check(&mut document, "").expect("repaired");
     assert_eq!(checked.bytes, b"{   \"n\": 2 }");
     assert_eq!(checked.repairs, 2);
+}
+
+#[test]
+fn a_stamp_stands_behind_the_id_in_every_document() {
+    let stamp = Some(("release".to_owned(), "r1".to_owned()));
+    let rules = Rules { id_field: Some("id".into()), stamp, ..Rules::default() };
+    for (text, expected) in [
+        ("{}", r#"{"id":"x","release":"r1"}"#),
+        (r#"{"a":1}"#, r#"{"a":1,"id":"x","release":"r1"}"#),
+        (r#"{"release":{"of":1},"a":1}"#, r#"{"release":"r1","a":1,"id":"x"}"#),
+        (r#"{"id":1,"release":2}"#, r#"{"id":"x","release":"r1"}"#),
+    ] {
+        let checked = rules.check(&mut super::document(text), "x").expect("a document");
+        assert_eq!(String::from_utf8(checked.bytes).expect("text"), expected);
+    }
 }
 
 #[test]

@@ -74,8 +74,10 @@ impl Taker {
 
     fn load(&self, fetched: &Fetched, steps_beside: usize) -> Result<Loaded, NotTaken> {
         let manifest = &fetched.release.manifest;
-        let pipeline = Pipeline::parse(&manifest.config)
+        let mut pipeline = Pipeline::parse(&manifest.config)
             .map_err(|error| NotTaken::for_good("config", format!("its paddle.toml cannot be read: {error}")))?;
+        let id = fetched.release.id.to_string();
+        pipeline.document.rules.stamp = pipeline.document.release_field.clone().map(|field| (field, id));
         let needed = (pipeline.steps.len() + steps_beside) * self.workers + pipeline.steps.len();
         if needed > self.instances as usize {
             return Err(NotTaken::for_good(

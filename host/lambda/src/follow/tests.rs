@@ -78,6 +78,7 @@ impl Shop {
 struct Running {
     follower: Follower,
     host: Arc<Host>,
+    firehose: Arc<FakeFirehose>,
     output: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -112,14 +113,15 @@ impl Running {
         let sink = Output::new(Sink(Arc::clone(&output)));
         let clock = Clock::system();
         let (follower, loaded) = Follower::start(&settings, store, engine(), clock.clone(), sink.clone(), 7).await?;
+        let firehose = FakeFirehose::scripted([]);
         let world = World {
-            firehose: FakeFirehose::scripted([]),
+            firehose: Arc::clone(&firehose) as Arc<dyn crate::Firehose>,
             dead_letters: Arc::new(FakeDeadLetters::default()),
             clock,
             output: sink,
             seed: 7,
         };
-        Ok(Running { follower, host: Arc::new(Host::new(settings, loaded, world)?), output })
+        Ok(Running { follower, host: Arc::new(Host::new(settings, loaded, world)?), firehose, output })
     }
 
     /// One batch of this many good events; gives the release it ran with.
@@ -160,7 +162,8 @@ async fn a_new_release_is_taken_between_two_batches() {
     let (settings, store) = shop.settings(&[]);
     let running = Running::start(settings, store).await.unwrap();
     assert_eq!(running.batch(1).await, Some(first));
-    let second = shop.publish("# better\n", Some(records(r#"{"out":[{"route":"default","document":{"a":1}}]}"#))).await;
+    let stamped = "[document]\nrelease_field = \"release\"\n";
+    let second = shop.publish(stamped, Some(records(r#"{"out":[{"route":"default","document":{"a":1}}]}"#))).await;
     running.until(second).await;
     running.until(second).await;
     let said = shop.said().await;
@@ -168,6 +171,8 @@ async fn a_new_release_is_taken_between_two_batches() {
     assert_eq!((said.swaps[0].from, said.swaps[0].to), (Some(first), second));
     assert_eq!(said.probations[0].outcome, Outcome::Running);
     assert!(running.told().contains("\"Swaps\":1"));
+    let document = running.firehose.taken.lock().unwrap().last().unwrap().clone();
+    assert!(String::from_utf8_lossy(&document).ends_with(&format!("\"release\":\"{second}\"}}")), "{document:?}");
     // Ten minutes on it has passed.
     tokio::time::advance(Duration::from_secs(601)).await;
     let mut outcome = Outcome::Running;

@@ -183,6 +183,7 @@ struct DocumentTable {
     #[serde(default)]
     on_failure: EdgePolicy,
     id_field: Option<IdField>,
+    release_field: Option<String>,
     #[serde(default)]
     strict: bool,
     #[serde(default)]
@@ -434,25 +435,33 @@ fn document_rules(typed: DocumentTable) -> Result<DocumentRules, SettingsError> 
     let id_field = match typed.id_field {
         None => Some(ID_FIELD_DEFAULT.to_owned()),
         Some(IdField::Off) => None,
-        Some(IdField::Name(name)) => {
-            let plain = (1..=256).contains(&name.len())
-                && !name.starts_with('_')
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'@'));
-            if !plain {
-                return wrong(format!(
-                    "[document] id_field = \"{name}\": 1 to 256 letters, digits, `_`, `-` or `@`, no `_` in front, are expected"
-                ));
-            }
-            Some(name)
-        }
+        Some(IdField::Name(name)) => Some(field_name("id_field", name)?),
     };
+    let release_field = typed.release_field.map(|name| field_name("release_field", name)).transpose()?;
+    if release_field.is_some() && release_field == id_field {
+        return wrong("[document] id_field and release_field are the same field: each needs its own".to_owned());
+    }
     let newlines = match typed.newlines {
         NewlinesName::Refuse => Newlines::Refuse,
         NewlinesName::Space => Newlines::Space,
     };
     Ok(DocumentRules {
-        rules: Rules { strict: typed.strict, newlines, id_field },
+        rules: Rules { strict: typed.strict, newlines, id_field, stamp: None },
+        release_field,
         on_failure: edge(typed.on_failure),
         forbid: typed.forbid,
     })
+}
+
+/// A name that the host may give to a field of its own.
+fn field_name(key: &str, name: String) -> Result<String, SettingsError> {
+    let plain = (1..=256).contains(&name.len())
+        && !name.starts_with('_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'@'));
+    if !plain {
+        return wrong(format!(
+            "[document] {key} = \"{name}\": 1 to 256 letters, digits, `_`, `-` or `@`, no `_` in front, are expected"
+        ));
+    }
+    Ok(name)
 }

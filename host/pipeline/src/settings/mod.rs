@@ -210,6 +210,8 @@ pub struct DocumentRules {
     pub rules: Rules,
     /// For what may not be sent: dead letter or drop.
     pub on_failure: Policy,
+    /// The field that gets the id of the release the document was made with; none of its own accord.
+    pub release_field: Option<String>,
     /// What no outgoing string may contain.
     pub forbid: Vec<Forbidden>,
 }
@@ -265,7 +267,9 @@ impl Pipeline {
                     strict: false,
                     newlines: Newlines::Refuse,
                     id_field: Some(file::ID_FIELD_DEFAULT.into()),
+                    stamp: None,
                 },
+                release_field: None,
                 on_failure: Policy::DeadLetter,
                 forbid: Vec::new(),
             },

@@ -74,6 +74,8 @@ fn a_mistake_is_told_with_its_line_and_what_is_known() {
         ("[[step]]\nplugin = \"x\"\non_failure = 3", &["line 3", "a policy"]),
         ("[[step]]\nname = \"x\"", &["line 1", "plugin"]),
         ("[input]\nunpack = [\"zip\"]", &["line 2", "zip", "gzip"]),
+        ("[document]\nrelease_field = \"_r\"", &["release_field", "letters"]),
+        ("[document]\nid_field = \"a\"\nrelease_field = \"a\"", &["each needs its own"]),
         ("[document]\nid_field = true", &["line 2", "the name of a field, or false"]),
         ("[document]\nforbid = [\"phone\"]", &["phone", "email", "iban"]),
         ("[[step]]\nplugin = \"x\"\nlimits = { time_ms = 0 }", &["step `x`", "time_ms = 0", "1 to 60000"]),
