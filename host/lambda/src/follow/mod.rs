@@ -7,6 +7,7 @@
 //! `take` is one release, from the store to running code; `start` is the cold start; `probation` judges; `tell` is what
 //! `paddle status` shows.
 
+mod polling;
 mod probation;
 mod start;
 mod take;
@@ -21,6 +22,7 @@ use crate::log::Log;
 use crate::metrics;
 use crate::time::Clock;
 use bytes::Bytes;
+use polling::Polling;
 use probation::Observed;
 use registry::{Pointer, ReleaseId, Watch};
 use serde_json::json;
@@ -42,9 +44,6 @@ const SWAP_WAIT_MAX: Duration = Duration::from_millis(1_000);
 
 /// A host's file is written on change, and this often otherwise.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-
-/// Fewest seconds between two looks, as a share of the poll interval: hosts that started together drift apart.
-const JITTER_MIN: f64 = 0.8;
 
 /// Events after which what came before them counts half, for comparing a new release with the old one.
 const FADE_EVENTS: u64 = 20_000;
@@ -73,9 +72,8 @@ struct Progress {
 }
 
 struct State {
-    random: fastrand::Rng,
     working: bool,
-    next_look: Instant,
+    polling: Polling,
     looked_at: Option<Instant>,
     last_batch_end: Option<Instant>,
     /// No batch waits before this.
@@ -127,10 +125,8 @@ impl Follower {
         let looks = progress.borrow_and_update().looks;
         let wait = {
             let mut state = shared.state();
-            if !state.working && (now >= state.next_look || state.tell.is_due(now, TELL_EVERY)) {
+            if !state.working && state.polling.take_turn(now) {
                 state.working = true;
-                let poll = shared.settings.poll.mul_f64(JITTER_MIN + (1.0 - JITTER_MIN) * state.random.f64());
-                state.next_look = now + poll;
                 tokio::spawn(Arc::clone(shared).work(Arc::clone(host)));
             }
             state.working && state.may_wait(now, shared.settings.stale)

@@ -5,7 +5,7 @@
 
 use super::take::{NotTaken, Taker};
 use super::tell::Teller;
-use super::{Follower, Observed, Progress, Shared, State};
+use super::{Follower, Observed, Polling, Progress, Shared, State};
 use crate::bundle::Bundle;
 use crate::config::{Settings, StoreSettings};
 use crate::loaded::Loaded;
@@ -107,7 +107,7 @@ impl Follower {
         let name = format!("host-{:016x}", random.u64(..)).parse().context("a host's name is a name")?;
         let state = State {
             working: false,
-            next_look: (clock.now)(),
+            polling: Polling::new((clock.now)(), store.poll, random),
             looked_at: None,
             last_batch_end: None,
             no_wait_until: None,
@@ -118,7 +118,6 @@ impl Follower {
             before: Observed::default(),
             probation: None,
             tell: Teller::new(name, store.channel.clone(), fingerprint),
-            random,
         };
         let watch = Watch::new(store.channel.clone(), store.revision_min);
         let shared = Shared {
@@ -239,12 +238,10 @@ impl Follower {
 
     fn started(&self, from: Option<(ReleaseId, &Pointer)>, loaded: &Loaded) {
         let shared = &self.shared;
-        let now = (shared.clock.now)();
         let mut state = shared.state();
         state.steps = loaded.pipeline.steps.len();
         let running = from.map(|(id, _)| id);
         state.running = running;
-        state.next_look = now + shared.settings.poll;
         state.tell.started(running, (shared.clock.wall_ms)());
         if let Some((id, pointer)) = from {
             state.tell.revision(pointer.revision);
