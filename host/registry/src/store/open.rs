@@ -85,7 +85,9 @@ fn folder_store(folder: &str, options: &Options) -> Result<Store> {
     }
     if options.create_folder {
         std::fs::create_dir_all(folder).map_err(|error| {
-            Error::new(ErrorKind::PermissionDenied, &action, format!("the folder cannot be made ({error})"))
+            let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+            let kind = if denied { ErrorKind::PermissionDenied } else { ErrorKind::Store };
+            Error::new(kind, &action, format!("the folder cannot be made ({error})"))
         })?;
     }
     let path = PathBuf::from(folder);

@@ -34,11 +34,14 @@ pub struct Credentials {
     pub expires: Option<SystemTime>,
 }
 
+/// Credentials that name no end are asked for again after this time: whoever gave them may have newer ones.
+const KEEP_MAX: Duration = Duration::from_secs(600);
+
 /// Credentials on their way, or why there are none.
 pub type Fetching = Pin<Box<dyn Future<Output = Result<Credentials, String>> + Send>>;
 
-/// Gives credentials when asked: the caller's credential chain. Answers are kept until shortly before they expire, for
-/// ever when they do not.
+/// Gives credentials when asked: the caller's credential chain. Answers are kept until shortly before they expire, or
+/// for some minutes when they do not say.
 pub type CredentialsHook = Arc<dyn Fn() -> Fetching + Send + Sync>;
 
 pub(super) fn open(url: &str, bucket: &str, options: &Options) -> Result<AmazonS3> {
@@ -81,6 +84,8 @@ pub(super) fn open(url: &str, bucket: &str, options: &Options) -> Result<AmazonS
 fn plain_http_is_fine(endpoint: &str, action: &str) -> Result<bool> {
     let Some(rest) = endpoint.strip_prefix("http://") else { return Ok(false) };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // What stands before an `@` is a user's name, however much it looks like a host.
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
@@ -111,7 +116,8 @@ fn provider(options: &Options, action: &str) -> Result<Provider> {
 /// Keeps the hook's last answer.
 struct Provider {
     hook: CredentialsHook,
-    kept: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
+    /// With the time to ask again.
+    kept: Mutex<Option<(Arc<AwsCredential>, SystemTime)>>,
 }
 
 #[async_trait]
@@ -121,9 +127,9 @@ impl CredentialProvider for Provider {
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let mut kept = self.kept.lock().await;
         // Requests are signed with the system's time, so credentials are judged by it too.
-        let late = SystemTime::now() + RENEW_BEFORE;
+        let now = SystemTime::now();
         match &*kept {
-            Some((credential, expires)) if expires.is_none_or(|expires| expires > late) => Ok(Arc::clone(credential)),
+            Some((credential, until)) if now < *until => Ok(Arc::clone(credential)),
             _ => {
                 let fresh = (self.hook)().await.map_err(|problem| object_store::Error::Unauthenticated {
                     path: "credentials".to_owned(),
@@ -131,7 +137,8 @@ impl CredentialProvider for Provider {
                 })?;
                 let credential =
                     Arc::new(AwsCredential { key_id: fresh.key_id, secret_key: fresh.secret, token: fresh.token });
-                *kept = Some((Arc::clone(&credential), fresh.expires));
+                let until = fresh.expires.map_or(now + KEEP_MAX, |at| at.checked_sub(RENEW_BEFORE).unwrap_or(now));
+                *kept = Some((Arc::clone(&credential), until));
                 Ok(credential)
             }
         }

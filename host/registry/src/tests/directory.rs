@@ -149,7 +149,12 @@ fn urls_are_taken_or_refused_with_a_reason() {
     assert_eq!(kind("s3://bucket", &[region]), ErrorKind::Unauthenticated);
     assert_eq!(kind("s3:///prefix", &with(&[region])), ErrorKind::Invalid);
     assert_eq!(kind("s3://bucket/a//b", &with(&[region])), ErrorKind::Invalid);
-    for far in ["http://example.com", "http://127.0.0.1.example.com:80", "http://localhost@example.com"] {
+    for far in [
+        "http://example.com",
+        "http://127.0.0.1.example.com:80",
+        "http://localhost@example.com",
+        "http://127.0.0.1:80@example.com",
+    ] {
         assert_eq!(kind("s3://bucket", &with(&[("AWS_ENDPOINT_URL", far)])), ErrorKind::Invalid, "{far}");
     }
     for url in ["", "https://bucket", "file://relative"] {
