@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Build(commands::build::Build),
     Inspect(commands::inspect::Inspect),
     Plugins(commands::plugins::Plugins),
+    Package(commands::package::Package),
     #[command(subcommand)]
     DeadLetters(commands::dead_letters::DeadLetters),
     Completions(commands::completions::Completions),
@@ -56,6 +57,7 @@ impl Command {
             Command::Build(command) => command.exec(context),
             Command::Inspect(command) => command.exec(context),
             Command::Plugins(command) => command.exec(context),
+            Command::Package(command) => command.exec(context),
             Command::DeadLetters(command) => command.exec(context),
             Command::Completions(command) => command.exec(context),
         }
