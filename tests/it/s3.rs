@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A running moto, ended by its process id.
-struct Moto {
+pub struct Moto {
     process: Child,
     address: String,
 }
 
 impl Moto {
     /// Starts the server that `make tools` installed; none where there is no Python.
-    fn start() -> Option<Moto> {
+    pub fn start() -> Option<Moto> {
         let packages = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join(".tools/moto");
         if !packages.join("version").is_file() {
             return None;
@@ -40,6 +40,17 @@ impl Moto {
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(Moto { process, address })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Makes a bucket.
+    pub fn make_bucket(&self, name: &str) {
+        let (status, _) = self.request("PUT", &format!("/{name}"));
+        assert!(status.contains("200"), "{status}");
     }
 
     /// One request, signed by nobody, which moto does not mind: its status and body.
@@ -84,11 +95,10 @@ fn dead_letters_reach_s3() {
         eprintln!("skipped: there is no moto (make tools needs Python with pip)");
         return;
     };
-    let (status, _) = moto.request("PUT", "/letters");
-    assert!(status.contains("200"), "{status}");
+    moto.make_bucket("letters");
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "s3::inner", "--ignored", "--nocapture"])
-        .env("AWS_ENDPOINT_URL_S3", format!("http://{}", moto.address))
+        .env("AWS_ENDPOINT_URL_S3", moto.url())
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_REGION", "eu-central-1")

@@ -92,7 +92,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("pipeline", &["document"]),
     ("engine", &["document", "pipeline"]),
     ("lambda", &["document", "engine", "pipeline", "registry", "unpack"]),
-    ("cli", &["engine", "lambda", "pipeline", "simulator", "toolchain", "unpack"]),
+    ("cli", &["engine", "lambda", "pipeline", "registry", "simulator", "toolchain", "unpack"]),
 ];
 
 /// Packages that only one crate may know.
