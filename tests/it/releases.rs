@@ -32,16 +32,16 @@ impl Firehose for Keeping {
 }
 
 /// A store, and a function that follows its channel.
-struct Shop {
+pub struct Shop {
     url: String,
     aws: BTreeMap<String, String>,
-    registry: Registry,
-    key: SigningKey,
+    pub registry: Registry,
+    pub key: SigningKey,
     engine: Engine,
 }
 
 impl Shop {
-    fn new(url: String, aws: BTreeMap<String, String>) -> Shop {
+    pub fn new(url: String, aws: BTreeMap<String, String>) -> Shop {
         let options = Options { settings: aws.clone(), create_folder: true, ..Options::default() };
         let key = publisher(1);
         let store = Store::open(&url, &options).expect("a store");
@@ -52,9 +52,16 @@ impl Shop {
     }
 
     /// Publishes the three ready-made plugins, compiled, with a mask of its own, and test records that came to what they do.
-    async fn publish(&self, mask: &str) -> ReleaseId {
+    pub async fn publish(&self, mask: &str) -> ReleaseId {
+        let id = self.shelve(mask, |_| {}).await;
+        self.promote(id).await;
+        id
+    }
+
+    /// Publishes a release that may have been spoiled first, without moving the channel.
+    pub async fn shelve(&self, mask: &str, spoil: impl FnOnce(&mut Manifest)) -> ReleaseId {
         let config = format!(
-            "[pipeline]\nname = \"clickstream\"\n\
+            "[pipeline]\nname = \"clickstream\"\n[document]\nrelease_field = \"release\"\n\
              [[step]]\nplugin = \"filter\"\nconfig = {{ drop_if = [{{ field = \"level\", equals = \"DEBUG\" }}] }}\n\
              [[step]]\nplugin = \"redact\"\nconfig = {{ fields = [\"email\"], mask = \"{mask}\" }}\n\
              [[step]]\nplugin = \"split\"\nconfig = {{ path = \"items\" }}\n"
@@ -83,7 +90,7 @@ impl Shop {
             Loaded { pipeline: Arc::new(settings), plugins: Box::new(make), digests: Vec::new(), release: None };
         let case = ("one".to_owned(), vec![Bytes::from_static(RECORD)]);
         let records = TrialRecords::record(&loaded, &[case]).expect("they run").to_bytes();
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             pipeline: pipeline(),
             config,
             plugins,
@@ -95,31 +102,36 @@ impl Shop {
             paddle: "0.1.0".into(),
         };
         blobs.push(records);
+        spoil(&mut manifest);
         let engine = self.engine.fingerprint().parse().expect("a digest");
         let compiled = DraftCompiled { engine, artifacts, at_ms: now_ms(), by: "ann".into() };
         let draft = Draft::new(manifest, blobs).and_then(|draft| draft.with_compiled(compiled)).expect("a draft");
-        let id = self.registry.publish(&draft, publishing(&self.key, now_ms())).await.expect("published");
-        self.promote(id).await;
-        id
+        self.registry.publish(&draft, publishing(&self.key, now_ms())).await.expect("published")
     }
 
-    async fn promote(&self, id: ReleaseId) {
+    /// Puts a release on the channel.
+    pub async fn promote(&self, id: ReleaseId) {
         self.registry.promote(id, Action::Promote, &moving(now_ms()), Some(&self.key)).await.expect("promoted");
+    }
+
+    /// The function's settings for this store.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let trusted = self.key.public().to_string();
+        let own = [
+            ("PADDLE_STORE", self.url.as_str()),
+            ("PADDLE_PIPELINE", "clickstream"),
+            ("PADDLE_TRUSTED_KEYS", &trusted),
+            ("PADDLE_POLL_SECONDS", "1"),
+            ("PADDLE_PARTIAL_FAILURES", "reported"),
+            ("PADDLE_WORKERS", "1"),
+        ];
+        own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// A function that follows the channel, with an engine and a cache of its own.
     async fn start(&self, cache: &std::path::Path, firehose: &Arc<Keeping>) -> (Follower, Arc<Host>) {
         let mut variables = self.aws.clone();
-        for (name, value) in [
-            ("PADDLE_STORE", self.url.as_str()),
-            ("PADDLE_PIPELINE", "clickstream"),
-            ("PADDLE_TRUSTED_KEYS", &self.key.public().to_string()),
-            ("PADDLE_POLL_SECONDS", "1"),
-            ("PADDLE_PARTIAL_FAILURES", "reported"),
-            ("PADDLE_WORKERS", "1"),
-        ] {
-            variables.insert(name.into(), value.into());
-        }
+        variables.extend(self.variables());
         let mut settings = Settings::read(&variables).expect("settings");
         let mut store = settings.store.take().expect("a store");
         store.cache = Some(cache.to_owned());
@@ -134,7 +146,8 @@ impl Shop {
         (follower, Arc::new(Host::new(settings, loaded, world).expect("a host")))
     }
 
-    async fn said(&self) -> HostReport {
+    /// What the one host says.
+    pub async fn said(&self) -> HostReport {
         let hosts = self.registry.hosts(now_ms()).await.expect("listed");
         hosts.live.into_iter().next().expect("a host has spoken").1
     }

@@ -16,8 +16,8 @@ const STALE_DEFAULT: u64 = 60;
 /// The channel when nobody names one.
 const CHANNEL_DEFAULT: &str = "live";
 
-/// Where fetched releases are kept on Lambda, whose only folder for files this is.
-const CACHE_DEFAULT: &str = "/tmp/paddlewheel";
+/// Lambda's only folder for files, where fetched releases are kept; `TMPDIR` names another one.
+const TMP_DEFAULT: &str = "/tmp";
 
 /// A channel of a pipeline in a store, and whom to believe.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ impl StoreSettings {
             poll: Duration::from_secs(number("PADDLE_POLL_SECONDS", 1..=3_600)?.unwrap_or(POLL_DEFAULT)),
             stale: Duration::from_secs(number("PADDLE_STALE_SECONDS", 1..=86_400)?.unwrap_or(STALE_DEFAULT)),
             revision_min: number("PADDLE_MIN_REVISION", 0..=u64::MAX)?.unwrap_or(0),
-            cache: on_lambda.then(|| PathBuf::from(CACHE_DEFAULT)),
+            cache: on_lambda.then(|| PathBuf::from(get("TMPDIR").unwrap_or(TMP_DEFAULT)).join("paddlewheel")),
             aws: variables.iter().filter(|(name, _)| name.starts_with("AWS_")).map(own).collect(),
         }))
     }
