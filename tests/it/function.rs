@@ -144,6 +144,7 @@ async fn bootstrap_takes_good_releases_and_names_why_it_refuses_others() {
     // When each release was put on the channel, good ones only.
     let mut live: Vec<(String, Instant)> = vec![(stage.shop.publish("r0").await.to_string(), Instant::now())];
     let mut environment = Environment::start(&stage.function(Freeze::Never)).await.expect("it starts");
+    println!("a cold start from a folder's store took {:?}", environment.init().duration);
     let mut batches = Vec::new();
     let mut refused = BTreeMap::new();
     for round in 1..=RELEASES {
