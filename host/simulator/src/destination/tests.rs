@@ -1,7 +1,7 @@
 //! A folder, and OpenSearch played by a small server that is told what to answer.
 
 use super::*;
-use crate::server::Server;
+use crate::server::{Server, whole};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
@@ -47,7 +47,7 @@ async fn node(answer: impl Fn(&[&str], usize) -> (u16, String) + Send + Sync + '
         log.lock().unwrap().push((login, body));
         let mut response = Response::new(Full::<Bytes>::from(text));
         *response.status_mut() = status.try_into().unwrap();
-        async { Ok(response) }
+        async { Ok(whole(response)) }
     });
     (server.await.unwrap(), seen)
 }
