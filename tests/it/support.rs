@@ -17,24 +17,37 @@ pub const STREAM: &str = "clicks";
 /// What the machine's clock says in tests that fix it.
 pub const NOW_MS: u64 = 1_795_341_600_000;
 
-/// One engine for all tests: real time limits, fixed clock.
-pub fn engine() -> &'static Engine {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        let settings = Settings { mode: Mode::Epochs, clock: Clock::Fixed(NOW_MS), instances: 200 };
+/// The two ways in which a component that imports only the contract can run.
+pub const WAYS: [Way; 2] = [Way::Flat, Way::Component];
+
+/// How components run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// What they import nothing but the contract for: their core modules alone.
+    Flat,
+    /// All as wasmtime runs components.
+    Component,
+}
+
+/// One engine of a kind for all tests: real time limits, fixed clock.
+pub fn engine(way: Way) -> &'static Engine {
+    static ENGINES: [OnceLock<Engine>; 2] = [OnceLock::new(), OnceLock::new()];
+    ENGINES[way as usize].get_or_init(|| {
+        let flat = way == Way::Flat;
+        let settings = Settings { mode: Mode::Epochs, clock: Clock::Fixed(NOW_MS), instances: 200, flat };
         Engine::new(&settings).expect("an engine")
     })
 }
 
 /// A guest's code, compiled once for all tests.
-pub fn code(path: &str) -> engine::Code {
-    static CODES: OnceLock<Mutex<HashMap<String, engine::Code>>> = OnceLock::new();
+pub fn code(way: Way, path: &str) -> engine::Code {
+    static CODES: OnceLock<Mutex<HashMap<(Way, String), engine::Code>>> = OnceLock::new();
     let mut codes = CODES.get_or_init(Mutex::default).lock().expect("no test panics while it compiles");
     let compile = || {
         let wasm = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        engine().compile(&wasm).unwrap_or_else(|error| panic!("{path}: {error}"))
+        engine(way).compile(&wasm).unwrap_or_else(|error| panic!("{path}: {error}"))
     };
-    codes.entry(path.to_owned()).or_insert_with(compile).clone()
+    codes.entry((way, path.to_owned())).or_insert_with(compile).clone()
 }
 
 /// The file of a plugin by the name that test pipelines use.
@@ -54,14 +67,19 @@ pub fn file(plugin: &str) -> &'static str {
 }
 
 /// Loads one step, its config as it stands.
-pub fn load(step: &Step) -> Result<engine::Loaded, engine::LoadError> {
-    engine().load(&code(file(&step.plugin)), step, &step.config.to_string())
+pub fn load(way: Way, step: &Step) -> Result<engine::Loaded, engine::LoadError> {
+    engine(way).load(&code(way, file(&step.plugin)), step, &step.config.to_string())
 }
 
 /// A runner of the pipeline that a `paddle.toml` describes.
 pub fn runner(toml: &str) -> Runner {
+    runner_as(Way::Flat, toml)
+}
+
+/// The same, its plugins run one way or the other.
+pub fn runner_as(way: Way, toml: &str) -> Runner {
     let pipeline = Pipeline::parse(toml).unwrap_or_else(|error| panic!("{error}"));
-    let plugin = |step: &Step| load(step).unwrap_or_else(|error| panic!("{}: {error}", step.name)).plugin();
+    let plugin = |step: &Step| load(way, step).unwrap_or_else(|error| panic!("{}: {error}", step.name)).plugin();
     let plugins = pipeline.steps.iter().map(plugin).collect();
     Runner::new(Arc::new(pipeline), plugins, STREAM)
 }

@@ -40,7 +40,8 @@ fn ready_made(name: &str) -> Option<Bytes> {
 fn host(folder: &Path, url: &str, seed: u64) -> Host {
     std::fs::write(folder.join("paddle.toml"), PIPELINE).expect("written");
     let bundle = Bundle::read(&folder.join("paddle.toml")).expect("a pipeline");
-    let loaded = bundle.load(support::engine(), &Secrets::default(), &ready_made).expect("its plugins load");
+    let loaded =
+        bundle.load(support::engine(support::Way::Flat), &Secrets::default(), &ready_made).expect("its plugins load");
     let config = aws_config::SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(aws_config::Region::from_static("us-east-1"))

@@ -251,7 +251,8 @@ fn load_error(error: LoadError, told: String) -> Error {
 pub(crate) fn engine(loading: &Loading, steps: usize) -> Result<Engine, Error> {
     // One instance a step and worker, and as many again while instances are replaced.
     let instances = u32::try_from((steps.max(1) * loading.workers * 2).max(4)).unwrap_or(u32::MAX);
-    Engine::new(&engine::Settings { mode: loading.mode, clock: loading.clock, instances }).or_outside()
+    Engine::new(&engine::Settings { mode: loading.mode, clock: loading.clock, instances, ..Default::default() })
+        .or_outside()
 }
 
 /// A plugin's component, built first when it has source.

@@ -66,14 +66,26 @@ pub(crate) enum ValueIn {
     Json(WasmStr),
 }
 
+/// An output that a plugin answered with: what its event's handle leads to, and the route it names.
+pub(crate) struct Output {
+    pub(crate) rep: u32,
+    pub(crate) route: Option<String>,
+}
+
 /// `types.output`.
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(crate) struct Output {
+pub(crate) struct Lifted {
     #[component(name = "event")]
     pub(crate) event: Resource<Held>,
     #[component(name = "route")]
     pub(crate) route: Option<String>,
+}
+
+impl From<Lifted> for Output {
+    fn from(lifted: Lifted) -> Output {
+        Output { rep: lifted.event.rep(), route: lifted.route }
+    }
 }
 
 /// `types.failure`.

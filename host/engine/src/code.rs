@@ -1,13 +1,14 @@
 //! From bytes to code: compiling, precompiled artifacts, and what a plugin may import.
 
-use crate::bindings::{LOG, LogLevel, OFFERED, PLUGIN};
+use crate::bindings::{OFFERED, PLUGIN};
 use crate::engine::Engine;
-use crate::state::State;
-use crate::{events, wasi};
+use crate::flat::{self, Flat};
+use crate::wasi;
 use std::fmt;
-use wasmtime::StoreContextMut;
+use std::sync::Arc;
+use wasmtime::Module;
+use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, WasmStr};
 
 /// Why a plugin cannot be loaded. Each message says what the author can do.
 #[derive(Debug)]
@@ -53,8 +54,17 @@ impl std::error::Error for LoadError {}
 /// Machine code of one component. Cheap to clone; steps with the same plugin share it.
 #[derive(Clone)]
 pub struct Code {
-    pub(crate) component: Component,
+    pub(crate) form: Form,
     pub(crate) imports: Imports,
+}
+
+/// How a component runs.
+#[derive(Clone)]
+pub(crate) enum Form {
+    /// Its core modules, joined by us.
+    Flat(Arc<Flat>),
+    /// As wasmtime runs components.
+    Component(Component),
 }
 
 /// What a plugin imports, by name.
@@ -71,6 +81,16 @@ impl Code {
     pub fn imports(&self) -> &Imports {
         &self.imports
     }
+
+    /// Whether it runs as core modules, without wasmtime's machinery for components.
+    pub fn is_flat(&self) -> bool {
+        matches!(self.form, Form::Flat(_))
+    }
+
+    fn flat(flat: Flat) -> Code {
+        let imports = Imports { names: flat.plan.imports.clone(), wasi: false };
+        Code { form: Form::Flat(Arc::new(flat)), imports }
+    }
 }
 
 impl Engine {
@@ -80,12 +100,19 @@ impl Engine {
     /// Bytes that are no component, or imports that the host does not offer.
     #[cfg(feature = "compiler")]
     pub fn compile(&self, wasm: &[u8]) -> Result<Code, LoadError> {
+        let wrong = |error: wasmtime::Error| LoadError::NotAComponent(first_lines(&format!("{error:#}")));
         if !wasm.starts_with(b"\0asm") {
             return Err(LoadError::NotAComponent("it does not begin as a .wasm file does".into()));
         }
-        let component = Component::from_binary(&self.inner.wasmtime, wasm)
-            .map_err(|error| LoadError::NotAComponent(first_lines(&format!("{error:#}"))))?;
-        self.code(component)
+        let wasmtime = &self.inner.wasmtime;
+        let flat = if self.inner.settings.flat { flat::translate(wasm) } else { Ok(None) };
+        // What a plan cannot be made of, wasmtime compiles or refuses in its own words.
+        let Ok(Some(parts)) = flat else {
+            return self.code(Component::from_binary(wasmtime, wasm).map_err(wrong)?);
+        };
+        let compiled = parts.modules.iter().map(|module| Module::from_binary(wasmtime, module));
+        let modules = compiled.collect::<wasmtime::Result<Vec<Module>>>().map_err(wrong)?;
+        Ok(Code::flat(Flat { plan: parts.plan, modules }))
     }
 
     /// Compiles a component into an artifact that [`Engine::load_precompiled`] takes.
@@ -94,8 +121,11 @@ impl Engine {
     /// As [`Engine::compile`].
     #[cfg(feature = "compiler")]
     pub fn precompile(&self, wasm: &[u8]) -> Result<Vec<u8>, LoadError> {
-        let code = self.compile(wasm)?;
-        code.component.serialize().map_err(|error| LoadError::NotAComponent(error.to_string()))
+        let artifact = match self.compile(wasm)?.form {
+            Form::Flat(flat) => flat::write(&flat),
+            Form::Component(component) => component.serialize(),
+        };
+        artifact.map_err(|error| LoadError::NotAComponent(format!("{error:#}")))
     }
 
     /// Loads an artifact: 1 to 2 ms, whatever the language.
@@ -111,15 +141,25 @@ impl Engine {
         reason = "the one place where compiled code is trusted; the obligation is in the doc comment"
     )]
     pub fn load_precompiled(&self, artifact: &[u8]) -> Result<Code, LoadError> {
-        // SAFETY: the caller vouches that `artifact` is what `precompile` wrote (see above). wasmtime checks version,
-        // target and settings itself, but not that the code is its own.
-        let component = unsafe { Component::deserialize(&self.inner.wasmtime, artifact) };
-        self.code(component.map_err(|error| LoadError::OtherEngine(first_lines(&format!("{error:#}"))))?)
+        let other = |error: wasmtime::Error| LoadError::OtherEngine(first_lines(&format!("{error:#}")));
+        let wasmtime = &self.inner.wasmtime;
+        if !artifact.starts_with(flat::MAGIC) {
+            // SAFETY: the caller vouches that `artifact` is what `precompile` wrote (see above). wasmtime checks version,
+            // target and settings itself, but not that the code is its own.
+            let component = unsafe { Component::deserialize(wasmtime, artifact) };
+            return self.code(component.map_err(other)?);
+        }
+        let damaged = |_| LoadError::OtherEngine("it is cut off, or of another version of paddle".into());
+        let (plan, modules) = flat::read(artifact).map_err(damaged)?;
+        // SAFETY: as above; the plan decides only which of these modules' exports are joined, and wasmtime compares their types.
+        let load = |module: &&[u8]| unsafe { Module::deserialize(wasmtime, module) };
+        let modules = modules.iter().map(load).collect::<wasmtime::Result<Vec<Module>>>().map_err(other)?;
+        Ok(Code::flat(Flat { plan, modules }))
     }
 
     fn code(&self, component: Component) -> Result<Code, LoadError> {
         let imports = imports(&component, &self.inner.wasmtime)?;
-        Ok(Code { component, imports })
+        Ok(Code { form: Form::Component(component), imports })
     }
 }
 
@@ -148,22 +188,6 @@ fn imports(component: &Component, engine: &wasmtime::Engine) -> Result<Imports, 
 
 fn is_offered(import: &str) -> bool {
     OFFERED.contains(&import) || wasi::answers(import)
-}
-
-/// All that a plugin may import.
-pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
-    let mut linker = Linker::new(engine);
-    events::add_to_linker(&mut linker)?;
-    linker.instance(LOG)?.func_wrap(
-        "write",
-        |mut store: StoreContextMut<'_, State>, (level, message): (LogLevel, WasmStr)| {
-            let text = message.to_str(&store)?.into_owned();
-            store.data_mut().log(level.into(), &text);
-            Ok(())
-        },
-    )?;
-    wasi::add_to_linker(&mut linker, |state| &mut state.wasi)?;
-    Ok(linker)
 }
 
 /// The first lines of a long error: wasmtime repeats itself further down.

@@ -1,7 +1,8 @@
 //! wasmtime's settings, the pool of instances, and the ticker that deadlines hang on.
 
 use crate::clock::TICK;
-use crate::code;
+use crate::component;
+use crate::flat;
 use crate::state::State;
 use anyhow::{Context, Result, anyhow};
 use sha2::{Digest, Sha256};
@@ -39,11 +40,14 @@ pub struct Settings {
     /// Instances alive at once: steps × workers, twice when a second release is loaded beside the first, and one to spare
     /// a step for replacing.
     pub instances: u32,
+    /// Whether components that import nothing but the contract run without wasmtime's machinery for components: faster, and
+    /// otherwise the same. Off only where that is tested.
+    pub flat: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { mode: Mode::Epochs, clock: Clock::Real, instances: INSTANCES_DEFAULT }
+        Settings { mode: Mode::Epochs, clock: Clock::Real, instances: INSTANCES_DEFAULT, flat: true }
     }
 }
 
@@ -71,7 +75,7 @@ const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 const STACK_BYTES_MAX: usize = 512 << 10;
 
 /// Part of the fingerprint: raise it when a setting here changes what compiled code assumes.
-const SETTINGS_VERSION: u32 = 1;
+const SETTINGS_VERSION: u32 = 2;
 
 /// One set-up of wasmtime, shared by all plugins of a process. Cheap to clone.
 #[derive(Clone)]
@@ -82,6 +86,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<State>,
+    pub(crate) flat_linker: wasmtime::Linker<State>,
     pub(crate) settings: Settings,
     _ticker: Option<Ticker>,
 }
@@ -95,9 +100,11 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&config(settings))
             .map_err(|error| anyhow!("{error:#}"))
             .with_context(|| format!("set up the engine for {} instances", settings.instances))?;
-        let linker = code::linker(&wasmtime).map_err(|error| anyhow!("link the contract: {error:#}"))?;
+        let link = |error: wasmtime::Error| anyhow!("link the contract: {error:#}");
+        let linker = component::linker(&wasmtime).map_err(link)?;
+        let flat_linker = flat::linker(&wasmtime).map_err(link)?;
         let ticker = (settings.mode == Mode::Epochs).then(|| Ticker::start(wasmtime.clone())).transpose()?;
-        Ok(Engine { inner: Arc::new(Inner { wasmtime, linker, settings: *settings, _ticker: ticker }) })
+        Ok(Engine { inner: Arc::new(Inner { wasmtime, linker, flat_linker, settings: *settings, _ticker: ticker }) })
     }
 
     /// Names the engine that compiled code is for: the same with and without the compiler, another for another wasmtime,

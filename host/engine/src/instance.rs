@@ -1,20 +1,27 @@
 //! One instance of a plugin: its store, and one call at a time.
 
-use crate::bindings::{Output as PluginOutput, PLUGIN, PluginFailure};
+use crate::bindings::{Lifted, Output as PluginOutput, PLUGIN, PluginFailure};
 use crate::clock::Interrupted;
 use crate::code::LoadError;
 use crate::engine::{Clock, Mode};
-use crate::loaded::Step;
+use crate::flat;
+use crate::loaded::{Start, Step};
 use crate::state::{Held, HostStop, State};
 use crate::wasi::{self, Exit, SleptTooLong, Wasi};
 use document::Document;
 use pipeline::{Event, Failure, FailureKind, Level, Output, Signal};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use wasmtime::component::{Resource, TypedFunc};
+use wasmtime::component::{InstancePre, Resource, TypedFunc};
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
-type Transform = TypedFunc<(Resource<Held>,), (Result<Vec<PluginOutput>, PluginFailure>,)>;
+type Transform = TypedFunc<(Resource<Held>,), (Result<Vec<Lifted>, PluginFailure>,)>;
 type Init = TypedFunc<(String,), (Result<(), String>,)>;
+
+/// What a plugin exports, by the way in.
+enum Exports {
+    Flat(Box<flat::Exports>),
+    Component { init: Init, transform: Transform },
+}
 
 /// CPU time for `init`, of every plugin: an interpreter starts and reads its script within it, and a cold start has 10 s.
 const INIT_TIME: Duration = Duration::from_secs(2);
@@ -33,7 +40,7 @@ const PRINTED_LINE_BYTES_MAX: usize = 4 << 10;
 
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
-    transform: Transform,
+    exports: Exports,
     /// No event has been given to it yet.
     fresh: bool,
 }
@@ -53,21 +60,16 @@ impl Instance {
     pub(crate) fn start(step: &Step) -> Result<Instance, LoadError> {
         let mut store = store(step);
         begin(&mut store, step, "", INIT_TIME, None);
-        let pre = &step.pre;
-        let started = pre.instantiate(&mut store);
-        let instance = started.map_err(|error| LoadError::Start(broken(&store, error).message))?;
-        let plugin = instance.get_export_index(&mut store, None, PLUGIN);
-        let missing = |what: &str| LoadError::NoPlugin(format!("{what} is missing"));
-        let plugin = plugin.ok_or_else(|| missing("the interface"))?;
-        let export = |store: &mut Store<State>, name| instance.get_export_index(store, Some(&plugin), name);
-        let init = export(&mut store, "init").ok_or_else(|| missing("`init`"))?;
-        let transform = export(&mut store, "transform").ok_or_else(|| missing("`transform`"))?;
-        let wrong = |error: wasmtime::Error| LoadError::NoPlugin(format!("{error:#}"));
-        let init: Init = instance.get_typed_func(&mut store, init).map_err(wrong)?;
-        let transform: Transform = instance.get_typed_func(&mut store, transform).map_err(wrong)?;
-        match init.call(&mut store, (step.config.clone(),)) {
-            Ok((Ok(()),)) => Ok(Instance { store, transform, fresh: true }),
-            Ok((Err(reason),)) => Err(LoadError::Init(reason)),
+        let exports = match &step.start {
+            Start::Flat(flat) => {
+                let started = flat::Exports::start(&mut store, flat, &step.engine.flat_linker);
+                Exports::Flat(Box::new(started.map_err(|error| LoadError::Start(broken(&store, error).message))?))
+            }
+            Start::Component(pre) => Exports::of_component(&mut store, pre)?,
+        };
+        match exports.init(&mut store, &step.config) {
+            Ok(Ok(())) => Ok(Instance { store, exports, fresh: true }),
+            Ok(Err(reason)) => Err(LoadError::Init(reason)),
             Err(error) => Err(LoadError::InitBroke(broken(&store, error).message)),
         }
     }
@@ -100,15 +102,17 @@ impl Instance {
         self.fresh = false;
         begin(&mut self.store, step, &event.identity.id, step.limits.time, batch_ends);
         let rep = self.store.data_mut().lend(event).map_err(|error| classify(&self.store, error))?;
-        let answer = self.transform.call(&mut self.store, (Resource::new_own(rep),));
-        take_printed(&mut self.store);
+        let answer = self.exports.transform(&mut self.store, rep);
+        if step.wasi {
+            take_printed(&mut self.store);
+        }
         match answer {
-            Ok((Ok(outputs),)) => self.accept(outputs),
-            Ok((Err(PluginFailure::Error(message)),)) => match Signal::from(PluginFailure::Error(message)) {
+            Ok(Ok(outputs)) => self.accept(outputs),
+            Ok(Err(PluginFailure::Error(message))) => match Signal::from(PluginFailure::Error(message)) {
                 Signal::Failed(failure) => Err(CallError::Broken(failure)),
                 signal @ (Signal::Retry(_) | Signal::Unsettled(_)) => Err(CallError::Signal(signal)),
             },
-            Ok((Err(failure),)) => Err(CallError::Signal(failure.into())),
+            Ok(Err(failure)) => Err(CallError::Signal(failure.into())),
             Err(error) => Err(classify(&self.store, error)),
         }
     }
@@ -123,7 +127,7 @@ impl Instance {
         let mut taken = Vec::with_capacity(count.min(limits.outputs as usize));
         for output in outputs {
             // Every handle is taken back, those of a refused answer too.
-            let event = match state.take(output.event.rep()) {
+            let event = match state.take(output.rep) {
                 Ok(event) => event,
                 Err(error) => return Err(CallError::Broken(Failure::new(FailureKind::Trap, error.to_string()))),
             };
@@ -143,6 +147,45 @@ impl Instance {
             return fail(FailureKind::Oversize, message);
         }
         Ok(taken)
+    }
+}
+
+impl Exports {
+    fn of_component(store: &mut Store<State>, pre: &InstancePre<State>) -> Result<Exports, LoadError> {
+        let started = pre.instantiate(&mut *store);
+        let instance = started.map_err(|error| LoadError::Start(broken(store, error).message))?;
+        let plugin = instance.get_export_index(&mut *store, None, PLUGIN);
+        let missing = |what: &str| LoadError::NoPlugin(format!("{what} is missing"));
+        let plugin = plugin.ok_or_else(|| missing("the interface"))?;
+        let export = |store: &mut Store<State>, name| instance.get_export_index(store, Some(&plugin), name);
+        let init = export(store, "init").ok_or_else(|| missing("`init`"))?;
+        let transform = export(store, "transform").ok_or_else(|| missing("`transform`"))?;
+        let wrong = |error: wasmtime::Error| LoadError::NoPlugin(format!("{error:#}"));
+        let init: Init = instance.get_typed_func(&mut *store, init).map_err(wrong)?;
+        let transform: Transform = instance.get_typed_func(&mut *store, transform).map_err(wrong)?;
+        Ok(Exports::Component { init, transform })
+    }
+
+    fn init(&self, store: &mut Store<State>, config: &str) -> wasmtime::Result<Result<(), String>> {
+        match self {
+            Exports::Flat(exports) => exports.init(store, config),
+            Exports::Component { init, .. } => Ok(init.call(store, (config.to_owned(),))?.0),
+        }
+    }
+
+    #[inline]
+    fn transform(
+        &self,
+        store: &mut Store<State>,
+        rep: u32,
+    ) -> wasmtime::Result<Result<Vec<PluginOutput>, PluginFailure>> {
+        match self {
+            Exports::Flat(exports) => exports.transform(store, rep),
+            Exports::Component { transform, .. } => {
+                let (answer,) = transform.call(store, (Resource::new_own(rep),))?;
+                Ok(answer.map(|outputs| outputs.into_iter().map(PluginOutput::from).collect()))
+            }
+        }
     }
 }
 

@@ -2,16 +2,18 @@
 //!
 //! Layout: `engine` (wasmtime's settings and the epoch ticker), `code` (compile, precompile, load, what may be imported),
 //! `loaded` (a step ready to run, tried once), `step` (`pipeline::Plugin`: calls, second tries, replaced instances),
-//! `instance` (one store and one call), `state` (what the host holds during a call), `events` and `log` (the contract's
-//! imports), `bindings` (WIT's types and ours), `limiter` (memory), `clock` (CPU time), `fields` (what was read and
+//! `instance` (one store and one call), `state` (what the host holds during a call), `events` (what a plugin may ask),
+//! `component` and `flat` (two ways in and out of a plugin) with `bindings` (WIT's types and ours), `limiter` (memory), `clock` (CPU time), `fields` (what was read and
 //! written), `wasi` (a made-up system for language runtimes).
 
 mod bindings;
 mod clock;
 mod code;
+mod component;
 mod engine;
 mod events;
 mod fields;
+mod flat;
 mod instance;
 mod limiter;
 mod loaded;

@@ -1,7 +1,8 @@
 //! A step ready to run: code, config and limits, tried once.
 
-use crate::code::{Code, LoadError};
+use crate::code::{Code, Form, LoadError};
 use crate::engine::{Engine, Inner};
+use crate::flat::Flat;
 use crate::instance::Instance;
 use crate::state::State;
 use crate::step::StepPlugin;
@@ -20,12 +21,18 @@ pub struct Loaded {
 /// What all instances of a step share.
 pub(crate) struct Step {
     pub(crate) engine: Arc<Inner>,
-    pub(crate) pre: InstancePre<State>,
+    pub(crate) start: Start,
     pub(crate) config: String,
     pub(crate) limits: Limits,
     pub(crate) scope: Option<Arc<Scope>>,
     pub(crate) isolation: Isolation,
     pub(crate) wasi: bool,
+}
+
+/// What instances are made of.
+pub(crate) enum Start {
+    Flat(Arc<Flat>),
+    Component(InstancePre<State>),
 }
 
 impl Engine {
@@ -35,10 +42,17 @@ impl Engine {
     /// # Errors
     /// The plugin does not fit the contract, cannot be started within the step's limits, or refuses the config.
     pub fn load(&self, code: &Code, settings: &StepSettings, config: &str) -> Result<Loaded, LoadError> {
-        let pre = self.inner.linker.instantiate_pre(&code.component);
+        let start = match &code.form {
+            Form::Flat(flat) => Start::Flat(Arc::clone(flat)),
+            Form::Component(component) => {
+                let linked = self.inner.linker.instantiate_pre(component);
+                let wrong = |error| LoadError::NoPlugin(crate::code::first_lines(&format!("{error:#}")));
+                Start::Component(linked.map_err(wrong)?)
+            }
+        };
         let step = Step {
             engine: Arc::clone(&self.inner),
-            pre: pre.map_err(|error| LoadError::NoPlugin(crate::code::first_lines(&format!("{error:#}"))))?,
+            start,
             config: config.to_owned(),
             limits: settings.limits,
             scope: settings.scope.clone(),

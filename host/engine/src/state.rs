@@ -1,10 +1,11 @@
 //! What the host holds while a plugin runs: the events of the current call, its bounds, its log.
 //!
-//! A plugin's handle leads to a number here (a *rep*). Reps count up and are never used twice in a store, so a handle that
-//! a plugin kept from an earlier call leads nowhere, and never to another event.
+//! A plugin's handle leads to a number here (a *rep*), or is that number, for one that runs flat. Reps count up and are never
+//! used twice in a store, so a handle that a plugin kept from an earlier call leads nowhere, and never to another event.
 
 use crate::clock::Watch;
 use crate::fields::Noted;
+use crate::flat::Guest;
 use crate::limiter::Limiter;
 use crate::wasi::Wasi;
 use document::{Document, Scope};
@@ -14,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Events a plugin may hold at once in one call.
-const LIVE_EVENTS_MAX: usize = 10_000;
+pub(crate) const LIVE_EVENTS_MAX: usize = 10_000;
 
 /// Bytes the host holds for the events of one call, copies and changes included.
 const HELD_BYTES_MAX: usize = 64 << 20;
@@ -22,6 +23,9 @@ const HELD_BYTES_MAX: usize = 64 << 20;
 /// Nodes of documents that the host looks at for one event: epochs do not interrupt the host, so its work is bounded by
 /// count. 5 million take about 20 ms.
 const WORK_MAX: u64 = 5_000_000;
+
+/// Reps that a store gives out before its instance is replaced: the component model allows handles of 28 bits.
+const REPS_MAX: u32 = 1 << 27;
 
 /// Longest log line kept, in bytes.
 const LOG_LINE_BYTES_MAX: usize = 4 << 10;
@@ -67,9 +71,10 @@ pub(crate) struct State {
     pub(crate) log: Vec<LogLine>,
     pub(crate) log_dropped: u64,
     pub(crate) noted: Option<Noted>,
-    /// Where paths and texts are copied to from the plugin's memory, so that no call allocates for them.
-    pub(crate) path: String,
+    /// Where texts are copied to between the plugin's memory and the host, so that calls do not allocate for them.
     pub(crate) text: String,
+    /// The plugin's side of the ABI, for one that runs flat.
+    pub(crate) guest: Option<Box<Guest>>,
 }
 
 impl State {
@@ -81,15 +86,15 @@ impl State {
             scope,
             limits,
             events: Vec::new(),
-            base: 0,
+            base: 1,
             handles: 0,
             held_bytes: 0,
             work: 0,
             log: Vec::new(),
             log_dropped: 0,
             noted: None,
-            path: String::new(),
             text: String::new(),
+            guest: None,
         }
     }
 
@@ -106,7 +111,7 @@ impl State {
 
     /// Whether reps may run out in the next call.
     pub(crate) fn is_worn_out(&self) -> bool {
-        self.base > u32::MAX / 2
+        self.base > REPS_MAX
     }
 
     /// Handles that the plugin did not give back.
@@ -164,6 +169,15 @@ impl State {
             self.held_bytes =
                 self.held_bytes.saturating_sub(slot.take().map_or(0, |held| held.event.content.held_bytes()));
         }
+    }
+
+    /// The plugin gives a handle back, which must be one that it has. One of an earlier call leads nowhere any more.
+    pub(crate) fn give_back(&mut self, rep: u32) -> wasmtime::Result<()> {
+        if rep >= self.base {
+            self.held(rep)?;
+        }
+        self.drop_handle(rep);
+        Ok(())
     }
 
     /// Counts work done for this event: nodes looked at, or bytes written.

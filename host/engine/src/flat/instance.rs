@@ -1,0 +1,142 @@
+//! One instance of a plan: its parts, started one after the other, and calls.
+
+use super::host::HOST;
+use super::memory::{self, Guest};
+use super::plan::{Export, Flat, Function, Item};
+use crate::bindings::{Output, PluginFailure};
+use crate::state::{LIVE_EVENTS_MAX, State};
+use wasmtime::{Extern, Instance, Linker, Result, Store, TypedFunc, WasmParams, WasmResults, bail, format_err};
+
+/// Bytes of one output in a list: a handle and an optional route.
+const OUTPUT_BYTES: u32 = 16;
+
+/// Bytes of a route's name that are read.
+const ROUTE_BYTES_MAX: usize = 4 << 10;
+
+/// What a plugin exports.
+pub(crate) struct Exports {
+    init: TypedFunc<(u32, u32), u32>,
+    init_clean_up: Option<TypedFunc<u32, ()>>,
+    transform: TypedFunc<u32, u32>,
+    transform_clean_up: Option<TypedFunc<u32, ()>>,
+}
+
+impl Exports {
+    /// Starts an instance.
+    pub(crate) fn start(store: &mut Store<State>, flat: &Flat, host: &Linker<State>) -> Result<Exports> {
+        let mut parts: Vec<Instance> = Vec::with_capacity(flat.plan.parts.len());
+        for part in &flat.plan.parts {
+            let given = |item: &Item, store: &mut Store<State>| match item {
+                Item::Host(name) => host.get(&mut *store, HOST, name),
+                Item::Export(export) => exported(store, &parts, export),
+            };
+            let imports = part.imports.iter().map(|item| given(item, store)).collect::<Result<Vec<Extern>>>()?;
+            let module = flat.modules.get(part.module as usize).ok_or_else(|| format_err!("a module is missing"))?;
+            parts.push(Instance::new(&mut *store, module, &imports)?);
+        }
+        let plan = &flat.plan;
+        let Extern::Memory(memory) = exported(store, &parts, &plan.memory)? else { bail!("its memory is none") };
+        let realloc = function(store, &parts, &plan.realloc)?;
+        store.data_mut().guest = Some(Box::new(Guest { memory, realloc }));
+        let clean_up = |of: &Function, store: &mut Store<State>| {
+            of.clean_up.as_ref().map(|export| function(store, &parts, export)).transpose()
+        };
+        Ok(Exports {
+            init: function(store, &parts, &plan.init.call)?,
+            init_clean_up: clean_up(&plan.init, store)?,
+            transform: function(store, &parts, &plan.transform.call)?,
+            transform_clean_up: clean_up(&plan.transform, store)?,
+        })
+    }
+
+    /// Calls `init`.
+    pub(crate) fn init(&self, store: &mut Store<State>, config: &str) -> Result<Result<(), String>> {
+        let room = memory::make_room(&mut *store, 1, config.len())?;
+        data(store)?[room as usize..room as usize + config.len()].copy_from_slice(config.as_bytes());
+        let at = self.init.call(&mut *store, (room, config.len() as u32))?;
+        let memory = data(store)?;
+        let answer = match memory::tag(memory, at)? {
+            0 => Ok(()),
+            1 => Err(memory::text_at(memory, at + 4)?.to_owned()),
+            other => bail!("`init` answered with a result of the kind {other}"),
+        };
+        clean_up(store, self.init_clean_up.as_ref(), at)?;
+        Ok(answer)
+    }
+
+    /// Calls `transform` with the event behind a rep.
+    #[inline]
+    pub(crate) fn transform(&self, store: &mut Store<State>, rep: u32) -> Result<Result<Vec<Output>, PluginFailure>> {
+        let at = self.transform.call(&mut *store, rep)?;
+        let answer = answer(data(store)?, at)?;
+        clean_up(store, self.transform_clean_up.as_ref(), at)?;
+        Ok(answer)
+    }
+}
+
+/// A `result<list<output>, failure>` at an address.
+fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> {
+    match memory::tag(memory, at)? {
+        0 => {
+            let (list, count) = (memory::number(memory, at + 4)?, memory::number(memory, at + 8)?);
+            // Each output is an event that the plugin holds, of which there is a most.
+            if count as usize > LIVE_EVENTS_MAX {
+                bail!("`transform` answered with {count} outputs, more than there may be events");
+            }
+            let bytes = count.checked_mul(OUTPUT_BYTES).ok_or_else(|| format_err!("a list of {count} outputs"))?;
+            memory::range(memory, list, bytes)?;
+            (0..count).map(|k| output(memory, list + k * OUTPUT_BYTES)).collect::<Result<Vec<Output>>>().map(Ok)
+        }
+        1 => {
+            let message = memory::text_at(memory, at + 8)?.to_owned();
+            Ok(Err(match memory::tag(memory, at + 4)? {
+                0 => PluginFailure::Reject(message),
+                1 => PluginFailure::Retry(message),
+                2 => PluginFailure::Error(message),
+                other => bail!("there is no kind {other} of failure"),
+            }))
+        }
+        other => bail!("`transform` answered with a result of the kind {other}"),
+    }
+}
+
+fn output(memory: &[u8], at: u32) -> Result<Output> {
+    let route = match memory::tag(memory, at + 4)? {
+        0 => None,
+        1 => {
+            let name = memory::text_at(memory, at + 8)?;
+            // Many outputs may point at one long text; no route has such a name.
+            Some(name[..name.floor_char_boundary(ROUTE_BYTES_MAX)].to_owned())
+        }
+        other => bail!("there is no kind {other} of option"),
+    };
+    Ok(Output { rep: memory::number(memory, at)?, route })
+}
+
+/// Tells the plugin that its answer was read.
+#[inline]
+fn clean_up(store: &mut Store<State>, function: Option<&TypedFunc<u32, ()>>, answer: u32) -> Result<()> {
+    let Some(function) = function else { return Ok(()) };
+    memory::alone(store, |store, _| function.call(store, answer))
+}
+
+fn data(store: &mut Store<State>) -> Result<&mut [u8]> {
+    let Some(guest) = &store.data().guest else { bail!("the plugin has no memory yet") };
+    let memory = guest.memory;
+    Ok(memory.data_mut(store))
+}
+
+fn exported(store: &mut Store<State>, parts: &[Instance], export: &Export) -> Result<Extern> {
+    let part = parts.get(export.part as usize);
+    let found = part.and_then(|part| part.get_export(store, &export.name));
+    found.ok_or_else(|| format_err!("it has no export `{}`", export.name))
+}
+
+fn function<P: WasmParams, R: WasmResults>(
+    store: &mut Store<State>,
+    parts: &[Instance],
+    export: &Export,
+) -> Result<TypedFunc<P, R>> {
+    let Extern::Func(function) = exported(store, parts, export)? else { bail!("`{}` is no function", export.name) };
+    function.typed(&*store)
+}

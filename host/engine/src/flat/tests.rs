@@ -1,0 +1,69 @@
+//! What is taken apart, what is not, and artifacts.
+
+use super::contract::{IMPORTS, LOG_WRITE};
+use super::host::DROP_EVENT;
+use super::plan::{self, Item, Plan};
+use super::{MAGIC, translate};
+use crate::{Engine, Settings};
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{ManglingAndAbi, Resolve};
+
+const CONTRACT: &str = include_str!("../../../../wit/transform.wit");
+
+/// A component that imports and exports all that a world has.
+fn component(wit: &str, encoding: StringEncoding) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("transform.wit", wit).expect("WIT");
+    let world = resolve.select_world(&[package], Some("transformer")).expect("a world");
+    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
+    embed_component_metadata(&mut module, &resolve, world, encoding).expect("metadata");
+    ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode()).expect("a component")
+}
+
+fn plan(wit: &str, encoding: StringEncoding) -> Option<Plan> {
+    translate(&component(wit, encoding)).expect("it is valid").map(|parts| parts.plan)
+}
+
+#[test]
+fn the_contract_is_the_one_that_is_spelled_out() {
+    let plan = plan(CONTRACT, StringEncoding::UTF8).expect("each type is as it is spelled");
+    let mut used: Vec<&str> = (plan.parts.iter().flat_map(|part| &part.imports))
+        .filter_map(|item| match item {
+            Item::Host(name) => Some(name.as_str()),
+            Item::Export(_) => None,
+        })
+        .collect();
+    let names = IMPORTS.iter().chain([&LOG_WRITE]).map(|(_, name, _)| *name);
+    let mut offered: Vec<&str> = names.chain([DROP_EVENT]).collect();
+    used.sort_unstable();
+    used.dedup();
+    offered.sort_unstable();
+    assert_eq!(used, offered);
+}
+
+#[test]
+fn another_contract_and_another_encoding_are_left_to_wasmtime() {
+    assert!(plan(CONTRACT, StringEncoding::UTF16).is_none());
+    for (ours, theirs) in [
+        ("integer(s64)", "integer(s32)"),
+        ("text: func(path: string)", "text: func(path: string, more: u32)"),
+        ("    debug,", "    debug,\n    trace,"),
+        ("result<list<output>, failure>", "result<output, failure>"),
+    ] {
+        assert!(CONTRACT.contains(ours), "the contract has no `{ours}` any more");
+        assert!(plan(&CONTRACT.replace(ours, theirs), StringEncoding::UTF8).is_none(), "{theirs}");
+    }
+}
+
+#[test]
+fn artifacts_are_read_as_they_were_written_and_no_further() {
+    let engine = Engine::new(&Settings { instances: 1, ..Settings::default() }).expect("an engine");
+    let artifact = engine.precompile(&component(CONTRACT, StringEncoding::UTF8)).expect("compiled");
+    assert!(artifact.starts_with(MAGIC));
+    assert!(engine.load_precompiled(&artifact).expect("made by this engine").is_flat());
+    for length in (0..artifact.len()).step_by(97).chain([artifact.len() - 1]) {
+        assert!(plan::read(&artifact[..length]).is_err(), "cut at {length}");
+    }
+    let longer = [&artifact[..], b"x"].concat();
+    assert!(engine.load_precompiled(&longer).is_err());
+}
