@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use wasmtime::component::Linker;
-use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// How time limits are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +67,9 @@ const TABLE_ELEMENTS_MAX: usize = 32_768;
 /// Bytes of an instance's own bookkeeping: the largest component seen (SpiderMonkey) takes under 1 MiB.
 const INSTANCE_BYTES_MAX: usize = 4 << 20;
 
-/// Memory that a pool slot keeps resident when an instance ends, so that the next one need not fault it in: what a Rust or
-/// C plugin uses in all.
+/// Memory that a pool slot keeps resident when an instance ends, so that the next one need not fault it in: what a Rust or C
+/// plugin uses in all. Only where the kernel (Linux 6.7) tells which pages were touched: clearing a whole MiB costs more than
+/// the faults (a fresh instance and its first event: 25 µs with it, 50 without, 67 clearing all; `isolation = "event"`, measured).
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 
 /// Stack of a guest. Beyond it the call traps.
@@ -138,6 +139,8 @@ fn config(settings: &Settings) -> Config {
     config.consume_fuel(settings.mode == Mode::Fuel);
     config.max_wasm_stack(STACK_BYTES_MAX);
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    let tells_pages = PoolingAllocationConfig::is_pagemap_scan_available();
+    let keep_resident = if tells_pages { KEEP_RESIDENT_BYTES } else { 0 };
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(settings.instances)
         .total_core_instances(settings.instances * CORE_INSTANCES_MAX)
@@ -149,8 +152,9 @@ fn config(settings: &Settings) -> Config {
         .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
-        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
-        .table_keep_resident(KEEP_RESIDENT_BYTES);
+        .linear_memory_keep_resident(keep_resident)
+        .table_keep_resident(keep_resident)
+        .pagemap_scan(Enabled::Auto);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
