@@ -1,6 +1,8 @@
 //! From bytes to code: compiling, precompiled artifacts, and what a plugin may import.
 
 use crate::bindings::{OFFERED, PLUGIN};
+#[cfg(feature = "compiler")]
+use crate::compiler;
 use crate::engine::Engine;
 use crate::flat::{self, Flat};
 use crate::wasi;
@@ -86,11 +88,6 @@ impl Code {
     pub fn is_flat(&self) -> bool {
         matches!(self.form, Form::Flat(_))
     }
-
-    fn flat(flat: Flat) -> Code {
-        let imports = Imports { names: flat.plan.imports.clone(), wasi: false };
-        Code { form: Form::Flat(Arc::new(flat)), imports }
-    }
 }
 
 impl Engine {
@@ -100,19 +97,7 @@ impl Engine {
     /// Bytes that are no component, or imports that the host does not offer.
     #[cfg(feature = "compiler")]
     pub fn compile(&self, wasm: &[u8]) -> Result<Code, LoadError> {
-        let wrong = |error: wasmtime::Error| LoadError::NotAComponent(first_lines(&format!("{error:#}")));
-        if !wasm.starts_with(b"\0asm") {
-            return Err(LoadError::NotAComponent("it does not begin as a .wasm file does".into()));
-        }
-        let wasmtime = &self.inner.wasmtime;
-        let flat = if self.inner.settings.flat { flat::translate(wasm) } else { Ok(None) };
-        // What a plan cannot be made of, wasmtime compiles or refuses in its own words.
-        let Ok(Some(parts)) = flat else {
-            return self.code(Component::from_binary(wasmtime, wasm).map_err(wrong)?);
-        };
-        let compiled = parts.modules.iter().map(|module| Module::from_binary(wasmtime, module));
-        let modules = compiled.collect::<wasmtime::Result<Vec<Module>>>().map_err(wrong)?;
-        Ok(Code::flat(Flat { plan: parts.plan, modules }))
+        self.code(compiler::compile(&self.inner.wasmtime, wasm, self.inner.settings.flat)?)
     }
 
     /// Compiles a component into an artifact that [`Engine::load_precompiled`] takes.
@@ -121,11 +106,7 @@ impl Engine {
     /// As [`Engine::compile`].
     #[cfg(feature = "compiler")]
     pub fn precompile(&self, wasm: &[u8]) -> Result<Vec<u8>, LoadError> {
-        let artifact = match self.compile(wasm)?.form {
-            Form::Flat(flat) => flat::write(&flat),
-            Form::Component(component) => component.serialize(),
-        };
-        artifact.map_err(|error| LoadError::NotAComponent(format!("{error:#}")))
+        compiler::write(&self.compile(wasm)?.form)
     }
 
     /// Loads an artifact: 1 to 2 ms, whatever the language.
@@ -147,19 +128,23 @@ impl Engine {
             // SAFETY: the caller vouches that `artifact` is what `precompile` wrote (see above). wasmtime checks version,
             // target and settings itself, but not that the code is its own.
             let component = unsafe { Component::deserialize(wasmtime, artifact) };
-            return self.code(component.map_err(other)?);
+            return self.code(Form::Component(component.map_err(other)?));
         }
         let damaged = |_| LoadError::OtherEngine("it is cut off, or of another version of paddle".into());
         let (plan, modules) = flat::read(artifact).map_err(damaged)?;
         // SAFETY: as above; the plan decides only which of these modules' exports are joined, and wasmtime compares their types.
         let load = |module: &&[u8]| unsafe { Module::deserialize(wasmtime, module) };
         let modules = modules.iter().map(load).collect::<wasmtime::Result<Vec<Module>>>().map_err(other)?;
-        Ok(Code::flat(Flat { plan, modules }))
+        self.code(Form::Flat(Arc::new(Flat { plan, modules })))
     }
 
-    fn code(&self, component: Component) -> Result<Code, LoadError> {
-        let imports = imports(&component, &self.inner.wasmtime)?;
-        Ok(Code { form: Form::Component(component), imports })
+    fn code(&self, form: Form) -> Result<Code, LoadError> {
+        let imports = match &form {
+            // A plan is made only of what the host offers, and of all that the contract wants.
+            Form::Flat(flat) => Imports { names: flat.plan.imports.clone(), wasi: false },
+            Form::Component(component) => imports(component, &self.inner.wasmtime)?,
+        };
+        Ok(Code { form, imports })
     }
 }
 

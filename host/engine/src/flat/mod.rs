@@ -30,4 +30,7 @@ pub(crate) use instance::Exports;
 pub(crate) use memory::Guest;
 pub(crate) use plan::{Flat, MAGIC, read};
 #[cfg(feature = "compiler")]
-pub(crate) use {plan::write, translate::translate};
+pub(crate) use {
+    plan::write,
+    translate::{Parts, translate},
+};

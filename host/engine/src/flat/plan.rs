@@ -76,12 +76,11 @@ pub(crate) fn read(artifact: &[u8]) -> Result<(Plan, Vec<&[u8]>), Damaged> {
     if rest.is_empty() { Ok((plan, modules)) } else { Err(Damaged) }
 }
 
-/// An artifact.
+/// An artifact of a plan and its modules, compiled and serialized.
 #[cfg(feature = "compiler")]
-pub(crate) fn write(flat: &Flat) -> wasmtime::Result<Vec<u8>> {
-    let modules = flat.modules.iter().map(Module::serialize).collect::<wasmtime::Result<Vec<Vec<u8>>>>()?;
+pub(crate) fn write(plan: &Plan, modules: Vec<Vec<u8>>) -> wasmtime::Result<Vec<u8>> {
     let lengths = modules.iter().map(|module| u32::try_from(module.len())).collect::<Result<Vec<u32>, _>>()?;
-    let mut artifact = postcard::to_extend(&(&flat.plan, lengths), MAGIC.to_vec())?;
+    let mut artifact = postcard::to_extend(&(plan, lengths), MAGIC.to_vec())?;
     modules.iter().for_each(|module| artifact.extend_from_slice(module));
     Ok(artifact)
 }

@@ -4,7 +4,7 @@ use super::contract::{IMPORTS, LOG_WRITE};
 use super::host::DROP_EVENT;
 use super::plan::{self, Item, Plan};
 use super::{MAGIC, translate};
-use crate::{Engine, Settings};
+use crate::{Compiler, Engine, Settings, Target};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
 
@@ -52,6 +52,31 @@ fn another_contract_and_another_encoding_are_left_to_wasmtime() {
     ] {
         assert!(CONTRACT.contains(ours), "the contract has no `{ours}` any more");
         assert!(plan(&CONTRACT.replace(ours, theirs), StringEncoding::UTF8).is_none(), "{theirs}");
+    }
+}
+
+#[test]
+fn an_import_that_is_never_called_is_still_seen() {
+    let more = "package other:things { interface door { type key = u32; open: func(key: key) -> bool; } }";
+    let wit = CONTRACT.replace("world transformer {", "world transformer { import other:things/door;") + more;
+    let component = component(&wit, StringEncoding::UTF8);
+    assert!(translate(&component).expect("it is valid").is_none());
+    let engine = Engine::new(&Settings { instances: 1, ..Settings::default() }).expect("an engine");
+    let error = engine.compile(&component).err().expect("refused").to_string();
+    assert!(error.contains("other:things/door"), "{error}");
+}
+
+#[test]
+fn code_for_another_processor_is_made_here_and_not_loaded_here() {
+    let component = component(CONTRACT, StringEncoding::UTF8);
+    let engine = Engine::new(&Settings { instances: 1, ..Settings::default() }).expect("an engine");
+    let targets = if cfg!(feature = "cross") { &Target::ALL[..] } else { &[] };
+    for target in targets {
+        let compiler = Compiler::new(*target).expect("both are built in");
+        let artifact = compiler.precompile(&component).expect("compiled");
+        let here = Target::here() == Some(*target);
+        assert_eq!(compiler.fingerprint() == engine.fingerprint(), here, "{target:?}");
+        assert_eq!(engine.load_precompiled(&artifact).is_ok(), here, "{target:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use super::contract::{self, INIT, TRANSFORM};
 use super::host::DROP_EVENT;
 use super::plan::{Export, Function, Item, Part, Plan};
 use super::spell;
-use crate::bindings::{EVENTS, PLUGIN};
+use crate::bindings::{EVENTS, OFFERED, PLUGIN};
 use wasmtime_environ::component::{
     self as environ, CanonicalOptionsDataModel, ComponentTranslation, ComponentTypes, ComponentTypesBuilder, CoreDef,
     ExportItem, GlobalInitializer, InstantiateModule, LinearMemoryOptions, LoweredIndex, OptionsIndex,
@@ -86,7 +86,11 @@ impl<'a> View<'a> {
         let (init, transform) = (self.lifted(INIT, &met)?, self.lifted(TRANSFORM, &met)?);
         // One memory: an address means the same in every call.
         let ([memory], [realloc]) = (met.memories.as_slice(), met.reallocs.as_slice()) else { return None };
-        let imports = component.import_types.values().map(|(name, _)| name.clone()).collect();
+        let imports: Vec<String> = component.import_types.values().map(|(name, _)| name.clone()).collect();
+        // What is imported and never called is refused all the same, by name.
+        if !imports.iter().all(|name| OFFERED.contains(&name.as_str())) {
+            return None;
+        }
         Some(Plan { memory: memory.clone(), realloc: realloc.clone(), init, transform, imports, parts: met.parts })
     }
 
