@@ -1,6 +1,6 @@
 //! Releases from a store, a folder's and S3's, to running code: published with compiled plugins, taken, swapped, raced for.
 
-use crate::s3::Moto;
+use crate::place::Place;
 use crate::support;
 use base64_simd::STANDARD;
 use bytes::Bytes;
@@ -31,6 +31,26 @@ impl Firehose for Keeping {
     }
 }
 
+/// What a release is made of.
+pub struct Recipe {
+    /// The steps, as `paddle.toml` has them.
+    pub steps: String,
+    /// Whether it comes with code compiled for this engine, and with test records that came to what they do.
+    pub tried: bool,
+}
+
+impl Recipe {
+    /// The three ready-made plugins, with a mask of their own.
+    pub fn good(mask: &str) -> Recipe {
+        let steps = format!(
+            "[[step]]\nplugin = \"filter\"\nconfig = {{ drop_if = [{{ field = \"level\", equals = \"DEBUG\" }}] }}\n\
+             [[step]]\nplugin = \"redact\"\nconfig = {{ fields = [\"email\"], mask = \"{mask}\" }}\n\
+             [[step]]\nplugin = \"split\"\nconfig = {{ path = \"items\" }}\n"
+        );
+        Recipe { steps, tried: true }
+    }
+}
+
 /// A store, and a function that follows its channel.
 pub struct Shop {
     url: String,
@@ -38,6 +58,15 @@ pub struct Shop {
     pub registry: Registry,
     pub key: SigningKey,
     engine: Engine,
+    compiled: Mutex<BTreeMap<String, Compiled>>,
+}
+
+/// A plugin's component and what was made of it.
+#[derive(Clone)]
+struct Compiled {
+    wasm: Bytes,
+    artifact: Bytes,
+    code: engine::Code,
 }
 
 impl Shop {
@@ -48,32 +77,24 @@ impl Shop {
         let registry = Registry::new(store, pipeline(), trusting(&[&key]));
         let engine =
             Engine::new(&engine::Settings { instances: 64, ..engine::Settings::default() }).expect("an engine");
-        Shop { url, aws, registry, key, engine }
+        Shop { url, aws, registry, key, engine, compiled: Mutex::default() }
     }
 
-    /// Publishes the three ready-made plugins, compiled, with a mask of its own, and test records that came to what they do.
+    /// Publishes a good release and puts it on the channel.
     pub async fn publish(&self, mask: &str) -> ReleaseId {
-        let id = self.shelve(mask, |_| {}).await;
+        let id = self.shelve(&Recipe::good(mask), mask).await;
         self.promote(id).await;
         id
     }
 
-    /// Publishes a release that may have been spoiled first, without moving the channel.
-    pub async fn shelve(&self, mask: &str, spoil: impl FnOnce(&mut Manifest)) -> ReleaseId {
-        let config = format!(
-            "[pipeline]\nname = \"clickstream\"\n[document]\nrelease_field = \"release\"\n\
-             [[step]]\nplugin = \"filter\"\nconfig = {{ drop_if = [{{ field = \"level\", equals = \"DEBUG\" }}] }}\n\
-             [[step]]\nplugin = \"redact\"\nconfig = {{ fields = [\"email\"], mask = \"{mask}\" }}\n\
-             [[step]]\nplugin = \"split\"\nconfig = {{ path = \"items\" }}\n"
-        );
+    /// Publishes a release without moving the channel. `why` makes it another one than any other.
+    pub async fn shelve(&self, recipe: &Recipe, why: &str) -> ReleaseId {
+        let config =
+            format!("[pipeline]\nname = \"clickstream\"\n[document]\nrelease_field = \"release\"\n{}", recipe.steps);
         let settings = Pipeline::parse(&config).expect("a pipeline");
-        let (mut plugins, mut blobs, mut artifacts, mut steps) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
+        let (mut plugins, mut blobs, mut artifacts) = (Vec::new(), Vec::new(), BTreeMap::new());
         for step in &settings.steps {
             let wasm = Bytes::from(std::fs::read(support::file(&step.plugin)).expect("it was built"));
-            let artifact = self.engine.precompile(&wasm).expect("it compiles");
-            let code = self.engine.compile(&wasm).expect("it compiles");
-            steps.push(self.engine.load(&code, step, &step.config.to_string()).expect("it loads"));
-            artifacts.insert(Digest::of(&wasm), Bytes::from(artifact));
             plugins.push(registry::Plugin {
                 step: step.name.clone(),
                 plugin: step.plugin.clone(),
@@ -85,28 +106,57 @@ impl Shop {
             });
             blobs.push(wasm);
         }
-        let make = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
-        let loaded =
-            Loaded { pipeline: Arc::new(settings), plugins: Box::new(make), digests: Vec::new(), release: None };
-        let case = ("one".to_owned(), vec![Bytes::from_static(RECORD)]);
-        let records = TrialRecords::record(&loaded, &[case]).expect("they run").to_bytes();
-        let mut manifest = Manifest {
+        let mut test_records = None;
+        if recipe.tried {
+            let compiled: Vec<Compiled> = settings.steps.iter().map(|step| self.compiled(&step.plugin)).collect();
+            let records = self.records(&settings, &compiled);
+            artifacts.extend(compiled.into_iter().map(|made| (Digest::of(&made.wasm), made.artifact)));
+            test_records = Some(Blob::of(&records));
+            blobs.push(records);
+        }
+        let manifest = Manifest {
             pipeline: pipeline(),
             config,
             plugins,
             assets: Vec::new(),
-            test_records: Some(Blob::of(&records)),
+            test_records,
             at_ms: now_ms(),
             by: "ann".into(),
-            why: mask.into(),
+            why: why.into(),
             paddle: "0.1.0".into(),
         };
-        blobs.push(records);
-        spoil(&mut manifest);
-        let engine = self.engine.fingerprint().parse().expect("a digest");
-        let compiled = DraftCompiled { engine, artifacts, at_ms: now_ms(), by: "ann".into() };
-        let draft = Draft::new(manifest, blobs).and_then(|draft| draft.with_compiled(compiled)).expect("a draft");
+        let mut draft = Draft::new(manifest, blobs).expect("a draft");
+        if recipe.tried {
+            let engine = self.engine.fingerprint().parse().expect("a digest");
+            let compiled = DraftCompiled { engine, artifacts, at_ms: now_ms(), by: "ann".into() };
+            draft = draft.with_compiled(compiled).expect("a draft");
+        }
         self.registry.publish(&draft, publishing(&self.key, now_ms())).await.expect("published")
+    }
+
+    /// A plugin, compiled once.
+    fn compiled(&self, plugin: &str) -> Compiled {
+        let mut compiled = self.compiled.lock().expect("no test panics while it compiles");
+        let compile = || {
+            let wasm = Bytes::from(std::fs::read(support::file(plugin)).expect("it was built"));
+            let artifact = Bytes::from(self.engine.precompile(&wasm).expect("it compiles"));
+            let code = self.engine.load_precompiled(&artifact).expect("it was just made");
+            Compiled { wasm, artifact, code }
+        };
+        compiled.entry(plugin.to_owned()).or_insert_with(compile).clone()
+    }
+
+    /// Test records that came to what they do.
+    fn records(&self, settings: &Pipeline, compiled: &[Compiled]) -> Bytes {
+        let load = |(step, made): (&pipeline::settings::Step, &Compiled)| {
+            self.engine.load(&made.code, step, &step.config.to_string()).expect("it loads")
+        };
+        let steps: Vec<engine::Loaded> = settings.steps.iter().zip(compiled).map(load).collect();
+        let make = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
+        let pipeline = Arc::new(settings.clone());
+        let loaded = Loaded { pipeline, plugins: Box::new(make), digests: Vec::new(), release: None };
+        let case = ("one".to_owned(), vec![Bytes::from_static(RECORD)]);
+        TrialRecords::record(&loaded, &[case]).expect("they run").to_bytes()
     }
 
     /// Puts a release on the channel.
@@ -121,7 +171,7 @@ impl Shop {
             ("PADDLE_STORE", self.url.as_str()),
             ("PADDLE_PIPELINE", "clickstream"),
             ("PADDLE_TRUSTED_KEYS", &trusted),
-            ("PADDLE_POLL_SECONDS", "1"),
+            ("PADDLE_POLL_SECONDS", "0.2"),
             ("PADDLE_PARTIAL_FAILURES", "reported"),
             ("PADDLE_WORKERS", "1"),
         ];
@@ -227,30 +277,16 @@ fn mask(document: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_follows_a_folder() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let shop = Shop::new(format!("file://{}/store", folder.path().display()), BTreeMap::new());
-    life_of_a_function(&shop).await;
+    let place = Place::folder();
+    life_of_a_function(&Shop::new(place.url(), place.aws())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_follows_a_bucket_and_two_publishers_race_for_it() {
-    let Some(moto) = Moto::start() else {
-        eprintln!("skipped: there is no moto (make tools needs Python with pip)");
-        return;
-    };
-    moto.make_bucket("releases");
-    let aws: BTreeMap<String, String> = [
-        ("AWS_ENDPOINT_URL_S3", moto.url().as_str()),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_REGION", "us-east-1"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
-    life_of_a_function(&Shop::new("s3://releases/of the team".into(), aws.clone())).await;
+    let Some(place) = Place::bucket() else { return };
+    life_of_a_function(&Shop::new("s3://releases/of the team".into(), place.aws())).await;
     let racer = |seed| {
-        let options = Options { settings: aws.clone(), seed: Some(seed), ..Options::default() };
+        let options = Options { settings: place.aws(), seed: Some(seed), ..Options::default() };
         let store = Store::open("s3://releases/race", &options).expect("a store");
         Registry::new(store, pipeline(), trusting(&[&publisher(1), &publisher(2)]))
     };

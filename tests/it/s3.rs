@@ -49,18 +49,21 @@ impl Moto {
 
     /// Makes a bucket.
     pub fn make_bucket(&self, name: &str) {
-        let (status, _) = self.request("PUT", &format!("/{name}"));
+        let (status, _) = self.request("PUT", &format!("/{name}"), b"");
         assert!(status.contains("200"), "{status}");
     }
 
     /// One request, signed by nobody, which moto does not mind: its status and body.
-    fn request(&self, method: &str, path: &str) -> (String, Vec<u8>) {
+    pub fn request(&self, method: &str, path: &str, body: &[u8]) -> (String, Vec<u8>) {
         let mut connection = TcpStream::connect(&self.address).expect("moto listens");
         connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
         let address = &self.address;
         let credential = "Credential=test/20261124/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
-        let head = format!("Host: {address}\r\nAuthorization: AWS4-HMAC-SHA256 {credential}\r\nContent-Length: 0");
+        let length = body.len();
+        let head =
+            format!("Host: {address}\r\nAuthorization: AWS4-HMAC-SHA256 {credential}\r\nContent-Length: {length}");
         write!(connection, "{method} {path} HTTP/1.0\r\n{head}\r\n\r\n").expect("sent");
+        connection.write_all(body).expect("sent");
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).expect("an answer");
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
@@ -106,6 +109,6 @@ fn dead_letters_reach_s3() {
         .expect("this program");
     let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && told.contains("inner is through"), "{told}");
-    let (status, body) = moto.request("GET", "/letters/kept%20here/clicks/2026/11/24/00/shard-1-a%2Bb.ndjson.gz");
+    let (status, body) = moto.request("GET", "/letters/kept%20here/clicks/2026/11/24/00/shard-1-a%2Bb.ndjson.gz", b"");
     assert!(status.contains("200") && body == b"body", "{status}");
 }

@@ -8,7 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Seconds between two looks at the channel: fast enough that a publisher waits and sees, and a fortieth of a cent a day.
-const POLL_DEFAULT: u64 = 5;
+const POLL_DEFAULT: Duration = Duration::from_secs(5);
+
+/// The shortest and the longest poll interval, in seconds: ten looks a second are what a demonstration wants, and a look an
+/// hour is hardly following.
+const POLL_SECONDS: std::ops::RangeInclusive<f64> = 0.1..=3_600.0;
 
 /// Seconds after which what the last look said is stale.
 const STALE_DEFAULT: u64 = 60;
@@ -66,7 +70,7 @@ impl StoreSettings {
             pipeline: name("PADDLE_PIPELINE", pipeline)?,
             channel: name("PADDLE_CHANNEL", get("PADDLE_CHANNEL").unwrap_or(CHANNEL_DEFAULT))?,
             trust: trust(get("PADDLE_TRUSTED_KEYS"), get("PADDLE_ALLOW_UNSIGNED"))?,
-            poll: Duration::from_secs(number("PADDLE_POLL_SECONDS", 1..=3_600)?.unwrap_or(POLL_DEFAULT)),
+            poll: get("PADDLE_POLL_SECONDS").map(poll).transpose()?.unwrap_or(POLL_DEFAULT),
             stale: Duration::from_secs(number("PADDLE_STALE_SECONDS", 1..=86_400)?.unwrap_or(STALE_DEFAULT)),
             revision_min: number("PADDLE_MIN_REVISION", 0..=u64::MAX)?.unwrap_or(0),
             cache: on_lambda.then(|| PathBuf::from(get("TMPDIR").unwrap_or(TMP_DEFAULT)).join("paddlewheel")),
@@ -77,6 +81,13 @@ impl StoreSettings {
 
 fn own((name, value): (&String, &String)) -> (String, String) {
     (name.clone(), value.clone())
+}
+
+fn poll(text: &str) -> anyhow::Result<Duration> {
+    let seconds = text.parse().ok().filter(|seconds| POLL_SECONDS.contains(seconds));
+    let seconds =
+        seconds.with_context(|| format!("PADDLE_POLL_SECONDS is `{text}`: set it to a number from 0.1 to 3600"))?;
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 fn trust(keys: Option<&str>, unsigned: Option<&str>) -> anyhow::Result<Trust> {

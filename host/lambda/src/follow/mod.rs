@@ -42,6 +42,9 @@ const LOOK_WAIT_MAX: Duration = Duration::from_millis(250);
 /// How long it then waits for the release that the look has named: a swap from the cache takes 10 ms, a fetch some hundred.
 const SWAP_WAIT_MAX: Duration = Duration::from_millis(1_000);
 
+/// After a batch has waited in vain, no batch waits for this long; the pause doubles up to `PADDLE_STALE_SECONDS`.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+
 /// A host's file is written on change, and this often otherwise.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -78,6 +81,8 @@ struct State {
     last_batch_end: Option<Instant>,
     /// No batch waits before this.
     no_wait_until: Option<Instant>,
+    /// Times in a row that a batch has waited in vain.
+    vain: u32,
     /// What the channel holds and this host does not run yet.
     pending: Option<Pointer>,
     running: Option<ReleaseId>,
@@ -143,7 +148,7 @@ impl Follower {
         }
         if !in_time {
             // The store is slow: it may keep the channel waiting, not the data, batch after batch.
-            shared.state().no_wait_until = Some((shared.clock.now)() + shared.settings.stale);
+            shared.state().pause_waiting((shared.clock.now)(), shared.settings.stale);
         }
     }
 
@@ -182,6 +187,12 @@ impl Follower {
 }
 
 impl State {
+    /// Lets no batch wait for a while: twice as long as the last time, since a store that is away stays away.
+    fn pause_waiting(&mut self, now: Instant, most: Duration) {
+        self.no_wait_until = Some(now + PAUSE_MIN.saturating_mul(1 << self.vain.min(16)).min(most));
+        self.vain += 1;
+    }
+
     fn may_wait(&self, now: Instant, stale: Duration) -> bool {
         if self.no_wait_until.is_some_and(|until| now < until) {
             return false;
@@ -227,6 +238,7 @@ impl Shared {
                 let mut state = self.state();
                 state.looked_at = Some(now);
                 state.no_wait_until = None;
+                state.vain = 0;
                 state.trouble = None;
                 if let Some(pointer) = pointer {
                     state.tell.revision(pointer.revision);

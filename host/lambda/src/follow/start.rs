@@ -111,6 +111,7 @@ impl Follower {
             looked_at: None,
             last_batch_end: None,
             no_wait_until: None,
+            vain: 0,
             pending: None,
             running: None,
             steps: 0,
