@@ -37,7 +37,7 @@ const REVISIONS_MAX: u64 = 16;
 const STEPS_MAX: usize = 16;
 
 /// In the Lambda nobody waits at a terminal: few tries, each short; there is always a next look.
-const PATIENCE: Patience =
+pub(super) const PATIENCE: Patience =
     Patience { tries: 3, object_timeout: Duration::from_millis(1_500), blob_timeout: Duration::from_secs(6) };
 
 /// What the release to start with was chosen from.
@@ -64,21 +64,6 @@ impl Follower {
         output: Output,
         seed: u64,
     ) -> Result<(Follower, Loaded)> {
-        let log = Log::new(output, clock.clone(), settings.log_format, settings.log_level);
-        let log = log.with(vec![("pipeline", json!(store.pipeline)), ("channel", json!(store.channel))]);
-        let follower = Follower::new(settings, store, engine, clock, log, seed)?;
-        let loaded = follower.first(settings).await?;
-        Ok((follower, loaded))
-    }
-
-    fn new(
-        settings: &Settings,
-        store: StoreSettings,
-        engine: Engine,
-        clock: Clock,
-        log: Log,
-        seed: u64,
-    ) -> Result<Follower> {
         let options = registry::Options {
             settings: store.aws.clone(),
             patience: PATIENCE,
@@ -87,7 +72,36 @@ impl Follower {
             credentials: None,
         };
         let opened = Store::open(&store.url, &options)?;
+        Follower::start_over(opened, settings, store, engine, clock, output, seed).await
+    }
+
+    /// [`Follower::start`] over a store that is open already.
+    pub(super) async fn start_over(
+        opened: Store,
+        settings: &Settings,
+        store: StoreSettings,
+        engine: Engine,
+        clock: Clock,
+        output: Output,
+        seed: u64,
+    ) -> Result<(Follower, Loaded)> {
+        let log = Log::new(output, clock.clone(), settings.log_format, settings.log_level);
+        let log = log.with(vec![("pipeline", json!(store.pipeline)), ("channel", json!(store.channel))]);
         let registry = Registry::new(opened, store.pipeline.clone(), store.trust.clone());
+        let follower = Follower::new(registry, settings, store, engine, clock, log, seed)?;
+        let loaded = follower.first(settings).await?;
+        Ok((follower, loaded))
+    }
+
+    fn new(
+        registry: Registry,
+        settings: &Settings,
+        store: StoreSettings,
+        engine: Engine,
+        clock: Clock,
+        log: Log,
+        seed: u64,
+    ) -> Result<Follower> {
         let fingerprint = engine.fingerprint().parse().context("the engine's fingerprint is a digest")?;
         let cache = match &store.cache {
             Some(folder) => Cache::new(folder, registry::CACHE_BYTES_DEFAULT),

@@ -1,12 +1,13 @@
 //! A host on a channel: swaps, refusals, returns, and starts with and without a store.
 
 use super::Follower;
+use super::start::PATIENCE;
 use crate::config::StoreSettings;
 use crate::tests::fakes::{FakeDeadLetters, FakeFirehose, event, settings};
 use crate::trial::{TrialCase, TrialRecords};
 use crate::{Clock, Host, Invocation, Output, Settings, World};
 use engine::Engine;
-use registry::testing::{live, moving, pipeline, publisher, publishing};
+use registry::testing::{Fault, FaultyStore, live, moving, pipeline, publisher, publishing};
 use registry::{Action, Blob, Draft, HostReport, Manifest, Options, Outcome, Registry, ReleaseId, SigningKey, Store};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -109,10 +110,17 @@ impl std::io::Write for Sink {
 
 impl Running {
     async fn start(settings: Settings, store: StoreSettings) -> anyhow::Result<Running> {
+        let opened = Store::open(&store.url, &Options::default())?;
+        Running::start_over(opened, settings, store).await
+    }
+
+    async fn start_over(opened: Store, settings: Settings, store: StoreSettings) -> anyhow::Result<Running> {
         let output = Arc::new(Mutex::new(Vec::new()));
         let sink = Output::new(Sink(Arc::clone(&output)));
         let clock = Clock::system();
-        let (follower, loaded) = Follower::start(&settings, store, engine(), clock.clone(), sink.clone(), 7).await?;
+        let opened = opened.with_patience(PATIENCE);
+        let started = Follower::start_over(opened, &settings, store, engine(), clock.clone(), sink.clone(), 7);
+        let (follower, loaded) = started.await?;
         let firehose = FakeFirehose::scripted([]);
         let world = World {
             firehose: Arc::clone(&firehose) as Arc<dyn crate::Firehose>,
@@ -126,12 +134,22 @@ impl Running {
 
     /// One batch of this many good events; gives the release it ran with.
     async fn batch(&self, events: u64) -> Option<ReleaseId> {
+        self.batch_and_wait(events).await.0
+    }
+
+    /// The same, and how long the batch has waited for the store.
+    async fn batch_and_wait(&self, events: u64) -> (Option<ReleaseId>, Duration) {
         let records: Vec<_> =
             (0..events).map(|k| (1_000 + k, format!("{{\"k\":{k},\"mail\":\"a@b.co\"}}").into_bytes())).collect();
         let invocation =
             Invocation { request_id: format!("r{}", fastrand::u64(..)), remaining: Duration::from_secs(60) };
-        let handled = self.follower.handle(&self.host, event(&records), invocation).await.unwrap();
-        handled.report.release.map(|release| release.parse().unwrap())
+        // What `handle` does. The batch itself runs on other threads, and a paused clock runs on while they work.
+        let begun = tokio::time::Instant::now();
+        self.follower.before(&self.host).await;
+        let waited = begun.elapsed();
+        let handled = self.host.handle(event(&records), invocation).await.unwrap();
+        self.follower.after(&self.host, &handled);
+        (handled.report.release.map(|release| release.parse().unwrap()), waited)
     }
 
     /// Batches, each after the poll interval, until one runs with this release.
@@ -264,6 +282,61 @@ async fn without_the_store_traffic_goes_on() {
     std::fs::rename(&away, &there).unwrap();
     let second = shop.publish("# back\n", None).await;
     running.until(second).await;
+}
+
+/// An hour of batches, one a second, while every request to the store fails in one way; then the store is back.
+async fn an_hour_of(fault: Fault) {
+    let shop = Shop::new();
+    let first = shop.publish("", None).await;
+    let (settings, store) = shop.settings(&[]);
+    let faulty = FaultyStore::folder(shop.folder.path());
+    let poll = store.poll;
+    let running = Running::start_over(faulty.store(), settings, store).await.unwrap();
+    let mut waits = Vec::new();
+    let (begun, before) = (tokio::time::Instant::now(), faulty.requests());
+    while begun.elapsed() < Duration::from_secs(3_600) {
+        faulty.fail_next((0..8).map(|_| fault.clone()));
+        let (release, waited) = running.batch_and_wait(1).await;
+        assert_eq!(release, Some(first), "{fault:?}");
+        waits.push(waited);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    // A look in a poll interval, and this host's file once a minute, each tried a few times.
+    let requests = faulty.requests() - before;
+    let looks = begun.elapsed().as_secs_f64() / (poll.as_secs_f64() * 0.8);
+    let most = (looks as u64 + 60) * u64::from(PATIENCE.tries);
+    assert!((100..=most).contains(&requests), "{fault:?}: {requests} requests, {most} at most");
+    // A batch waits for the store now and then, never long, and not batch after batch.
+    let waited: Duration = waits.iter().sum();
+    assert!(waits.iter().max() <= Some(&Duration::from_millis(250)), "{fault:?}: {:?}", waits.iter().max());
+    assert!(waited < Duration::from_secs(60), "{fault:?}: {waited:?} in all");
+    faulty.revive();
+    let second = shop.publish("# back\n", None).await;
+    let back = tokio::time::Instant::now();
+    while running.batch(1).await != Some(second) {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(back.elapsed() <= poll + Duration::from_secs(5), "{fault:?}: not back after {:?}", back.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_a_store_that_fails_costs_no_batch() {
+    let slow = Fault::Slow(Duration::from_secs(20));
+    for fault in [slow, Fault::Forbidden, Fault::Missing, Fault::Unavailable, Fault::HalfAnswer, Fault::AnswerLost] {
+        an_hour_of(fault).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_idle_hour_the_first_batch_runs_what_the_channel_holds() {
+    let shop = Shop::new();
+    shop.publish("", None).await;
+    let (settings, store) = shop.settings(&[]);
+    let running = Running::start(settings, store).await.unwrap();
+    running.batch(1).await;
+    let second = shop.publish("# while nobody looked\n", None).await;
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    assert_eq!(running.batch(1).await, Some(second));
 }
 
 #[tokio::test(start_paused = true)]
