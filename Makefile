@@ -49,6 +49,7 @@ target: ## the compiler's WebAssembly targets, if they are missing
 tools: ## what the tests need besides Rust, pinned, in .tools/
 	@sh tests/tools/opensearch.sh
 	@sh tests/tools/moto.sh
+	@sh tests/tools/rie.sh
 
 fuzz: ## a minute of libFuzzer on the document crate, where a nightly compiler is there
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "no nightly compiler: skipped"; exit 0; }; \

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 const TIME_MAX: Duration = Duration::from_secs(120);
 
 /// The program that `make build` has put beside the tests.
-fn bootstrap() -> PathBuf {
+pub fn bootstrap() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let folder = test.parent().and_then(Path::parent).expect("target/debug");
     let program = folder.join("bootstrap");

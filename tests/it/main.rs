@@ -1,9 +1,10 @@
 //! One binary for all integration tests: it links once.
 //!
 //! `engine`, `memory`, `permissions` and `wasi` run guests through the real engine; `whole` goes all the way from a stream to
-//! documents; `releases` follows a channel, `function` with the real program (`place`: where a store is; `spoiled`: releases
+//! documents; `releases` follows a channel, `function` with the real program, `emulator` that program under AWS's own emulator (`place`: where a store is; `spoiled`: releases
 //! that must be refused); `s3` writes dead letters to a bucket; `tidy` keeps the rules of the house that a program can check.
 
+mod emulator;
 mod engine;
 mod function;
 mod memory;

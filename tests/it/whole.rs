@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Three steps with the ready-made plugins.
-const PIPELINE: &str = r#"
+pub const PIPELINE: &str = r#"
 [pipeline]
 name = "whole"
 [[step]]
@@ -77,7 +77,7 @@ fn record(k: usize) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-fn stream(records: usize) -> Stream {
+pub fn stream(records: usize) -> Stream {
     let mut stream = Stream::new(support::STREAM, 2);
     for k in 0..records {
         stream.put(&format!("key-{k}"), &record(k), support::NOW_MS + k as u64);
@@ -103,12 +103,12 @@ async fn drive(host: &Host, source: &mut EventSource) -> Journal {
     source.run(|| support::NOW_MS, handle).await
 }
 
-fn mapping() -> Mapping {
+pub fn mapping() -> Mapping {
     Mapping { batch_size: 200, report_batch_item_failures: true, ..Mapping::default() }
 }
 
 /// Documents by id, from what Firehose accepted; repeats must be equal.
-fn documents(accepted: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<String, Value> {
+pub fn documents(accepted: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<String, Value> {
     let mut documents = BTreeMap::new();
     for bytes in accepted {
         let document: Value = serde_json::from_slice(&bytes).expect("a document");
@@ -120,7 +120,7 @@ fn documents(accepted: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<String, Va
 }
 
 /// Every dead letter's sequence number.
-fn dead_letters(folder: &Path) -> BTreeSet<String> {
+pub fn dead_letters(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let Ok(entries) = std::fs::read_dir(folder) else { return found };
     for entry in entries {
@@ -159,6 +159,11 @@ async fn every_record_ends_in_one_place_and_nothing_secret_leaves() {
     let records = 600;
     let (documents, letters, journal) = run(records, fault::none(), 1).await;
     assert!(journal.complete && journal.rewinds() == 0);
+    expect_settled(records, &documents, &letters);
+}
+
+/// What [`stream`] comes to.
+pub fn expect_settled(records: usize, documents: &BTreeMap<String, Value>, letters: &BTreeSet<String>) {
     let is_letter = |k: &usize| k.is_multiple_of(11);
     let is_dropped = |k: &usize| !is_letter(k) && k.is_multiple_of(7);
     let settled = (0..records).filter(|k| !is_letter(k) && !is_dropped(k));
