@@ -34,6 +34,8 @@ bench: target ## what the host costs beside plain native code, in one run; also 
 	$(CARGO) build --release --package lambda --bin bootstrap && cp $(TARGET_DIR)/release/bootstrap $(BENCH)/bootstrap
 	$(MAKE) --no-print-directory lambda
 	cp $(TARGET_DIR)/release/bootstrap $(BENCH)/bootstrap-without-compiler
+	@sh tests/tools/javascript.sh
+	@sh tests/tools/moto.sh
 	@echo "3 of 3: the bench"
 	$(CARGO) bench --package tests --bench bench
 

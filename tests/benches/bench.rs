@@ -8,11 +8,12 @@
 //! that ran minutes apart say more about the machine than about the code: hence this loop.
 //!
 //! Layout: `rows` (what is measured, and against what), `peers` (the processes), `ours` and `split` (what ours do),
-//! `sizes` (of binaries), `data` (the records), `agree` (the same documents everywhere), `measure` (the loop),
+//! `lifecycle` (swaps and cold starts), `sizes` (of binaries), `data` (the records), `agree` (the same documents everywhere), `measure` (the loop),
 //! `report` (table and file).
 
 mod agree;
 mod data;
+mod lifecycle;
 mod measure;
 mod ours;
 mod peers;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     }
     measure::rounds(&mut benches);
     let mut rows: Vec<_> = benches.into_iter().flat_map(|bench| bench.rows).collect();
+    rows.extend(lifecycle::rows(&built(), &words));
     if words.is_empty() {
         rows.extend(sizes::rows(&built()));
         report::write(&rows);

@@ -1,7 +1,5 @@
 //! The real `bootstrap` under the Runtime API, while releases are published: good ones and such as must be refused.
 
-use crate::place::Place;
-use crate::releases::Shop;
 use crate::{spoiled, support};
 use base64_simd::STANDARD;
 use serde_json::{Value, json};
@@ -10,6 +8,8 @@ use simulator::runtime::{Environment, Freeze, Function};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tests::place::Place;
+use tests::shop::Shop;
 
 /// Releases that are published one after the other, spoiled ones among them.
 const RELEASES: usize = 100;

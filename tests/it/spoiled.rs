@@ -1,11 +1,11 @@
 //! Releases that no host may take, put on a channel all the same: by a publisher's mistake, or by whoever may write the store
 //! and has no key, or the wrong one.
 
-use crate::place::Place;
-use crate::releases::{Recipe, Shop};
 use registry::testing::{publisher, sign};
 use registry::{Digest, ReleaseId};
 use serde_json::{Value, json};
+use tests::place::Place;
+use tests::shop::{Recipe, Shop};
 
 /// What is wrong with a release, and what a host calls it.
 pub const KINDS: [(&str, &str); 18] = [

@@ -1,5 +1,7 @@
 //! What tests share: an engine, guests as steps of a pipeline, events.
 
+pub use tests::guests::{MISBEHAVE, file};
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use engine::{Clock, Engine, Mode, Settings};
@@ -7,9 +9,6 @@ use pipeline::settings::{Pipeline, Step};
 use pipeline::{Event, Outcome, Runner};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
-
-/// The guest that misbehaves on request.
-pub const MISBEHAVE: &str = env!("GUEST_MISBEHAVE");
 
 /// The stream that tests read from.
 pub const STREAM: &str = "clicks";
@@ -48,22 +47,6 @@ pub fn code(way: Way, path: &str) -> engine::Code {
         engine(way).compile(&wasm).unwrap_or_else(|error| panic!("{path}: {error}"))
     };
     codes.entry((way, path.to_owned())).or_insert_with(compile).clone()
-}
-
-/// The file of a plugin by the name that test pipelines use.
-pub fn file(plugin: &str) -> &'static str {
-    match plugin {
-        "misbehave" => MISBEHAVE,
-        "wasi" => env!("GUEST_WASI"),
-        "preview1" => env!("GUEST_PREVIEW1"),
-        "preview1-inside" => env!("GUEST_PREVIEW1_INSIDE"),
-        "foreign" => env!("GUEST_FOREIGN"),
-        "mask" => env!("GUEST_MASK"),
-        "filter" => env!("PLUGIN_FILTER"),
-        "redact" => env!("PLUGIN_REDACT"),
-        "split" => env!("PLUGIN_SPLIT"),
-        other => panic!("there is no guest {other}"),
-    }
 }
 
 /// Loads one step, its config as it stands.

@@ -1,1 +1,9 @@
-//! Nothing here: the tests are in `it/`, one binary.
+//! What tests and benches share: guests, an S3, stores of releases and functions that follow them. The tests are in `it/`, one
+//! binary.
+
+#![allow(missing_docs, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
+
+pub mod guests;
+pub mod moto;
+pub mod place;
+pub mod shop;

@@ -1,6 +1,6 @@
 //! Where a store of releases is, a folder or a bucket, with raw access for whoever may write there and has no key.
 
-use crate::s3::Moto;
+use crate::moto::Moto;
 use std::collections::BTreeMap;
 
 /// The bucket of [`Place::bucket`].

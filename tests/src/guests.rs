@@ -1,0 +1,21 @@
+//! The plugins that tests run, built by the build script.
+
+/// The guest that misbehaves on request.
+pub const MISBEHAVE: &str = env!("GUEST_MISBEHAVE");
+
+/// The file of a plugin by the name that test pipelines use; a path is itself.
+pub fn file(plugin: &str) -> &str {
+    match plugin {
+        "misbehave" => MISBEHAVE,
+        "wasi" => env!("GUEST_WASI"),
+        "preview1" => env!("GUEST_PREVIEW1"),
+        "preview1-inside" => env!("GUEST_PREVIEW1_INSIDE"),
+        "foreign" => env!("GUEST_FOREIGN"),
+        "mask" => env!("GUEST_MASK"),
+        "filter" => env!("PLUGIN_FILTER"),
+        "redact" => env!("PLUGIN_REDACT"),
+        "split" => env!("PLUGIN_SPLIT"),
+        path if path.ends_with(".wasm") => path,
+        other => panic!("there is no guest {other}"),
+    }
+}
