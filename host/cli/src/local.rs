@@ -134,6 +134,7 @@ impl Local {
         match self.pipeline.input.on_failure {
             Policy::Drop => Outcome::Drop(Dropped { step: None, failure: Some(failure) }),
             Policy::DeadLetter | Policy::Pass | Policy::Retry => {
+                *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
                 Outcome::DeadLetter(Box::new(Failed::outside(failure)))
             }
         }

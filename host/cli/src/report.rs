@@ -81,15 +81,14 @@ fn failures(report: &Report) -> String {
         (!kinds.is_empty()).then(|| format!("{place}: {}", kinds.join(", ")))
     };
     // What a policy passed on or dropped is told elsewhere.
-    let settled = |step: &&StepReport| step.failed() > step.passed + step.dropped_by_policy;
-    let steps = report.steps.iter().filter(settled).filter_map(|step| told(&step.name, &step.failures));
-    steps.chain(told("unpacking and the final check", &report.edge_failures)).collect::<Vec<_>>().join("; ")
+    let steps = report.steps.iter().filter_map(|step| told(&step.name, &step.dead_letters));
+    steps.chain(told("unpacking and the final check", &report.edge_dead_letters)).collect::<Vec<_>>().join("; ")
 }
 
 fn retries(report: &Report) -> String {
     let asked = report.steps.iter().filter(|step| step.retries > 0);
     let asked: Vec<String> = asked.map(|step| format!("{} {}", step.name, number(step.retries))).collect();
-    if asked.is_empty() { String::new() } else { format!("asked for by {}", asked.join(", ")) }
+    if asked.is_empty() { String::new() } else { format!("by {}", asked.join(", ")) }
 }
 
 fn input(report: &Report) -> Option<String> {
@@ -242,7 +241,8 @@ mod tests {
         report.counts.delivered = 1_200;
         report.counts.dead_letters = 4;
         report.documents.insert("default".into(), 1_300);
-        report.edge_failures.insert(pipeline::FailureKind::Unpack, 4);
+        report.edge_failures.insert(pipeline::FailureKind::Unpack, 6);
+        report.edge_dead_letters.insert(pipeline::FailureKind::Unpack, 4);
         report.ids_overwritten = 1;
         let shown = lines(&report, Paint::PLAIN, 80);
         assert_eq!(

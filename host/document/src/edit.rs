@@ -40,7 +40,7 @@ impl fmt::Display for EditError {
             EditError::NotFinite => f.write_str("NaN and infinities are no JSON numbers"),
             EditError::Denied(denied) => write!(f, "{denied}"),
             EditError::TooDeep => f.write_str("the event would be nested deeper than 512 levels"),
-            EditError::TooLarge => f.write_str("the changes to one event are larger than 256 MiB"),
+            EditError::TooLarge => f.write_str("the changes to one event take more than 64 MiB"),
         }
     }
 }
@@ -53,8 +53,8 @@ impl From<NotFinite> for EditError {
     }
 }
 
-/// Most bytes that changes may add to one document: far above any output limit, far below what spans can hold.
-const ADDED_BYTES_MAX: usize = 256 << 20;
+/// Most bytes that a document may have besides its source: what the host holds for all events of one call.
+const OVERLAY_BYTES_MAX: usize = 64 << 20;
 
 /// A value whose text was added, ready to be linked.
 pub(crate) struct Added {
@@ -112,7 +112,14 @@ impl Document {
             self.insert_added(parent, rest, added);
             return Ok(());
         }
+        let nodes = self.buffers.nodes.len();
         let added = self.add_value(value, segments.len())?;
+        // A value with parts is copied for each further spelling.
+        let copies = if added.first == NONE { 0 } else { found.exact.len().saturating_sub(1) };
+        let one = added.value.len() + (self.buffers.nodes.len() - nodes) * size_of::<Node>();
+        if self.overlay_bytes().saturating_add(copies.saturating_mul(one)) > OVERLAY_BYTES_MAX {
+            return Err(EditError::TooLarge);
+        }
         self.put(segments, &found, added);
         Ok(())
     }
@@ -149,9 +156,7 @@ impl Document {
     /// A field that `scope` forbids to change; nothing is removed then.
     pub fn remove(&mut self, pattern: &Pattern<'_>, scope: Option<&Scope>) -> Result<u32, Denied> {
         let nodes = self.changeable(pattern, scope)?;
-        for &node in &nodes {
-            self.unlink(node);
-        }
+        self.unlink(&nodes);
         Ok(nodes.len() as u32)
     }
 
@@ -175,15 +180,11 @@ impl Document {
         if found.exact.is_empty() {
             // Only dotted keys behind the path: the new value takes their place.
             let parent = self.node(found.beyond[0]).parent;
-            for &node in &found.beyond {
-                self.unlink(node);
-            }
+            self.unlink(&found.beyond);
             let (way, rest) = self.way_to(segments).unwrap_or((parent, segments));
             return self.insert_added(way, rest, added);
         }
-        for &node in &found.beyond {
-            self.unlink(node);
-        }
+        self.unlink(&found.beyond);
         let copies = found.exact.len();
         for &node in &found.exact[..copies - 1] {
             let copy = self.copy_value(&added);
@@ -221,6 +222,9 @@ impl Document {
             child = next;
         }
         let old = self.node(node).facts;
+        if self.node(node).first != NONE && self.node(node).first != added.first {
+            self.dead += self.size(node) - 1;
+        }
         self.facts.add(added.facts.of_value());
         self.placed += added.value.len();
         let target = self.node_mut(node);
@@ -305,7 +309,7 @@ impl Document {
     }
 
     /// The key that the first segments of `rest` spell, and how many they are: a quoted key with dots is one key.
-    fn add_key(&mut self, rest: &[Segment<'_>]) -> (Span, Facts, usize) {
+    pub(crate) fn add_key(&mut self, rest: &[Segment<'_>]) -> (Span, Facts, usize) {
         let mut key = String::new();
         let mut used = 0;
         for segment in rest {
@@ -327,83 +331,6 @@ impl Document {
         (span, keys::key_facts(self.slice(span)), used)
     }
 
-    /// Gives a member the key that `segments` spell.
-    pub(crate) fn set_key(&mut self, node: u32, segments: &[Segment<'_>]) {
-        let (key, facts, _) = self.add_key(segments);
-        self.facts.add(facts);
-        let target = self.node_mut(node);
-        target.key = key;
-        target.facts = target.facts.of_value() | facts | Facts::MOVED | Facts::BREAK;
-        let parent = target.parent;
-        // The text before it no longer leads to it.
-        if let Some(previous) = self.children(parent).take_while(|&child| child != node).last() {
-            self.node_mut(previous).facts.add(Facts::BREAK);
-        }
-        self.touch(parent);
-    }
-
-    /// A new last child of `parent`, null until it is filled.
-    fn add_child(&mut self, parent: u32, key: Span, facts: Facts) -> u32 {
-        let child = self.buffers.nodes.len() as u32;
-        self.facts.add(facts);
-        self.buffers.nodes.push(Node {
-            key,
-            value: Span::EMPTY,
-            parent,
-            first: NONE,
-            next: NONE,
-            kind: Kind::Null,
-            facts,
-        });
-        self.append_child(parent, child);
-        child
-    }
-
-    fn append_child(&mut self, parent: u32, child: u32) {
-        let last = self.children(parent).last();
-        match last {
-            None => self.node_mut(parent).first = child,
-            Some(last) => {
-                let last = self.node_mut(last);
-                last.next = child;
-                last.facts.add(Facts::BREAK);
-            }
-        }
-    }
-
-    /// Takes a node out of its parent. Its text stays where it is; nothing points there any more.
-    pub(crate) fn unlink(&mut self, node: u32) {
-        let (parent, next) = (self.node(node).parent, self.node(node).next);
-        if parent == NONE {
-            return;
-        }
-        let mut previous = NONE;
-        for child in self.children(parent) {
-            if child == node {
-                break;
-            }
-            previous = child;
-        }
-        match previous {
-            NONE => self.node_mut(parent).first = next,
-            previous => {
-                let previous = self.node_mut(previous);
-                previous.next = next;
-                previous.facts.add(Facts::BREAK);
-            }
-        }
-        self.touch(parent);
-    }
-
-    /// Marks a container and all around it as changed.
-    fn touch(&mut self, node: u32) {
-        let mut at = node;
-        while at != NONE && !self.node(at).facts.has(Facts::DIRTY) {
-            self.node_mut(at).facts.add(Facts::DIRTY);
-            at = self.node(at).parent;
-        }
-    }
-
     /// An array that changed may now hold booleans beside strings.
     fn note_mixed(&mut self, parent: u32) {
         if parent != NONE && self.node(parent).kind == Kind::Array {
@@ -422,7 +349,7 @@ impl Document {
     ///
     /// `depth` is where it will stand: the levels above it.
     fn add_value(&mut self, value: &Value<'_>, depth: usize) -> Result<Added, EditError> {
-        if self.buffers.added.len() + value.bytes() > ADDED_BYTES_MAX {
+        if self.overlay_bytes() + value.bytes() > OVERLAY_BYTES_MAX {
             return Err(EditError::TooLarge);
         }
         let from = self.buffers.added.len();
@@ -472,6 +399,8 @@ impl Document {
     }
 
     fn add_json(&mut self, json: &[u8]) -> Result<Added, EditError> {
+        // White space around a value is no part of it.
+        let json = json.trim_ascii();
         let nodes = self.buffers.nodes.len();
         let base = Base::added(self.buffers.added.len());
         let parsed = parse::parse_text(json, base, &mut self.buffers.nodes).map_err(|error| {

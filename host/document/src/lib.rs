@@ -5,7 +5,7 @@
 //! Knows nothing of events, plugins or AWS.
 //!
 //! Layout: `tree` (what the pass leaves behind), `parse`, `scan` and `keys` (the pass), `text` (escapes), `path` (names of fields), `find`
-//! (from a path to values), `read`, `edit` and `rename` (what a plugin may do), `scope` (what it may not), `write` (bytes again),
+//! (from a path to values), `read`, `edit`, `rename` and `link` (what a plugin may do), `scope` (what it may not), `write` (bytes again),
 //! `check` (what must not reach OpenSearch), `cursor` (for those who read it all).
 
 mod check;
@@ -13,6 +13,7 @@ mod cursor;
 mod edit;
 mod find;
 mod keys;
+mod link;
 mod number;
 mod parse;
 mod path;

@@ -14,6 +14,10 @@ use std::fmt;
 /// passes over a document are recursive, so the bound is one that no stack minds.
 pub const DEPTH_MAX: usize = 512;
 
+/// Values that a document may have: 32 MiB of nodes. Many times what Firehose takes of one record could hold; without a bound a
+/// text of ones and commas would take sixteen times its length.
+const NODES_MAX: usize = 1 << 20;
+
 /// Longest text that is read: spans hold 31 bits.
 const BYTES_MAX: usize = i32::MAX as usize;
 
@@ -61,7 +65,7 @@ impl Document {
         let start = if source.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         let mut buffers = Buffers::new();
         match parse_text(&source[start..], Base::source(start), &mut buffers.nodes) {
-            Ok(Parsed { root, facts }) => Ok(Document { source, buffers, root, facts, visited: 0, placed: 0 }),
+            Ok(Parsed { root, facts }) => Ok(Document { source, buffers, root, facts, visited: 0, placed: 0, dead: 0 }),
             Err(error) => Err((ParseError { at: error.at + start, ..error }, source)),
         }
     }
@@ -243,6 +247,7 @@ impl Parser<'_> {
                 true => self.array_apart(at, depth + 1)?,
                 false => self.value(at, depth + 1)?,
             };
+            self.count(at)?;
             let member = &mut self.nodes[child as usize];
             member.key = key;
             member.facts.add(key_facts);
@@ -271,6 +276,7 @@ impl Parser<'_> {
         }
         loop {
             let (child, end) = self.value(at, depth + 1)?;
+            self.count(at)?;
             let kind = self.nodes[child as usize].kind;
             booleans |= matches!(kind, Kind::True | Kind::False);
             strings |= kind == Kind::String;
@@ -316,6 +322,11 @@ impl Parser<'_> {
                 _ => return self.fail(at, "a comma or a closing bracket is expected"),
             }
         }
+    }
+
+    #[inline]
+    fn count(&self, at: usize) -> Parse<()> {
+        if self.nodes.len() > NODES_MAX { self.fail(at, "more than 1,048,576 values") } else { Ok(()) }
     }
 
     fn close(&mut self, node: u32, start: usize, end: usize) -> (u32, usize) {

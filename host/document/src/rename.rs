@@ -1,7 +1,7 @@
 //! Moving a value: links change, no byte is copied.
 
 use crate::edit::Added;
-use crate::find::Found;
+use crate::find::{Found, Nodes};
 use crate::parse::DEPTH_MAX;
 use crate::path::{Path, Segment};
 use crate::scope::{Cover, Denied, Scope, denied, name_of};
@@ -62,11 +62,9 @@ impl Document {
         } else {
             self.put(to, &targets, hollow);
         }
-        for &source in sources.exact.iter().chain(&sources.beyond) {
-            if !targets.exact.contains(&source) && self.is_linked(source) {
-                self.unlink(source);
-            }
-        }
+        let mut left: Nodes = sources.exact.iter().chain(&sources.beyond).copied().collect();
+        left.retain(|&mut source| !targets.exact.contains(&source) && self.is_linked(source));
+        self.unlink(&left);
         true
     }
 

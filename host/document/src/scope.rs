@@ -4,7 +4,7 @@
 //! document alone. Names are compared as everywhere: dots joined, arrays transparent.
 
 use crate::path::{Pattern, Segment};
-use crate::tree::{Document, Facts, Kind};
+use crate::tree::{Document, Facts, Kind, NONE};
 use std::fmt;
 
 /// The fields a step may read and write. An absent list is no restriction.
@@ -102,8 +102,9 @@ impl Scope {
         cover(self.reads.as_deref(), name)
     }
 
+    /// Without a list of its own a step may change what it may see.
     pub(crate) fn writable(&self, name: &[String]) -> Cover {
-        cover(self.writes.as_deref(), name)
+        cover(self.writes.as_deref().or(self.reads.as_deref()), name)
     }
 }
 
@@ -163,7 +164,8 @@ impl Document {
         }
     }
 
-    /// Removes what is hidden below `node`; says whether anything visible is left.
+    /// Removes what is hidden below `node`; says whether anything visible is left. What is left of a container of which a part may
+    /// be hidden is written anew, so that white space does not tell whether one was.
     fn hide(&mut self, node: u32, name: &mut Name, scope: &Scope) -> bool {
         match scope.readable(name) {
             Cover::All => return true,
@@ -174,46 +176,47 @@ impl Document {
             return false;
         }
         let in_array = self.node(node).kind == Kind::Array;
-        let children: Vec<u32> = self.children(node).collect();
-        let mut any = false;
-        for child in children {
+        let (mut any, mut hidden) = (false, Vec::new());
+        let mut child = self.node(node).first;
+        while child != NONE {
             let parts = self.push_name(name, child);
             let visible = self.hide(child, name, scope);
             name.truncate(name.len() - parts);
             any |= visible;
             match (visible, in_array) {
-                (true, _) => {}
+                (true, _) => self.node_mut(child).facts.add(Facts::BREAK),
                 (false, true) => self.replace(child, b"null", Kind::Null),
-                (false, false) => self.unlink(child),
+                (false, false) => hidden.push(child),
             }
+            child = self.node(child).next;
         }
+        self.unlink(&hidden);
+        self.node_mut(node).facts.add(Facts::DIRTY);
         any
     }
 }
 
 /// What a scope lets a plugin change.
 impl Document {
-    /// Refuses a write at a path that the scope forbids, or that would touch what it hides.
+    /// Refuses a write at a path that the scope forbids. What is hidden there does not matter, not even whether anything is: the
+    /// answer must not tell. So a field may be written unseen where `writes` names it, and not where nothing does.
     pub(crate) fn permit_write(&mut self, segments: &[Segment<'_>], scope: &Scope) -> Result<(), Denied> {
         let name = name_of(segments);
         if scope.writable(&name) != Cover::All {
             return Err(denied(segments));
         }
-        if scope.reads_all() {
+        if scope.readable(&name) == Cover::All {
             return Ok(());
         }
-        let found = self.find_all(segments);
-        let hidden_target =
-            found.exact.iter().chain(&found.beyond).any(|&node| scope.readable(&self.name_of_node(node)) != Cover::All);
-        if hidden_target {
+        // What it stands in must be in sight: else whether that is an object would show.
+        let unseen = (0..name.len()).any(|end| scope.readable(&name[..end]) == Cover::None);
+        if unseen {
             return Err(denied(segments));
         }
-        // A hidden value in the way: the plugin must not learn what it is.
         let nearest = (1..segments.len()).rev().find_map(|end| self.find_segments(&segments[..end]));
-        let Some(node) = nearest else { return Ok(()) };
-        match (scope.readable(&self.name_of_node(node)), self.node(node).kind.is_container()) {
-            (Cover::All, _) | (Cover::Below, true) => Ok(()),
-            (Cover::None, _) | (Cover::Below, false) => Err(denied(segments)),
+        match nearest {
+            Some(node) if !self.node(node).kind.is_container() => Err(denied(segments)),
+            Some(_) | None => Ok(()),
         }
     }
 

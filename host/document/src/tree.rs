@@ -112,6 +112,8 @@ impl Facts {
     pub(crate) const MOVED: Facts = Facts(1 << 12);
     /// A raw newline stands before the document.
     pub(crate) const NEWLINE_FIRST: Facts = Facts(1 << 13);
+    /// About to be taken out of its container.
+    pub(crate) const GONE: Facts = Facts(1 << 14);
 
     pub(crate) fn has(self, facts: Facts) -> bool {
         self.0 & facts.0 != 0
@@ -119,6 +121,10 @@ impl Facts {
 
     pub(crate) fn add(&mut self, facts: Facts) {
         self.0 |= facts.0;
+    }
+
+    pub(crate) fn clear(&mut self, facts: Facts) {
+        self.0 &= !facts.0;
     }
 
     /// What remains true of a node wherever it is moved.
@@ -152,8 +158,8 @@ pub(crate) struct Node {
 
 /// An event's JSON: validated text, the tree over it, and the changes made so far.
 ///
-/// Cloning shares the text and copies the tree: 32 bytes a value.
-#[derive(Clone, Debug)]
+/// Cloning shares the text and copies the tree: 32 bytes a value, those left out that were removed when they are many.
+#[derive(Debug)]
 pub struct Document {
     pub(crate) source: Bytes,
     pub(crate) buffers: Buffers,
@@ -165,6 +171,8 @@ pub struct Document {
     pub(crate) visited: u64,
     /// Bytes of all values put in so far; a text that was put in twice counts twice.
     pub(crate) placed: usize,
+    /// Nodes that nothing leads to any more, about.
+    pub(crate) dead: usize,
 }
 
 /// What a document grows in: memory that the thread uses again for the next one. A document lives for microseconds, and asking
@@ -226,7 +234,45 @@ impl Drop for Buffers {
     }
 }
 
+/// Dead nodes from which on a copy leaves them out: fewer are copied faster than they are found.
+const DEAD_MIN: usize = 64;
+
+impl Clone for Document {
+    fn clone(&self) -> Document {
+        let compact = self.dead > DEAD_MIN && self.dead > self.buffers.nodes.len() / 2;
+        let mut copy = Document {
+            source: self.source.clone(),
+            buffers: if compact { Buffers::new() } else { self.buffers.clone() },
+            root: self.root,
+            dead: self.dead,
+            ..*self
+        };
+        if compact {
+            copy.buffers.added.extend_from_slice(&self.buffers.added);
+            copy.root = copy.copy_living(self, self.root, NONE);
+            copy.dead = 0;
+        }
+        copy
+    }
+}
+
 impl Document {
+    /// Copies a node and all below it; says where it is now.
+    fn copy_living(&mut self, from: &Document, node: u32, parent: u32) -> u32 {
+        let copy = self.buffers.nodes.len() as u32;
+        self.buffers.nodes.push(Node { parent, first: NONE, next: NONE, ..*from.node(node) });
+        let mut previous = NONE;
+        for child in from.children(node) {
+            let child = self.copy_living(from, child, copy);
+            match previous {
+                NONE => self.node_mut(copy).first = child,
+                previous => self.node_mut(previous).next = child,
+            }
+            previous = child;
+        }
+        copy
+    }
+
     pub(crate) fn node(&self, index: u32) -> &Node {
         &self.buffers.nodes[index as usize]
     }

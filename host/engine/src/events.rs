@@ -181,9 +181,10 @@ pub(crate) fn data(state: &mut State, rep: u32) -> Result<bytes::Bytes> {
 
 /// `copy`: the rep of the new event.
 pub(crate) fn copy(state: &mut State, rep: u32) -> Result<u32> {
+    // The bytes that came are shared.
     let copy = state.held(rep)?.event.clone();
-    work_on(state, copy.content.held_bytes())?;
-    state.lend(copy)
+    work_on(state, copy.content.overlay_bytes())?;
+    state.lend(copy, 0)
 }
 
 /// `derive`: the rep of the new event.
@@ -194,10 +195,11 @@ pub(crate) fn derive(state: &mut State, rep: u32, data: bytes::Bytes) -> Result<
             "`derive` makes a new event out of everything: this step may not read and write all fields",
         );
     }
-    work_on(state, data.len())?;
+    let bytes = data.len();
+    work_on(state, bytes)?;
     let derived = state.held(rep)?.event.derive(data);
     note_write(state, "", true);
-    state.lend(derived)
+    state.lend(derived, bytes)
 }
 
 /// Parses a path or a pattern; one that is malformed ends the call.
@@ -231,14 +233,17 @@ fn read<R>(
 fn on_visible<R>(state: &mut State, rep: u32, body: impl FnOnce(&mut Document) -> R) -> Result<Option<R>> {
     let scope = state.scope.clone().filter(|scope| !scope.reads_all());
     let held = state.held(rep)?;
+    let before = held.overlay_bytes();
     let Some(document) = held.event.content.document() else { return Ok(None) };
     let seen = match &scope {
         None => document,
         Some(scope) => &mut **held.view.get_or_insert_with(|| Box::new(document.visible(scope))),
     };
-    let before = seen.visited();
+    let visited = seen.visited();
     let result = body(seen);
-    let visited = seen.visited() - before;
+    let visited = seen.visited() - visited;
+    let after = held.overlay_bytes();
+    state.hold_instead(before, after)?;
     state.work(visited)?;
     Ok(Some(result))
 }
@@ -246,12 +251,14 @@ fn on_visible<R>(state: &mut State, rep: u32, body: impl FnOnce(&mut Document) -
 /// Runs `body` on the document itself, for a change; none when the event is not JSON.
 fn on_document<R>(state: &mut State, rep: u32, body: impl FnOnce(&mut Document) -> R) -> Result<Option<R>> {
     let held = state.held(rep)?;
+    let before = held.overlay_bytes();
     held.view = None;
     let Some(document) = held.event.content.document() else { return Ok(None) };
-    let (visited, bytes) = (document.visited(), document.overlay_bytes());
+    let visited = document.visited();
     let result = body(document);
-    let (visited, bytes) = (document.visited() - visited, document.overlay_bytes().saturating_sub(bytes));
-    state.hold(bytes)?;
+    let visited = document.visited() - visited;
+    let after = held.overlay_bytes();
+    state.hold_instead(before, after)?;
     state.work(visited)?;
     Ok(Some(result))
 }

@@ -101,7 +101,8 @@ impl Instance {
     ) -> Result<Vec<Output>, CallError> {
         self.fresh = false;
         begin(&mut self.store, step, &event.identity.id, step.limits.time, batch_ends);
-        let rep = self.store.data_mut().lend(event).map_err(|error| classify(&self.store, error))?;
+        let bytes = event.content.source_bytes();
+        let rep = self.store.data_mut().lend(event, bytes).map_err(|error| classify(&self.store, error))?;
         let answer = self.exports.transform(&mut self.store, rep);
         if step.wasi {
             take_printed(&mut self.store);

@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Events a plugin may hold at once in one call.
 pub(crate) const LIVE_EVENTS_MAX: usize = 10_000;
 
+/// Events that a plugin may make in one call, those that it drops again counted: each leaves a few bytes behind.
+const EVENTS_MAX: usize = 100_000;
+
 /// Bytes the host holds for the events of one call, copies and changes included.
 const HELD_BYTES_MAX: usize = 64 << 20;
 
@@ -30,11 +33,24 @@ const REPS_MAX: u32 = 1 << 27;
 /// Longest log line kept, in bytes.
 const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 
+/// Bytes of all lines of one call that are kept: a dead letter carries them, and a batch may become dead letters only.
+const LOG_BYTES_MAX: usize = 64 << 10;
+
 /// One event that a plugin holds.
 pub(crate) struct Held {
     pub(crate) event: Event,
     /// The visible part, for a step that may not see everything; made when asked for, gone after a change.
     pub(crate) view: Option<Box<Document>>,
+    /// Bytes of its source, unless it shares them.
+    bytes: usize,
+}
+
+impl Held {
+    /// Bytes of trees and of what was put in.
+    #[inline]
+    pub(crate) fn overlay_bytes(&self) -> usize {
+        self.event.content.overlay_bytes() + self.view.as_ref().map_or(0, |view| view.overlay_bytes())
+    }
 }
 
 /// A bound or a permission that ends the call: the plugin cannot swallow it.
@@ -64,11 +80,14 @@ pub(crate) struct State {
     /// The events of this call; a rep is an index behind `base`.
     events: Vec<Option<Held>>,
     base: u32,
+    /// How many of them the plugin still holds.
+    live: usize,
     /// Handles the plugin has that the host gave it, in this call and before.
     handles: i64,
     held_bytes: usize,
     work: u64,
     pub(crate) log: Vec<LogLine>,
+    log_bytes: usize,
     pub(crate) log_dropped: u64,
     pub(crate) noted: Option<Noted>,
     /// Where texts are copied to between the plugin's memory and the host, so that calls do not allocate for them.
@@ -87,10 +106,12 @@ impl State {
             limits,
             events: Vec::new(),
             base: 1,
+            live: 0,
             handles: 0,
             held_bytes: 0,
             work: 0,
             log: Vec::new(),
+            log_bytes: 0,
             log_dropped: 0,
             noted: None,
             text: String::new(),
@@ -102,9 +123,11 @@ impl State {
     pub(crate) fn begin_call(&mut self) {
         self.base += self.events.len() as u32;
         self.events.clear();
+        self.live = 0;
         self.held_bytes = 0;
         self.work = 0;
         self.log.clear();
+        self.log_bytes = 0;
         self.log_dropped = 0;
         self.limiter.begin_call();
     }
@@ -119,21 +142,26 @@ impl State {
         self.handles.max(0) + i64::from(self.wasi.handles())
     }
 
-    /// Gives the plugin an event; the rep is for its handle.
-    pub(crate) fn lend(&mut self, event: Event) -> wasmtime::Result<u32> {
-        if self.events.len() >= LIVE_EVENTS_MAX && self.events.iter().flatten().count() >= LIVE_EVENTS_MAX {
+    /// Gives the plugin an event; the rep is for its handle. `bytes`: of its source, if it shares them with no other.
+    pub(crate) fn lend(&mut self, event: Event, bytes: usize) -> wasmtime::Result<u32> {
+        if self.live >= LIVE_EVENTS_MAX {
             return stop(FailureKind::InvalidOutput, "the plugin holds more than 10,000 events at once");
         }
-        self.hold(event.content.held_bytes())?;
+        if self.events.len() >= EVENTS_MAX {
+            return stop(FailureKind::InvalidOutput, "the plugin made more than 100,000 events of one");
+        }
+        self.hold_instead(0, bytes + event.content.overlay_bytes())?;
         let rep = self.base + self.events.len() as u32;
-        self.events.push(Some(Held { event, view: None }));
+        self.events.push(Some(Held { event, view: None, bytes }));
         self.handles += 1;
+        self.live += 1;
         Ok(rep)
     }
 
-    /// Counts bytes that the host now holds for this call.
-    pub(crate) fn hold(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.held_bytes += bytes;
+    /// Counts bytes that the host now holds for this call in the place of others.
+    #[inline]
+    pub(crate) fn hold_instead(&mut self, before: usize, after: usize) -> wasmtime::Result<()> {
+        self.held_bytes = self.held_bytes.saturating_sub(before) + after;
         if self.held_bytes > HELD_BYTES_MAX {
             return stop(FailureKind::Memory, "the events of one call take more than 64 MiB in the host");
         }
@@ -156,6 +184,7 @@ impl State {
         match self.events.get_mut(index).and_then(Option::take) {
             Some(held) => {
                 self.handles -= 1;
+                self.live -= 1;
                 Ok(held.event)
             }
             None => Err(wasmtime::Error::msg("the plugin returned the handle of an event that it no longer holds")),
@@ -165,9 +194,10 @@ impl State {
     /// The plugin dropped a handle. One of an earlier call is nobody's any more.
     pub(crate) fn drop_handle(&mut self, rep: u32) {
         self.handles -= 1;
-        if let Some(slot) = self.events.get_mut(rep.wrapping_sub(self.base) as usize) {
-            self.held_bytes =
-                self.held_bytes.saturating_sub(slot.take().map_or(0, |held| held.event.content.held_bytes()));
+        let slot = self.events.get_mut(rep.wrapping_sub(self.base) as usize);
+        if let Some(held) = slot.and_then(Option::take) {
+            self.held_bytes = self.held_bytes.saturating_sub(held.bytes + held.overlay_bytes());
+            self.live -= 1;
         }
     }
 
@@ -191,11 +221,12 @@ impl State {
     }
 
     pub(crate) fn log(&mut self, level: pipeline::Level, message: &str) {
-        if self.log.len() >= self.limits.log_lines as usize {
+        if self.log.len() >= self.limits.log_lines as usize || self.log_bytes >= LOG_BYTES_MAX {
             self.log_dropped += 1;
             return;
         }
         let end = message.floor_char_boundary(LOG_LINE_BYTES_MAX);
+        self.log_bytes += end;
         self.log.push(LogLine { level, message: message[..end].to_owned() });
     }
 

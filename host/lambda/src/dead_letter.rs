@@ -171,14 +171,16 @@ impl Story<'_> {
         )
     }
 
-    /// One object: a line for each dead letter, compressed.
-    pub(crate) fn object(&self, drafts: &[Draft]) -> Result<Vec<u8>> {
+    /// One object: a line for each dead letter, compressed; and how many there was time for.
+    pub(crate) fn object(&self, drafts: &[Draft], in_time: impl Fn() -> bool) -> Result<(Vec<u8>, usize)> {
         let mut object = GzEncoder::new(Vec::new(), Compression::fast());
-        for draft in drafts {
+        let mut written = 0;
+        for draft in drafts.iter().take_while(|_| in_time()) {
             serde_json::to_writer(&mut object, &self.line(draft)).context("write a dead letter")?;
             object.write_all(b"\n").context("write a dead letter")?;
+            written += 1;
         }
-        object.finish().context("compress dead letters")
+        Ok((object.finish().context("compress dead letters")?, written))
     }
 
     fn line<'a>(&'a self, draft: &'a Draft) -> impl Serialize + 'a {

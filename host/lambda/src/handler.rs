@@ -217,10 +217,20 @@ impl<'a> Run<'a> {
         let request_id = &self.invocation.request_id;
         let story = Story { batch: &self.batch, loaded, request_id, now_ms: self.now_ms };
         let path = story.path(self.dead_letter_objects);
-        let object = story.object(drafts)?;
+        let clock = &self.host.world.clock;
+        let (object, told) = story.object(drafts, || (clock.now)() < self.until)?;
+        let (drafts, late) = drafts.split_at(told);
+        let mut boundary = boundary;
+        if let Some(late) = late.first() {
+            self.stop("there was no time to write all dead letters");
+            boundary = boundary.min(late.record);
+        }
+        if drafts.is_empty() {
+            return Ok(boundary);
+        }
         // Half of the reserve may go to a write: the batch must still be answered.
         let reserve = self.host.settings.deadline_reserve / 2;
-        let left = (self.until + reserve).saturating_duration_since((self.host.world.clock.now)());
+        let left = (self.until + reserve).saturating_duration_since((clock.now)());
         let written = tokio::time::timeout(left, self.host.world.dead_letters.write(path.clone(), object)).await;
         let written = written.context("no answer in time").and_then(|written| written);
         match written {
@@ -313,8 +323,10 @@ impl<'a> Run<'a> {
         let refused = refused.iter().filter(|draft| draft.record < boundary).count() as u64;
         counts.delivered -= refused;
         counts.dead_letters += refused;
-        *self.report.edge_failures.entry(FailureKind::InvalidOutput).or_default() += refused;
-        self.report.edge_failures.retain(|_, count| *count > 0);
+        if refused > 0 {
+            *self.report.edge_failures.entry(FailureKind::InvalidOutput).or_default() += refused;
+            *self.report.edge_dead_letters.entry(FailureKind::InvalidOutput).or_default() += refused;
+        }
         for (document, state) in done.documents.iter().zip(&delivered.states) {
             if *state == State::Accepted {
                 let route = &self.active.loaded.pipeline.routes[usize::from(document.route)].name;

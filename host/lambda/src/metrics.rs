@@ -38,6 +38,9 @@ pub(crate) fn write(output: &Output, now_ms: u64, report: &Report, facts: &Facts
         line.property("pipeline", json!(report.pipeline));
         line.property("requestId", json!(facts.request_id));
         line.property("step", json!(step.name));
+        if let Some(release) = &report.release {
+            line.property("release", json!(release));
+        }
         step_metrics(&mut line, step);
         output.line(line.text(now_ms));
     }

@@ -5,7 +5,7 @@ use crate::unpacking;
 use bytes::Bytes;
 use bytestring::ByteString;
 use pipeline::settings::Policy;
-use pipeline::{Event, Failed, Failure, FailureKind, InputNotes, Outcome, Pipeline, Report, Runner};
+use pipeline::{Event, Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Pipeline, Report, Runner};
 use std::time::Instant;
 use unpack::{Part, Unpacked};
 
@@ -67,6 +67,16 @@ pub(crate) struct Draft {
     pub(crate) record: usize,
     pub(crate) entered: Entered,
     pub(crate) failed: Box<Failed>,
+}
+
+impl Draft {
+    /// Bytes it holds, about: data is shared with nobody once its record is done.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let Failed { input, log, failure, .. } = &*self.failed;
+        let log: usize = log.iter().map(|line| line.message.len() + size_of::<LogLine>()).sum();
+        let data = self.entered.data.len() + input.as_ref().map_or(0, Bytes::len);
+        data + failure.message.len() + log + size_of::<Draft>() + size_of::<Failed>()
+    }
 }
 
 /// An event as it entered the pipeline.
@@ -210,6 +220,7 @@ impl Done {
 
     fn keep(&mut self, record: &Record, part: Option<usize>, failure: Failure, data: Bytes, tally: &mut Tally) {
         *self.report.edge_failures.entry(failure.kind).or_default() += 1;
+        *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
         tally.dead_letters += 1;
         let entered = entered(record, part, None, data);
         self.dead_letters.push(Draft { record: tally.record, entered, failed: Box::new(Failed::outside(failure)) });

@@ -4,7 +4,7 @@
 //! record that goes back to Kinesis: behind that, nothing may be sent.
 
 use crate::kinesis::Batch;
-use crate::record::{Done, Rules, Time};
+use crate::record::{Done, Draft, Rules, Time};
 use crate::time::Clock;
 use pipeline::Runner;
 use std::ops::Range;
@@ -107,10 +107,8 @@ impl Window {
             }
         }
         let documents = done.documents[documents..].iter().map(|document| document.bytes.len()).sum::<usize>();
-        let dead_letters = done.dead_letters[dead_letters..]
-            .iter()
-            .map(|draft| draft.entered.data.len() + draft.failed.input.as_ref().map_or(0, |input| input.len()));
-        self.held_bytes.fetch_add(documents + dead_letters.sum::<usize>(), Ordering::Relaxed);
+        let dead_letters = done.dead_letters[dead_letters..].iter().map(Draft::held_bytes).sum::<usize>();
+        self.held_bytes.fetch_add(documents + dead_letters, Ordering::Relaxed);
     }
 
     fn take_chunk(&self) -> Option<Range<usize>> {

@@ -91,11 +91,20 @@ impl Content {
         }
     }
 
-    /// Bytes held, overlay included: what counts against a memory budget.
-    pub fn held_bytes(&self) -> usize {
+    /// Bytes that came: copies share them.
+    pub fn source_bytes(&self) -> usize {
         match self {
             Content::Unread(bytes) | Content::Other(bytes, _) => bytes.len(),
-            Content::Json(document) => document.source().len() + document.overlay_bytes(),
+            Content::Json(document) => document.source().len(),
+        }
+    }
+
+    /// Bytes held besides those: the tree and what was put in.
+    #[inline]
+    pub fn overlay_bytes(&self) -> usize {
+        match self {
+            Content::Unread(_) | Content::Other(..) => 0,
+            Content::Json(document) => document.overlay_bytes(),
         }
     }
 }

@@ -76,6 +76,8 @@ pub struct Report {
     pub input: InputNotes,
     /// Failures by kind at the edges: taking records apart, and the check on the way out.
     pub edge_failures: BTreeMap<FailureKind, u64>,
+    /// Those of them that became dead letters.
+    pub edge_dead_letters: BTreeMap<FailureKind, u64>,
     /// What OpenSearch will take, but not as its sender thinks: documents by warning.
     pub warnings: BTreeMap<&'static str, u64>,
     /// Lone surrogates, trailing dots and newlines repaired.
@@ -102,10 +104,12 @@ pub struct StepReport {
     pub outputs: u64,
     /// Events it emitted nothing for.
     pub dropped: u64,
-    /// Times it asked for another try.
+    /// Events that went back, because the plugin asked for it or the policy says so.
     pub retries: u64,
     /// Failures by kind, whatever the policy made of them.
     pub failures: BTreeMap<FailureKind, u64>,
+    /// Those of them that became dead letters.
+    pub dead_letters: BTreeMap<FailureKind, u64>,
     /// Outputs dropped by the policy for failures.
     pub dropped_by_policy: u64,
     /// Events that went on unchanged after a failure.
@@ -140,6 +144,7 @@ impl StepReport {
             dropped: 0,
             retries: 0,
             failures: BTreeMap::new(),
+            dead_letters: BTreeMap::new(),
             dropped_by_policy: 0,
             passed: 0,
             skipped: 0,
@@ -162,6 +167,7 @@ impl StepReport {
         self.dropped += other.dropped;
         self.retries += other.retries;
         merge_counts(&mut self.failures, other.failures);
+        merge_counts(&mut self.dead_letters, other.dead_letters);
         self.dropped_by_policy += other.dropped_by_policy;
         self.passed += other.passed;
         self.skipped += other.skipped;
@@ -200,6 +206,7 @@ impl Report {
         self.document_bytes += other.document_bytes;
         self.input.merge(other.input);
         merge_counts(&mut self.edge_failures, other.edge_failures);
+        merge_counts(&mut self.edge_dead_letters, other.edge_dead_letters);
         merge_counts(&mut self.warnings, other.warnings);
         self.repairs += other.repairs;
         self.ids_overwritten += other.ids_overwritten;

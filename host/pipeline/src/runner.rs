@@ -206,7 +206,6 @@ impl Runner {
             }
             Err(Signal::Failed(failure)) => self.policy(step, settings, failure, given, transformed, run),
             Err(Signal::Retry(reason)) => {
-                self.report.steps[step].retries += 1;
                 self.retry(step, settings, Failure::new(FailureKind::RetryExhausted, reason), given, transformed, run)
             }
             Err(Signal::Unsettled(reason)) => Err(Stop::Unsettled(reason)),
@@ -297,7 +296,10 @@ impl Runner {
         let report = &mut self.report.steps[step];
         *report.failures.entry(failure.kind).or_default() += 1;
         match policy {
-            Policy::DeadLetter | Policy::Retry => Err(Stop::DeadLetter(story(step, failure, &given, transformed, run))),
+            Policy::DeadLetter | Policy::Retry => {
+                *report.dead_letters.entry(failure.kind).or_default() += 1;
+                Err(Stop::DeadLetter(story(step, failure, &given, transformed, run)))
+            }
             Policy::Drop => {
                 report.dropped_by_policy += 1;
                 run.last_drop = Dropped { step: Some(step), failure: Some(failure) };
@@ -323,6 +325,7 @@ impl Runner {
     ) -> Result<Vec<Output>, Stop> {
         let age = Duration::from_millis(run.now_ms.saturating_sub(given.identity.arrived_at_ms));
         if age < settings.retry_for {
+            self.report.steps[step].retries += 1;
             return Err(Stop::Retry(story(step, failure, &given, transformed, run)));
         }
         let failure = Failure::new(FailureKind::RetryExhausted, failure.message);
@@ -349,6 +352,7 @@ impl Runner {
             run.last_drop = Dropped { step: None, failure: Some(failure) };
             return Ok(());
         }
+        *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
         let input = entered.filter(|bytes| *bytes != run.entered);
         Err(Stop::DeadLetter(Box::new(Failed { input, ..Failed::outside(failure) })))
     }

@@ -1,8 +1,8 @@
 //! `split`: makes one event of each element of an array.
 //!
-//! The array is first moved to a name of its own, so that no name in an element can clash with a name on the way. Then
-//! each element gets a copy of what is left. Copies share the event's bytes, and elements are moved, not copied: numbers
-//! keep their spelling.
+//! The array is taken out first, then each element gets a copy of what is left: so the cost of a part is that of what it has,
+//! not of the whole array. An element travels as JSON text inside an object, and under a name of its own, so that numbers
+//! keep their spelling and no name in it can clash with a name on the way.
 
 mod config;
 
@@ -10,9 +10,12 @@ use paddlewheel::prelude::*;
 
 use config::{Keep, OnMissing, Place, Split};
 
-/// Where the array and the kept fields stand for the time being.
+/// Where the array, the element on its way and the kept fields stand for the time being.
 const HELD: &str = "__paddlewheel_split__";
 const HELD_ARRAY: &str = "__paddlewheel_split__.array";
+const FIRST: &str = "__paddlewheel_split__.array[0]";
+const HELD_ELEMENT: &str = "__paddlewheel_split__.element";
+const ELEMENT: &str = "__paddlewheel_split__.element.value";
 const HELD_FIELDS: &str = "__paddlewheel_split__.fields";
 
 impl Plugin for Split {
@@ -47,15 +50,16 @@ impl Split {
     }
 
     fn split<E: Fields>(&self, event: &E, count: u32) -> Result<Vec<E>, Failure> {
-        let base = self.base(event)?;
-        (0..count).map(|index| self.part(&base, index)).collect()
+        let elements = event.copy();
+        moved(&elements, &self.path, HELD_ARRAY)?;
+        let base = self.base(&elements)?;
+        (0..count).map(|index| self.part(&base, &taken(&elements)?, index)).collect()
     }
 
-    /// The event without the array, which stands at [`HELD_ARRAY`].
-    fn base<E: Fields>(&self, event: &E) -> Result<E, Failure> {
-        let base = event.copy();
-        // The array goes first: what is kept may have it inside.
-        moved(&base, &self.path, HELD_ARRAY)?;
+    /// The event without the array, and with nothing but what is kept.
+    fn base<E: Fields>(&self, without_array: &E) -> Result<E, Failure> {
+        let base = without_array.copy();
+        base.remove(HELD);
         let Keep::Fields(fields) = &self.keep else { return Ok(base) };
         for field in fields {
             // A field that is not there is not kept.
@@ -67,22 +71,24 @@ impl Split {
         for name in base.keys(HELD_FIELDS) {
             moved(&base, &format!("{HELD_FIELDS}.{name}"), &name)?;
         }
+        base.remove(HELD);
         Ok(base)
     }
 
-    fn part<E: Fields>(&self, base: &E, index: u32) -> Result<E, Failure> {
+    /// `element`: JSON of an object with the element in it.
+    fn part<E: Fields>(&self, base: &E, element: &str, index: u32) -> Result<E, Failure> {
         let part = base.copy();
-        let element = format!("{HELD_ARRAY}[{index}]");
+        part.set(HELD_ELEMENT, &Value::Json(element.to_owned()))?;
         match &self.place {
-            Place::Into(field) => moved(&part, &element, field)?,
+            Place::Into(field) => moved(&part, ELEMENT, field)?,
             Place::Merged => {
-                let names = part.keys(&element);
-                if names.is_empty() && !is_object(&part, &element) {
+                let names = part.keys(ELEMENT);
+                if names.is_empty() && !is_object(&part, ELEMENT) {
                     let reason = format!("{}[{index}] is not an object: it cannot be merged", self.path);
                     return Err(Failure::Reject(reason));
                 }
                 for name in names {
-                    moved(&part, &format!("{element}.{name}"), &name)?;
+                    moved(&part, &format!("{ELEMENT}.{name}"), &name)?;
                 }
             }
         }
@@ -92,6 +98,16 @@ impl Split {
         }
         Ok(part)
     }
+}
+
+/// Takes the first element out of the array: JSON of an object with the element in it.
+fn taken(elements: &impl Fields) -> Result<String, Failure> {
+    moved(elements, FIRST, ELEMENT)?;
+    let Some(Value::Json(element)) = elements.get(HELD_ELEMENT) else {
+        return Err(Failure::Error("the array has fewer elements than it said".to_owned()));
+    };
+    elements.remove(HELD_ELEMENT);
+    Ok(element)
 }
 
 fn is_object(event: &impl Fields, path: &str) -> bool {

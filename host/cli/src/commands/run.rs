@@ -193,7 +193,8 @@ impl Job<'_> {
         let file = self.dead_letters.finish()?;
         let report = self.local.into_report();
         let ui = &mut self.context.ui;
-        let failed = report.counts.dead_letters > 0 || summary.as_ref().is_some_and(|summary| summary.refused > 0);
+        let open = report.counts.dead_letters + report.counts.returned;
+        let failed = open > 0 || summary.as_ref().is_some_and(|summary| summary.refused > 0);
         let file = file.map(|file| file.display().to_string());
         if ui.is_json() {
             let sink = summary.as_ref().map(|summary| sink::summary_json(self.sink.name(), summary));

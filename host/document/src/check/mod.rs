@@ -5,9 +5,11 @@
 
 mod spellings;
 
-use crate::path::{self, Path, Segment};
+use crate::path::{self, Path};
 use crate::text;
 use crate::tree::{Document, Facts, Kind};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 /// Objects in one another, the root included; parts of a path; arrays in a row: OpenSearch takes 20 of each.
@@ -246,10 +248,7 @@ fn look(document: &mut Document, checked: &mut Checked) -> Result<(), Refusal> {
         let repaired = text::without_lone_surrogates(document.slice(document.node(node).value));
         document.replace(node, &repaired, Kind::String);
     }
-    for node in trailing_dots {
-        let key = document.key(node).trim_end_matches('.').to_owned();
-        document.rekey(node, &key);
-    }
+    document.rekey(&trailing_dots, |key| key.trim_end_matches('.').to_owned());
     warnings.sort_unstable();
     warnings.dedup();
     checked.warnings = warnings;
@@ -282,16 +281,20 @@ impl Look<'_> {
         if parts + 1 > LEVELS_MAX {
             return Err(Refusal::new("objects are nested deeper than 20 levels"));
         }
+        let mut dots = false;
         for child in self.document.children(object) {
             let facts = self.document.node(child).facts;
             let mut below = parts + 1;
             let key_bytes = self.document.node(child).key.len() + 1;
             self.name_bytes += key_bytes;
             if facts.has(Facts::KEY_ODD | Facts::KEY_DOTTED) {
-                below = parts + self.key(object, child)?;
+                below = parts + self.key(object, child, &mut dots)?;
             }
             self.value(child, below, 0)?;
             self.name_bytes -= key_bytes;
+        }
+        if dots {
+            self.trailing_dots_of(object);
         }
         Ok(())
     }
@@ -373,8 +376,8 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// An odd or dotted key; says how many parts it spells.
-    fn key(&mut self, object: u32, child: u32) -> Result<usize, Refusal> {
+    /// An odd or dotted key; says how many parts it spells, and whether it ends with a dot.
+    fn key(&mut self, object: u32, child: u32, dots: &mut bool) -> Result<usize, Refusal> {
         let node = self.document.node(child);
         let raw = self.document.slice(node.key);
         if raw.len() > KEY_BYTES_MAX && text::unescape_wtf8(raw).len() > KEY_BYTES_MAX {
@@ -396,23 +399,24 @@ impl Look<'_> {
         if key.trim_matches(' ') != key || key.contains(|c: char| c.is_control() || matches!(c, '*' | ',')) {
             self.warnings.push(Warning::OddKey);
         }
-        if key.ends_with('.') {
-            self.trailing_dot(object, child, key.trim_end_matches('.'));
-        }
+        *dots |= key.ends_with('.');
         Ok(parts.len())
     }
 
-    /// The dot can go unless that would make a key stand twice: then both values go into one field.
-    fn trailing_dot(&mut self, object: u32, child: u32, bare: &str) {
-        let twins = self
-            .document
-            .children(object)
-            .filter(|&other| other != child && self.document.key(other).trim_end_matches('.') == bare)
-            .count();
-        match twins {
-            0 => self.trailing_dots.push(child),
-            _ => self.warnings.push(Warning::TwoSpellings),
+    /// Dots at the end of keys can go, unless that would make a key stand twice: then both values go into one field.
+    fn trailing_dots_of(&mut self, object: u32) {
+        let document = self.document;
+        let mut spellings: HashMap<Cow<'_, str>, u32> = HashMap::new();
+        for child in document.children(object) {
+            *spellings.entry(bare(document.key(child))).or_default() += 1;
         }
+        let dotted = document.children(object).filter(|&child| document.key(child).ends_with('.'));
+        let (alone, twins): (Vec<u32>, Vec<u32>) =
+            dotted.partition(|&child| spellings.get(&bare(document.key(child))) == Some(&1));
+        if !twins.is_empty() {
+            self.warnings.push(Warning::TwoSpellings);
+        }
+        self.trailing_dots.extend(alone);
     }
 
     fn reserved(&mut self, name: &str, child: u32) -> Result<(), Refusal> {
@@ -433,9 +437,10 @@ impl Look<'_> {
     }
 }
 
-impl Document {
-    /// Gives a member another key.
-    fn rekey(&mut self, node: u32, key: &str) {
-        self.set_key(node, &[Segment::Key { name: key.into(), joined: false }]);
+/// A key without dots at its end.
+fn bare(key: Cow<'_, str>) -> Cow<'_, str> {
+    match key {
+        Cow::Borrowed(key) => Cow::Borrowed(key.trim_end_matches('.')),
+        Cow::Owned(key) => Cow::Owned(key.trim_end_matches('.').to_owned()),
     }
 }

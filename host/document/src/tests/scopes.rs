@@ -63,20 +63,45 @@ fn writes_outside_are_denied() {
 }
 
 #[test]
-fn a_write_that_touches_a_hidden_value_is_denied_whatever_it_is() {
+fn a_write_out_of_sight_is_denied_whatever_is_there() {
     let blind = Scope::new(Some(vec![pattern("level")]), None, false);
-    for value in ["1", "null", "\"x\"", "{\"a\":1}", "[]"] {
-        let mut d = document(&format!("{{\"secret\":{value}}}"));
-        assert!(
-            matches!(d.set(&path("secret"), &text("x").clone(), Some(&blind)), Err(EditError::Denied(_))),
-            "{value}"
-        );
+    for doc in ["{}", r#"{"secret":1}"#, r#"{"secret":null}"#, r#"{"secret":{"a":1}}"#, r#"{"secret":[]}"#] {
+        let mut d = document(doc);
+        for at in ["secret", "secret.a", "fresh"] {
+            let result = d.set(&path(at), &text("x"), Some(&blind));
+            assert!(matches!(result, Err(EditError::Denied(_))), "{at} of {doc}: {result:?}");
+        }
     }
-    let mut d = document(r#"{"secret":1}"#);
-    d.set_text(&path("fresh"), "x", Some(&blind)).expect("touches nothing");
 }
 
-/// Two documents that agree in `open` and differ in everything else.
+#[test]
+fn a_field_that_writes_names_may_be_written_unseen() {
+    let writer = scope(&["level"], &["score", "user.email", "far.off"]);
+    for (doc, expected) in [
+        (r#"{"level":"INFO"}"#, r#"{"level":"INFO","score":"x"}"#),
+        (r#"{"score":1,"level":"INFO"}"#, r#"{"score":"x","level":"INFO"}"#),
+        (r#"{"score":{"a":[1]},"level":"INFO"}"#, r#"{"score":"x","level":"INFO"}"#),
+    ] {
+        let mut d = document(doc);
+        assert_eq!(d.set(&path("score"), &text("x"), Some(&writer)), Ok(()), "{doc}");
+        assert_eq!(json(&d), expected);
+        // Where even the object around it is out of sight, whether it is one would show.
+        assert!(d.set(&path("user.email"), &text("x"), Some(&writer)).is_err(), "{doc}");
+        assert!(d.set(&path("far.off"), &text("x"), Some(&writer)).is_err(), "{doc}");
+        assert_eq!(d.remove(&pattern("score"), Some(&writer)), Ok(0), "what it does not see it cannot count");
+    }
+}
+
+#[test]
+fn white_space_does_not_tell_what_is_hidden() {
+    let reads = ["a", "o.b", "l[*].c"];
+    let open = r#"{ "a":1,  "o": { "b": 2 }, "l": [ {"c": 3}, null ] }"#;
+    let more = r#"{ "a":1, "h" : 9,  "o": { "x":{}, "b": 2 , "y":0}, "l": [ {"h":1,"c": 3}, {"h":[1]} ],"z":0 }"#;
+    assert_eq!(seen(open, &reads), seen(more, &reads));
+    assert_eq!(seen(open, &reads), r#"{"a":1,"o":{"b": 2},"l":[{"c": 3},null]}"#);
+}
+
+/// Two documents that agree in what is open, and differ in everything else: in values, in what is there, in white space.
 fn pair() -> impl Strategy<Value = (String, String)> {
     let leaf = || {
         prop_oneof![
@@ -87,14 +112,37 @@ fn pair() -> impl Strategy<Value = (String, String)> {
             Just("[1,{\"k\":2}]".to_owned())
         ]
     };
-    (leaf(), (leaf(), leaf()), (leaf(), leaf()), 0..4usize).prop_map(|(open, hidden, nested, spelling)| {
-        let build = |hidden: &str, nested: &str| match spelling {
-            0 => format!(r#"{{"open":{open},"hidden":{hidden},"user":{{"tier":{open},"email":{nested}}}}}"#),
-            1 => format!(r#"{{"open":{open},"hidden.x":{hidden},"user.tier":{open},"user.email":{nested}}}"#),
-            2 => format!(
-                r#"{{"open":{open},"h\u0069dden":{hidden},"user":[{{"tier":{open},"email":{nested}}},{nested}]}}"#
-            ),
-            _ => format!(r#"{{"open":{open},"user":{{"email.":{nested},"tier":{open}}},"hidden":[{hidden}]}}"#),
+    let hidden = || prop::option::of((leaf(), prop::sample::select(&["", " ", "\t"][..])));
+    let sides = (hidden(), hidden());
+    (leaf(), sides.clone(), sides, leaf(), 0..4usize).prop_map(|(open, hidden, nested, element, spelling)| {
+        let member = |key: &str, value: &Option<(String, &str)>| match value {
+            Some((value, space)) => format!("{space},{space}\"{key}\":{space}{value}"),
+            None => String::new(),
+        };
+        let build = |hidden: &Option<(String, &str)>, nested: &Option<(String, &str)>| {
+            let second = nested.as_ref().map_or(element.as_str(), |(value, _)| value);
+            match spelling {
+                0 => format!(
+                    r#"{{"open":{open}{},"user":{{"tier":{open}{}}}}}"#,
+                    member("hidden", hidden),
+                    member("email", nested)
+                ),
+                1 => format!(
+                    r#"{{"open":{open}{},"user.tier":{open}{}}}"#,
+                    member("hidden.x", hidden),
+                    member("user.email", nested)
+                ),
+                2 => format!(
+                    r#"{{"open":{open}{},"user":[{{"tier":{open}{}}},{second}]}}"#,
+                    member("h\\u0069dden", hidden),
+                    member("email", nested)
+                ),
+                _ => format!(
+                    r#"{{"open":{open},"user":{{"tier":{open}{}}}{}}}"#,
+                    member("email.", nested),
+                    member("hidden", hidden)
+                ),
+            }
         };
         (build(&hidden.0, &nested.0), build(&hidden.1, &nested.1))
     })

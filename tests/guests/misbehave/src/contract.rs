@@ -152,6 +152,15 @@ pub(crate) fn log_huge(event: Event, count: u32) -> Answer {
     keep(event)
 }
 
+/// Writes `count` lines of 4 KiB, and rejects the event.
+pub(crate) fn log_and_reject(count: u32) -> Answer {
+    let line = "x".repeat(4 << 10);
+    for _ in 0..count {
+        log::write(log::Level::Warn, &line);
+    }
+    reject("after many lines")
+}
+
 /// Answers with an event of these bytes.
 pub(crate) fn derive(event: &Event, data: &[u8]) -> Answer {
     keep(event.derive(data))

@@ -42,6 +42,7 @@ pub(crate) enum Mode {
     DeniedRemove,
     LogFlood,
     LogHuge,
+    LogAndReject,
     DeriveBadJson,
     DeriveInvalidUtf8,
     BigDerive,
@@ -98,6 +99,7 @@ impl Mode {
                 keep(event)
             }
             Mode::LogHuge => contract::log_huge(event, count),
+            Mode::LogAndReject => contract::log_and_reject(count),
             Mode::DeriveBadJson => contract::derive(&event, b"{\"a\":1,}"),
             Mode::DeriveInvalidUtf8 => contract::derive(&event, b"{\"a\":\"\xff\xfe\"}"),
             Mode::BigDerive => contract::derive(&event, &vec![b' '; count as usize]),
