@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Three steps with the ready-made plugins.
@@ -36,9 +36,9 @@ fn ready_made(name: &str) -> Option<Bytes> {
     std::fs::read(support::file(name)).ok().map(Bytes::from)
 }
 
-/// A host of the pipeline in `folder`, its client pointed at `url`.
-fn host(folder: &Path, url: &str, seed: u64) -> Host {
-    std::fs::write(folder.join("paddle.toml"), PIPELINE).expect("written");
+/// A host of a pipeline in `folder`, its client pointed at `url`.
+fn host(folder: &Path, pipeline: &str, url: &str, seed: u64, output: Output) -> Host {
+    std::fs::write(folder.join("paddle.toml"), pipeline).expect("written");
     let bundle = Bundle::read(&folder.join("paddle.toml")).expect("a pipeline");
     let loaded =
         bundle.load(support::engine(support::Way::Flat), &Secrets::default(), &ready_made).expect("its plugins load");
@@ -53,7 +53,7 @@ fn host(folder: &Path, url: &str, seed: u64) -> Host {
         firehose: Arc::new(AwsFirehose::new(&config)),
         dead_letters: lambda::open_dead_letters(&dead_letters).expect("a folder"),
         clock: Clock::system(),
-        output: Output::none(),
+        output,
         seed,
     };
     let settings = Settings { workers: 2, partial_failures: true, ..Settings::default() };
@@ -144,7 +144,7 @@ pub fn dead_letters(folder: &Path) -> BTreeSet<String> {
 async fn run(records: usize, faults: Faults, seed: u64) -> (BTreeMap<String, Value>, BTreeSet<String>, Journal) {
     let folder = tempfile::tempdir().expect("a folder");
     let firehose = Firehose::start(Options { faults, ..Options::new(["default"]) }).await.expect("a port");
-    let host = host(folder.path(), firehose.url(), seed);
+    let host = host(folder.path(), PIPELINE, firehose.url(), seed, Output::none());
     let mut source = EventSource::new(stream(records), mapping());
     let journal = drive(&host, &mut source).await;
     assert_eq!(firehose.violations().len(), 0, "{:?}", firehose.violations());
@@ -174,6 +174,42 @@ pub fn expect_settled(records: usize, documents: &BTreeMap<String, Value>, lette
         let text = document.to_string();
         assert!(!text.contains("@example.com") && !text.contains("4111 1111"), "{text}");
     }
+}
+
+/// Keeps what the function prints.
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Printed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panics here").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mask_for_a_field_that_is_never_there_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let firehose = Firehose::start(Options::new(["default"])).await.expect("a port");
+    let printed = Printed::default();
+    let pipeline = "[pipeline]\nname = \"whole\"\n[[step]]\nname = \"mask\"\nplugin = \"redact\"\n\
+                    config = { fields = [\"user.email\", \"usr.phone\"] }\n";
+    let host = host(folder.path(), pipeline, firehose.url(), 1, Output::new(printed.clone()));
+    let source = &mut EventSource::new(stream(2_600), Mapping { batch_size: 2_000, ..mapping() });
+    assert!(drive(&host, source).await.complete);
+    let text = String::from_utf8(printed.0.lock().expect("no test panics here").clone()).expect("text");
+    let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    // The first batch is watched, and has more than a thousand events.
+    let told: Vec<&Value> = lines.iter().filter(|line| line["fields"].is_array()).collect();
+    assert_eq!(told.len(), 1, "{text}");
+    assert_eq!((&told[0]["step"], &told[0]["fields"]), (&json!("mask"), &json!(["usr.phone"])));
+    let missing: Vec<u64> = lines.iter().filter_map(|line| line["StepFieldsMissing"].as_u64()).collect();
+    assert_eq!(missing, [1]);
+    firehose.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,7 +305,7 @@ async fn a_real_opensearch_holds_the_very_bytes() {
     let options = Options { destination: Destination::OpenSearch(opensearch), ..Options::new(["default"]) };
     let firehose = Firehose::start(options).await.expect("a port");
     let folder = tempfile::tempdir().expect("a folder");
-    let host = host(folder.path(), firehose.url(), 1);
+    let host = host(folder.path(), PIPELINE, firehose.url(), 1, Output::none());
     let mut source = EventSource::new(stream(150), mapping());
     assert!(drive(&host, &mut source).await.complete);
     let sent: BTreeSet<String> = firehose

@@ -102,7 +102,7 @@ pub(crate) fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>) ->
     match on_document(state, rep, |document| document.set(&path, value, scope.as_deref()))? {
         None => Ok(Err("the event is not JSON: derive one that is".to_owned())),
         Some(Ok(())) => {
-            note_write(state, text, true);
+            note_write(state, text, 1);
             Ok(Ok(()))
         }
         Some(Err(EditError::Denied(denied))) => stop(FailureKind::Denied, denied.to_string()),
@@ -134,7 +134,7 @@ fn changed(state: &mut State, pattern: &str, result: Option<Result<u32, EditErro
     match result {
         None => Ok(0),
         Some(Ok(count)) => {
-            note_write(state, pattern, count > 0);
+            note_write(state, pattern, u64::from(count));
             Ok(count)
         }
         Some(Err(EditError::TooLarge)) => stop(FailureKind::Memory, EditError::TooLarge.to_string()),
@@ -148,8 +148,10 @@ pub(crate) fn rename(state: &mut State, rep: u32, text: &str, target: &str) -> R
     match on_document(state, rep, |document| document.rename(&path, &to, scope.as_deref()))? {
         None => Ok(false),
         Some(Ok(renamed)) => {
-            note_write(state, text, renamed);
-            note_write(state, target, renamed);
+            note_write(state, text, u64::from(renamed));
+            if renamed {
+                note_write(state, target, 1);
+            }
             Ok(renamed)
         }
         Some(Err(denied)) => stop(FailureKind::Denied, denied.to_string()),
@@ -198,7 +200,7 @@ pub(crate) fn derive(state: &mut State, rep: u32, data: bytes::Bytes) -> Result<
     let bytes = data.len();
     work_on(state, bytes)?;
     let derived = state.held(rep)?.event.derive(data);
-    note_write(state, "", true);
+    note_write(state, "", 1);
     state.lend(derived, bytes)
 }
 
@@ -284,8 +286,8 @@ fn note_read(state: &mut State, path: &str, found: bool) {
 }
 
 #[inline]
-fn note_write(state: &mut State, path: &str, found: bool) {
+fn note_write(state: &mut State, path: &str, values: u64) {
     if let Some(noted) = &mut state.noted {
-        noted.write(path, found);
+        noted.write(path, values);
     }
 }

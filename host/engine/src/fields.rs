@@ -17,19 +17,19 @@ impl Noted {
     pub(crate) fn read(&mut self, path: &str, found: bool) {
         let name = without_indexes(path);
         self.absent_or_not(&name, found);
-        count(&mut self.fields.read, name);
+        count(&mut self.fields.read, name, 1);
     }
 
-    /// Notes that `path` was changed.
-    pub(crate) fn write(&mut self, path: &str, found: bool) {
+    /// Notes that `values` values at `path` were changed; none: nothing was there.
+    pub(crate) fn write(&mut self, path: &str, values: u64) {
         let name = without_indexes(path);
-        self.absent_or_not(&name, found);
-        count(&mut self.fields.written, name);
+        self.absent_or_not(&name, values > 0);
+        count(&mut self.fields.written, name, values);
     }
 
     fn absent_or_not(&mut self, name: &str, found: bool) {
         if !found {
-            count(&mut self.fields.absent, name.to_owned());
+            count(&mut self.fields.absent, name.to_owned(), 1);
         }
     }
 
@@ -38,9 +38,9 @@ impl Noted {
     }
 }
 
-fn count(names: &mut BTreeMap<String, u64>, name: String) {
-    if names.len() < NAMES_MAX || names.contains_key(&name) {
-        *names.entry(name).or_default() += 1;
+fn count(names: &mut BTreeMap<String, u64>, name: String, times: u64) {
+    if times > 0 && (names.len() < NAMES_MAX || names.contains_key(&name)) {
+        *names.entry(name).or_default() += times;
     }
 }
 

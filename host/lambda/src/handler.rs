@@ -14,6 +14,7 @@ use crate::host::{Active, HandleError, Handled, Host, Invocation};
 use crate::kinesis::{self, Batch};
 use crate::log::{Log, cut};
 use crate::metrics::{self, Facts};
+use crate::missing::Missing;
 use crate::record::{Done, Draft, Returned, Tally, Time, entered_again};
 use crate::response::response;
 use crate::window::{Bounds, Window};
@@ -22,7 +23,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use pipeline::{Failed, Failure, FailureKind, Report, Said};
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A window is begun only if this much time is left for it: less would not deliver a request.
@@ -264,6 +265,17 @@ impl<'a> Run<'a> {
         self.log.info("Dead letters were written.", &[("count", json!(drafts.len())), ("path", json!(path))]);
     }
 
+    /// Says which fields a step has never met.
+    fn tell_missing(&mut self) {
+        let missing = self.active.seen.lock().unwrap_or_else(PoisonError::into_inner).add(&self.report);
+        for Missing { step, news, .. } in missing.iter().filter(|missing| !missing.news.is_empty()) {
+            let step = &self.active.loaded.pipeline.steps[*step];
+            let fields = [("step", json!(step.name)), ("plugin", json!(step.plugin)), ("fields", json!(news))];
+            self.log.warn("A step asks for fields that no event had: are they spelled right?", &fields);
+        }
+        self.facts.missing = missing;
+    }
+
     /// Writes what plugins logged.
     fn say(&mut self, said: Vec<Said>) {
         let room = GUEST_LINES_MAX - self.guest_lines;
@@ -343,6 +355,9 @@ impl<'a> Run<'a> {
 
     /// Report, metrics and the answer.
     fn end(mut self, begun: Instant) -> Result<Handled, HandleError> {
+        if self.observe_fields {
+            self.tell_missing();
+        }
         let open = &self.batch.records[self.settled..];
         let known: u64 = self.returned.iter().map(Tally::events).sum();
         let returned = known + (open.len() as u64).saturating_sub(self.returned.len() as u64);

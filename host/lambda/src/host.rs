@@ -6,6 +6,7 @@ use crate::firehose::Firehose;
 use crate::kinesis::EventError;
 use crate::loaded::Loaded;
 use crate::log::{Log, Output};
+use crate::missing::Seen;
 use crate::record::Rules;
 use crate::time::Clock;
 use crate::workers::Workers;
@@ -121,6 +122,8 @@ pub(crate) struct Active {
     /// Delivery streams, by route.
     pub(crate) streams: Vec<String>,
     pub(crate) rules: Arc<Rules>,
+    /// Which fields its steps met, in the batches that were watched.
+    pub(crate) seen: Mutex<Seen>,
 }
 
 /// What ran before a swap, kept to go back to.
@@ -238,7 +241,7 @@ fn start(settings: &Settings, loaded: Loaded) -> Result<Set> {
     let streams = streams(settings, &loaded)?;
     let workers = Workers::start(&loaded, settings.workers)?;
     let rules = Arc::new(Rules::of(&loaded.pipeline));
-    Ok(Set { active: Arc::new(Active { loaded, streams, rules }), workers })
+    Ok(Set { active: Arc::new(Active { loaded, streams, rules, seen: Mutex::default() }), workers })
 }
 
 /// The delivery stream of each route: what the function binds, else, but never on Lambda, the local one.

@@ -4,7 +4,7 @@
 //! parallel and within bounds), `delivery` (documents, in order), `dead_letter`, `response`; `handler` tells the story with
 //! them. `host` is what lives from batch to batch, `loaded` what it runs, `bundle` and `follow` where that comes from: the package, or a store's
 //! channel. `firehose` is AWS;
-//! `log`, `metrics` and `time` are what their names say. `prepare` is the handler without the network, for the benchmark;
+//! `log`, `metrics` and `time` are what their names say; `missing` finds fields that a step names and no event has. `prepare` is the handler without the network, for the benchmark;
 //! `trial` runs a release's test records.
 
 mod bundle;
@@ -19,6 +19,7 @@ mod kinesis;
 mod loaded;
 mod log;
 mod metrics;
+mod missing;
 mod prepare;
 mod record;
 mod response;

@@ -4,6 +4,7 @@
 //! stand beside them as properties, because each dimension value is a metric that costs money.
 
 use crate::log::Output;
+use crate::missing::Missing;
 use pipeline::{Report, StepReport};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::time::Duration;
 const NAMESPACE: &str = "Paddlewheel";
 
 /// What is known of a batch besides its report.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) request_id: String,
     pub(crate) duration: Duration,
@@ -21,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) windows: u64,
     pub(crate) requests: u64,
     pub(crate) resent: u64,
+    /// Fields that steps have never met, in a batch that was watched.
+    pub(crate) missing: Vec<Missing>,
 }
 
 /// Writes the lines of a batch.
@@ -33,7 +36,7 @@ pub(crate) fn write(output: &Output, now_ms: u64, report: &Report, facts: &Facts
     }
     batch_metrics(&mut batch, report, facts);
     output.line(batch.text(now_ms));
-    for step in &report.steps {
+    for (at, step) in report.steps.iter().enumerate() {
         let mut line = Line::new(&["pipeline", "step"]);
         line.property("pipeline", json!(report.pipeline));
         line.property("requestId", json!(facts.request_id));
@@ -42,6 +45,9 @@ pub(crate) fn write(output: &Output, now_ms: u64, report: &Report, facts: &Facts
             line.property("release", json!(release));
         }
         step_metrics(&mut line, step);
+        if let Some(missing) = facts.missing.iter().find(|missing| missing.step == at) {
+            line.count("StepFieldsMissing", missing.count);
+        }
         output.line(line.text(now_ms));
     }
 }

@@ -98,9 +98,9 @@ pub struct Said {
 pub struct Fields {
     /// Fields asked for, present or not.
     pub read: BTreeMap<String, u64>,
-    /// Fields set, removed or renamed.
+    /// Values set, removed or renamed.
     pub written: BTreeMap<String, u64>,
-    /// Fields asked for or changed that no event had.
+    /// Times that a field was asked for, or to be changed, and was not there.
     pub absent: BTreeMap<String, u64>,
 }
 
@@ -116,13 +116,13 @@ impl Fields {
         }
     }
 
-    /// Fields that were asked for or changed, and that not one event had: most likely a misspelt path.
+    /// Fields that were asked for or to be changed, and that not one event had: most likely a misspelt path.
     pub fn never_present(&self) -> impl Iterator<Item = &str> {
         self.absent.keys().filter(|field| !self.is_present(field)).map(String::as_str)
     }
 
     fn is_present(&self, field: &str) -> bool {
-        let asked = self.read.get(field).max(self.written.get(field)).copied().unwrap_or(0);
-        asked > self.absent.get(field).copied().unwrap_or(0)
+        let count = |fields: &BTreeMap<String, u64>| fields.get(field).copied().unwrap_or(0);
+        count(&self.written) > 0 || count(&self.read) > count(&self.absent)
     }
 }

@@ -135,7 +135,8 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl StepReport {
-    pub(crate) fn new(name: &str, plugin: &str) -> StepReport {
+    /// A step that nothing has happened to.
+    pub fn new(name: &str, plugin: &str) -> StepReport {
         StepReport {
             name: name.to_owned(),
             plugin: plugin.to_owned(),
