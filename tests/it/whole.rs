@@ -5,7 +5,7 @@ use crate::support;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
-use lambda::{AwsFirehose, Bundle, Clock, HandleError, Host, Invocation, Output, Secrets, Settings, World};
+use lambda::{AwsFirehose, Bundle, Clock, HandleError, Host, Invocation, LogFormat, Output, Secrets, Settings, World};
 use serde_json::{Value, json};
 use simulator::destination::{self, Destination, OpenSearch};
 use simulator::firehose::{Fault, Faults, Firehose, Options, fault};
@@ -56,7 +56,7 @@ fn host(folder: &Path, pipeline: &str, url: &str, seed: u64, output: Output) -> 
         output,
         seed,
     };
-    let settings = Settings { workers: 2, partial_failures: true, ..Settings::default() };
+    let settings = Settings { workers: 2, partial_failures: true, log_format: LogFormat::Json, ..Settings::default() };
     Host::new(settings, loaded, world).expect("a host")
 }
 

@@ -5,7 +5,7 @@ use crate::time;
 use anyhow::Result;
 use bytes::Bytes;
 use pipeline::settings::Policy;
-use pipeline::{Dropped, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner};
+use pipeline::{Dropped, Emitted, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner};
 use std::sync::Arc;
 use unpack::{Part, Unpacked};
 
@@ -100,33 +100,77 @@ impl Local {
         }
     }
 
-    /// Runs one event to its end, and counts how it settled.
-    pub(crate) fn run(&mut self, entered: Entered) -> Settled {
-        let outcome = match &entered.refused {
-            Some(failure) => self.refuse(failure.clone()),
-            None => {
-                let id = entered.id.as_str().into();
-                let key = entered.partition_key.as_str().into();
-                let event = Event::new(id, key, entered.arrived_at_ms, entered.data.clone());
-                self.runner.process(event, self.now_ms(), None)
+    /// Runs the events of a record, one after the other, and settles the record as a whole, as the function does: if one of
+    /// them goes back, all do, and a record that becomes too much is one dead letter. `ran` is called behind each event.
+    pub(crate) fn run_record(&mut self, record: &Record, mut ran: impl FnMut()) -> Vec<Settled> {
+        let mut settled: Vec<Settled> = Vec::new();
+        for entered in self.events(record) {
+            let outcome = match settled.iter().any(|before| goes_back(&before.outcome).is_some()) {
+                true => Outcome::Unsettled(String::new()),
+                false => self.outcome(&entered),
+            };
+            settled.push(Settled { entered, outcome });
+            ran();
+        }
+        if let Some(first) = settled.iter().position(|settled| goes_back(&settled.outcome).is_some()) {
+            let reason = goes_back(&settled[first].outcome).unwrap_or_default();
+            let reason = format!("another event of its record goes back: {reason}");
+            for (_, other) in settled.iter_mut().enumerate().filter(|(at, _)| *at != first) {
+                other.outcome = Outcome::Unsettled(reason.clone());
             }
+        }
+        let bytes = settled.iter().flat_map(|settled| documents(&settled.outcome)).map(|document| document.bytes.len());
+        if let Some(failure) = lambda::oversize(bytes.sum()) {
+            settled = vec![self.whole(record, settled.swap_remove(0).entered, failure)];
+        }
+        settled.iter().for_each(|settled| self.count(settled));
+        settled
+    }
+
+    /// A record that failed as a whole. `first`: the first of its events.
+    fn whole(&mut self, record: &Record, first: Entered, failure: Failure) -> Settled {
+        let data = match &record.data {
+            Data::Bytes(data) => data.clone(),
+            Data::Undecodable(text, _) => text.clone(),
         };
+        *self.report.edge_failures.entry(failure.kind).or_default() += 1;
+        *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
+        let entered = Entered { id: record.id.clone(), data, ..first };
+        Settled { entered, outcome: Outcome::DeadLetter(Box::new(Failed::outside(failure))) }
+    }
+
+    /// Runs one event to its end, as if it were a record, and counts how it settled.
+    pub(crate) fn run(&mut self, entered: Entered) -> Settled {
+        let settled = Settled { outcome: self.outcome(&entered), entered };
+        self.count(&settled);
+        settled
+    }
+
+    /// Runs one event to its end.
+    fn outcome(&mut self, entered: &Entered) -> Outcome {
+        if let Some(failure) = &entered.refused {
+            return self.refuse(failure.clone());
+        }
+        let (id, key) = (entered.id.as_str().into(), entered.partition_key.as_str().into());
+        let event = Event::new(id, key, entered.arrived_at_ms, entered.data.clone());
+        self.runner.process(event, self.now_ms(), None)
+    }
+
+    /// Counts how an event settled.
+    fn count(&mut self, settled: &Settled) {
         let counts = &mut self.report.counts;
         counts.events += 1;
-        match &outcome {
-            Outcome::Emit(documents) => {
-                counts.delivered += 1;
-                for document in documents {
-                    let route = &self.pipeline.routes[usize::from(document.route)].name;
-                    *self.report.documents.entry(route.clone()).or_default() += 1;
-                    self.report.document_bytes += document.bytes.len() as u64;
-                }
-            }
+        match &settled.outcome {
+            Outcome::Emit(_) => counts.delivered += 1,
             Outcome::Drop(_) => counts.dropped += 1,
             Outcome::DeadLetter(_) => counts.dead_letters += 1,
             Outcome::Retry(_) | Outcome::Unsettled(_) => counts.returned += 1,
         }
-        Settled { entered, outcome }
+        for document in documents(&settled.outcome) {
+            let route = &self.pipeline.routes[usize::from(document.route)].name;
+            *self.report.documents.entry(route.clone()).or_default() += 1;
+            self.report.document_bytes += document.bytes.len() as u64;
+        }
     }
 
     fn refuse(&mut self, failure: Failure) -> Outcome {
@@ -148,5 +192,21 @@ impl Local {
     pub(crate) fn into_report(mut self) -> Report {
         self.report.merge(self.runner.take_report());
         self.report
+    }
+}
+
+/// Why an event goes back to Kinesis, if it does.
+fn goes_back(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Retry(failed) => Some(&failed.failure.message),
+        Outcome::Unsettled(reason) => Some(reason),
+        Outcome::Emit(_) | Outcome::Drop(_) | Outcome::DeadLetter(_) => None,
+    }
+}
+
+fn documents(outcome: &Outcome) -> &[Emitted] {
+    match outcome {
+        Outcome::Emit(documents) => documents,
+        Outcome::Drop(_) | Outcome::DeadLetter(_) | Outcome::Retry(_) | Outcome::Unsettled(_) => &[],
     }
 }

@@ -41,4 +41,5 @@ pub use kinesis::{Batch, Encoded, EventError, Record, records};
 pub use loaded::{Loaded, Plugins};
 pub use log::{Format as LogFormat, Level as LogLevel, Output};
 pub use prepare::{Prepared, prepare};
+pub use record::oversize;
 pub use time::Clock;

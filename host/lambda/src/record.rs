@@ -12,6 +12,12 @@ use unpack::{Part, Unpacked};
 /// Bytes of documents that one record may become. Beyond, it is a dead letter: a fan-out must not fill the memory.
 const RECORD_DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
+/// Why a record with documents of so many bytes is a dead letter; none if it is not.
+pub fn oversize(bytes: usize) -> Option<Failure> {
+    let told = "the record became more than 16 MiB of documents";
+    (bytes > RECORD_DOCUMENT_BYTES_MAX).then(|| Failure::new(FailureKind::Oversize, told))
+}
+
 /// What the pipeline says about records.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -122,11 +128,10 @@ impl Done {
             return;
         }
         let bytes: usize = self.documents[documents..].iter().map(|document| document.bytes.len()).sum();
-        if bytes > RECORD_DOCUMENT_BYTES_MAX {
+        if let Some(failure) = oversize(bytes) {
             self.documents.truncate(documents);
             self.dead_letters.truncate(dead_letters);
             tally = Tally { record: at, ..Tally::default() };
-            let failure = Failure::new(FailureKind::Oversize, "the record became more than 16 MiB of documents");
             let data = record.data.decode().unwrap_or_default();
             self.keep(record, None, failure, data, &mut tally);
         }
@@ -157,7 +162,7 @@ impl Done {
                 return;
             }
             bytes += self.documents[before..].iter().map(|document| document.bytes.len()).sum::<usize>();
-            if bytes > RECORD_DOCUMENT_BYTES_MAX {
+            if oversize(bytes).is_some() {
                 return; // The caller sees it too, and makes one dead letter of the record.
             }
         }

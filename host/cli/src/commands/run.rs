@@ -134,14 +134,14 @@ impl Job<'_> {
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Error> {
-        for entered in self.local.events(record) {
+        let mut calls: Vec<Vec<Call>> = Vec::new();
+        let watched = self.calls.clone();
+        let ended = self.local.run_record(record, || calls.extend(watched.as_ref().map(Calls::take)));
+        for (at, settled) in ended.into_iter().enumerate() {
             self.event += 1;
-            let settled = self.local.run(entered);
-            if let Some(calls) = &self.calls {
-                let calls = calls.take();
-                if self.only.is_none_or(|only| only.wants(&settled, &calls)) {
-                    self.show(record, &settled, &calls)?;
-                }
+            let calls = calls.get(at).map_or(&[][..], Vec::as_slice);
+            if watched.is_some() && self.only.is_none_or(|only| only.wants(&settled, calls)) {
+                self.show(record, &settled, calls)?;
             }
             self.keep(settled)?;
         }
