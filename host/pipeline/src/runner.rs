@@ -4,7 +4,7 @@ use crate::event::{Content, Event, Lineage};
 use crate::failure::{Failure, FailureKind, Signal};
 use crate::forbid::Forbidden;
 use crate::outcome::{Dropped, Emitted, Failed, Outcome};
-use crate::plugin::{Output, Plugin, Said, Transformed};
+use crate::plugin::{LogLine, Output, Plugin, Said, Transformed};
 use crate::report::{Report, StepReport};
 use crate::settings::{Pipeline, Policy, Step};
 use bytes::Bytes;
@@ -59,6 +59,10 @@ pub struct Trace<'a> {
     pub result: TraceResult<'a>,
     /// How long it took.
     pub elapsed: Duration,
+    /// What the plugin logged, and how many lines more that were not kept.
+    pub log: &'a [LogLine],
+    /// Lines beyond the step's limit.
+    pub log_dropped: u64,
 }
 
 /// What a step gave back.
@@ -197,7 +201,9 @@ impl Runner {
         self.count_timeouts(step, &result);
         if let Some(observe) = &mut self.observe {
             let shown = result.as_ref().map_or_else(TraceResult::Signal, |outputs| TraceResult::Outputs(outputs));
-            observe.step(Trace { step, given: &given, result: shown, elapsed: transformed.elapsed });
+            let Transformed { elapsed, log, log_dropped, .. } = &transformed;
+            let (elapsed, log_dropped) = (*elapsed, *log_dropped);
+            observe.step(Trace { step, given: &given, result: shown, elapsed, log, log_dropped });
         }
         match result {
             Ok(outputs) => {

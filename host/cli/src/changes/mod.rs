@@ -6,7 +6,7 @@ mod tests;
 use crate::terminal::Paint;
 use crate::text::{cut, one_line};
 use bytes::Bytes;
-use pipeline::{Observe, Trace, TraceResult};
+use pipeline::{LogLine, Observe, Trace, TraceResult};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,10 @@ const VALUE_WIDTH: usize = 48;
 pub(crate) struct Call {
     pub(crate) step: usize,
     pub(crate) elapsed: Duration,
+    /// What the plugin logged.
+    pub(crate) log: Vec<LogLine>,
+    /// Lines beyond the step's limit.
+    pub(crate) log_dropped: u64,
     given: Bytes,
     result: Result<Vec<Emitted>, String>,
 }
@@ -58,7 +62,9 @@ impl Observe for Calls {
             TraceResult::Signal(pipeline::Signal::Retry(reason)) => Err(format!("asks for a retry: {reason}")),
             TraceResult::Signal(pipeline::Signal::Unsettled(reason)) => Err(format!("not settled: {reason}")),
         };
-        let call = Call { step: trace.step, elapsed: trace.elapsed, given: trace.given.content.bytes(), result };
+        let Trace { step, elapsed, log_dropped, .. } = trace;
+        let (given, log) = (trace.given.content.bytes(), trace.log.to_vec());
+        let call = Call { step, elapsed, log, log_dropped, given, result };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 }
@@ -165,14 +171,31 @@ fn member(path: &str, key: &str) -> String {
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
-/// Lines that tell people about one call.
+/// Lines that tell people about one call: what it came to, and what the plugin logged.
 pub(crate) fn lines(call: &Call, step: &str, name_width: usize, paint: Paint, width: usize) -> Vec<String> {
+    let mut lines = told(call, step, name_width, paint, width);
+    for line in &call.log {
+        let level = format!("{:?}", line.level).to_lowercase();
+        let mut texts = line.message.lines().map(one_line);
+        lines.push(format!("    {} {}", paint.dim(&format!("log {level}")), texts.next().unwrap_or_default()));
+        lines.extend(texts.map(|text| format!("      {text}")));
+    }
+    if call.log_dropped > 0 {
+        lines.push(format!("    {}", paint.dim(&format!("log … {} lines more (limits.log_lines)", call.log_dropped))));
+    }
+    lines
+}
+
+fn told(call: &Call, step: &str, name_width: usize, paint: Paint, width: usize) -> Vec<String> {
     let head = |what: String| format!("  {step:name_width$}  {what}  {}", paint.dim(&crate::text::time(call.elapsed)));
     let outputs = match call.did() {
         Did::Dropped => return vec![head(paint.yellow("dropped"))],
         Did::Failed(reason) => {
-            let room = width.saturating_sub(name_width + 20);
-            return vec![head(format!("{} {}", paint.red("failed"), cut(&one_line(&reason), room)))];
+            // Whole: a reason says what to do, and a backtrace where.
+            let mut texts = reason.lines().map(one_line);
+            let mut lines = vec![head(format!("{} {}", paint.red("failed"), texts.next().unwrap_or_default()))];
+            lines.extend(texts.map(|text| format!("    {text}")));
+            return lines;
         }
         Did::Emitted(outputs) => outputs,
     };

@@ -3,6 +3,7 @@
 use super::{Call, Change, Emitted, between, lines};
 use crate::terminal::Paint;
 use bytes::Bytes;
+use pipeline::{Level, LogLine};
 use std::time::Duration;
 
 fn check(before: &str, after: &str, expected: &[&str]) {
@@ -33,8 +34,13 @@ fn fields_are_named_as_the_contract_names_them() {
 fn call(result: Result<Vec<&str>, &str>) -> Vec<String> {
     let emitted = |text: &str| Emitted { bytes: Bytes::copy_from_slice(text.as_bytes()), route: None };
     let result = result.map(|outputs| outputs.into_iter().map(emitted).collect()).map_err(str::to_owned);
-    let call = Call { step: 0, elapsed: Duration::from_micros(12), given: Bytes::from_static(b"{\"a\":1}"), result };
-    lines(&call, "mask", 6, Paint::PLAIN, 80)
+    let log = vec![LogLine { level: Level::Warn, message: "first\nsecond".into() }];
+    let given = Bytes::from_static(b"{\"a\":1}");
+    let call = Call { step: 0, elapsed: Duration::from_micros(12), log, log_dropped: 2, given, result };
+    let mut lines = lines(&call, "mask", 6, Paint::PLAIN, 80);
+    let logged = lines.split_off(lines.len() - 3);
+    assert_eq!(logged, ["    log warn first", "      second", "    log … 2 lines more (limits.log_lines)"]);
+    lines
 }
 
 #[test]
@@ -42,7 +48,7 @@ fn a_call_is_told_in_lines() {
     assert_eq!(call(Ok(vec!["{\"a\":1}"])), ["  mask    unchanged  12 µs"]);
     assert_eq!(call(Ok(vec!["{\"a\":2}"])), ["  mask    changed  12 µs", "    ~ a  1 → 2"]);
     assert_eq!(call(Ok(vec![])), ["  mask    dropped  12 µs"]);
-    assert_eq!(call(Err("reject: no\nbacktrace")), ["  mask    failed reject: no  12 µs"]);
+    assert_eq!(call(Err("reject: no\nbacktrace")), ["  mask    failed reject: no  12 µs", "    backtrace"]);
     assert_eq!(
         call(Ok(vec!["{\"a\":1}", "{}"])),
         ["  mask    2 events  12 µs", "    event 1", "    event 2", "    - a  1"]

@@ -11,7 +11,7 @@ use crate::project::{Loading, Project};
 use crate::report;
 use crate::sink::{self, Sink};
 use crate::terminal::Progress;
-use crate::text::{count, cut, one_line, time};
+use crate::text::{count, one_line, time};
 use crate::time::now_ms;
 use clap::{Args, ValueEnum};
 use pipeline::{Dropped, Outcome};
@@ -164,7 +164,8 @@ impl Job<'_> {
         if self.context.ui.is_json() {
             let call = |call: &Call| {
                 let (step, us) = (&steps[call.step].name, call.elapsed.as_secs_f64() * 1e6);
-                json!({"step": step, "us": (us * 10.0).round() / 10.0, "did": call.did()})
+                let (us, did) = ((us * 10.0).round() / 10.0, call.did());
+                json!({"step": step, "us": us, "did": did, "log": call.log, "log_dropped": call.log_dropped})
             };
             let calls: Vec<_> = calls.iter().map(call).collect();
             let (outcome, _) = settled_as(&settled.outcome, &self.local);
@@ -183,7 +184,6 @@ impl Job<'_> {
             }
         }
         let (outcome, failed) = settled_as(&settled.outcome, &self.local);
-        let outcome = cut(&outcome, width.saturating_sub(4));
         ui.line(format!("  {}", if failed { paint.red(&outcome) } else { paint.bold(&outcome) }))?;
         ui.line("")
     }
@@ -208,6 +208,9 @@ impl Job<'_> {
             return Ok(Status::Done);
         }
         report::show(ui, &report)?;
+        if self.calls.is_none() && report.steps.iter().any(|step| step.log_lines > 0) {
+            ui.note("what plugins logged is shown with --changes")?;
+        }
         ui.note(format!("{} in {}", count(records, "record"), time(started.elapsed())))?;
         if let Some(summary) = &summary {
             sink::show_summary(ui, self.sink.name(), summary)?;
