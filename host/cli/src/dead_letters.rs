@@ -21,14 +21,30 @@ const LINE_BYTES_MAX: u64 = 128 << 20;
 pub(crate) struct Writer {
     path: PathBuf,
     file: Option<BufWriter<File>>,
+    /// Whether somebody named the folder: then it must be written.
+    named: bool,
+    /// Why the file could not be made.
+    missing: Option<String>,
+}
+
+/// Where dead letters are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// There were none.
+    None,
+    /// In this file.
+    In(PathBuf),
+    /// Nowhere, for this reason: nobody named a folder, and the project's cannot be written.
+    Nowhere(String),
 }
 
 impl Writer {
-    /// For one run of a pipeline in this folder.
-    pub(crate) fn new(folder: &Path, pipeline: &str, now_ms: u64) -> Writer {
+    /// For one run of a pipeline in a project's folder. `named`: where to keep them instead.
+    pub(crate) fn new(folder: &Path, named: Option<&Path>, pipeline: &str, now_ms: u64) -> Writer {
         let stamp: String = time::text(now_ms).chars().filter(char::is_ascii_alphanumeric).collect();
-        let path = folder.join(FOLDER).join(pipeline).join(format!("run-{stamp}.ndjson"));
-        Writer { path, file: None }
+        let place = named.map_or_else(|| folder.join(FOLDER).join(pipeline), Path::to_owned);
+        let path = place.join(format!("run-{stamp}.ndjson"));
+        Writer { path, file: None, named: named.is_some(), missing: None }
     }
 
     pub(crate) fn write(
@@ -52,18 +68,25 @@ impl Writer {
         let told = || format!("write dead letters to {}", self.path.display());
         let mut text = serde_json::to_vec(&line).with_context(told).or_outside()?;
         text.push(b'\n');
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(BufWriter::new(create(&self.path).with_context(told).or_outside()?)),
-        };
+        if self.file.is_none() && self.missing.is_none() {
+            match create(&self.path) {
+                Ok(file) => self.file = Some(BufWriter::new(file)),
+                Err(error) if self.named => return Err(error).with_context(told).or_outside(),
+                Err(error) => self.missing = Some(format!("{}: {error}", told())),
+            }
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
         file.write_all(&text).with_context(told).or_outside()
     }
 
-    /// The file, when there is one.
-    pub(crate) fn finish(self) -> Result<Option<PathBuf>, Error> {
-        let Some(mut file) = self.file else { return Ok(None) };
+    /// Where they are now.
+    pub(crate) fn finish(self) -> Result<Kept, Error> {
+        if let Some(reason) = self.missing {
+            return Ok(Kept::Nowhere(reason));
+        }
+        let Some(mut file) = self.file else { return Ok(Kept::None) };
         file.flush().with_context(|| format!("write dead letters to {}", self.path.display())).or_outside()?;
-        Ok(Some(self.path.strip_prefix(".").map(Path::to_owned).unwrap_or(self.path)))
+        Ok(Kept::In(self.path.strip_prefix(".").map(Path::to_owned).unwrap_or(self.path)))
     }
 }
 

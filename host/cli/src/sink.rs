@@ -45,6 +45,10 @@ impl Sink {
         if named == "-" {
             return Ok(Sink::Output);
         }
+        if let Some((scheme, _)) = named.split_once("://").filter(|_| !is_url(named)) {
+            let what = "`-`, a folder, or the http:// or https:// URL of an OpenSearch";
+            return Err(Error::usage(format!("--sink {named}: there is no sink for {scheme}; name {what}")));
+        }
         let (destination, name) = if is_url(named) {
             (opensearch(named, insecure)?, "OpenSearch".to_owned())
         } else {

@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::changes::{self, Call, Calls, Did};
-use crate::dead_letters::Writer;
+use crate::dead_letters::{Kept, Writer};
 use crate::environment;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Flow, Reader, Record};
@@ -17,6 +17,7 @@ use clap::{Args, ValueEnum};
 use pipeline::{Dropped, Outcome};
 use serde_json::json;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Run records through a pipeline or one plugin
@@ -41,7 +42,7 @@ pub(crate) struct Run {
     /// Records: files, or `-` for standard input (default, if it is not a terminal)
     #[arg(short, long, value_name = "FILE")]
     input: Vec<String>,
-    /// Where documents go: `-`, a folder, or the URL of an OpenSearch
+    /// Where documents go: `-`, a folder (its files grow with each run), or the URL of an OpenSearch
     #[arg(long, value_name = "SINK")]
     sink: Option<String>,
     /// Take any certificate of an OpenSearch
@@ -54,8 +55,11 @@ pub(crate) struct Run {
     #[arg(long, value_enum)]
     only: Option<Only>,
     /// Stop after so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// Where dead letters are kept (default: .paddle/dead-letters beside the paddle.toml)
+    #[arg(long, value_name = "FOLDER")]
+    dead_letters: Option<PathBuf>,
 }
 
 /// Which events are shown.
@@ -110,7 +114,7 @@ impl Run {
             true => Progress::none(),
             false => context.ui.progress("running", "records"),
         };
-        let dead_letters = Writer::new(&project.folder, &project.pipeline.name, now_ms());
+        let dead_letters = Writer::new(&project.folder, self.dead_letters.as_deref(), &project.pipeline.name, now_ms());
         let job = Job { context, local, loaded: &ready.loaded, sink, dead_letters, calls, only: self.only, event: 0 };
         job.run(&self.input, self.limit, progress)
     }
@@ -195,7 +199,14 @@ impl Job<'_> {
         let ui = &mut self.context.ui;
         let open = report.counts.dead_letters + report.counts.returned;
         let failed = open > 0 || summary.as_ref().is_some_and(|summary| summary.refused > 0);
-        let file = file.map(|file| file.display().to_string());
+        let (file, missing) = match file {
+            Kept::None => (None, None),
+            Kept::In(file) => (Some(file.display().to_string()), None),
+            Kept::Nowhere(reason) => (None, Some(reason)),
+        };
+        if let Some(reason) = missing {
+            ui.warn(format!("dead letters are counted and not kept: {reason}; name a folder with --dead-letters"))?;
+        }
         if ui.is_json() {
             let sink = summary.as_ref().map(|summary| sink::summary_json(self.sink.name(), summary));
             ui.json(
