@@ -42,6 +42,11 @@ pub(crate) enum Command {
     Inspect(commands::inspect::Inspect),
     Plugins(commands::plugins::Plugins),
     Package(commands::package::Package),
+    Keygen(commands::keygen::Keygen),
+    Releases(commands::releases::Releases),
+    Promote(commands::promote::Promote),
+    Rollback(commands::promote::Rollback),
+    Gc(commands::gc::Gc),
     #[command(subcommand)]
     DeadLetters(commands::dead_letters::DeadLetters),
     Completions(commands::completions::Completions),
@@ -58,6 +63,11 @@ impl Command {
             Command::Inspect(command) => command.exec(context),
             Command::Plugins(command) => command.exec(context),
             Command::Package(command) => command.exec(context),
+            Command::Keygen(command) => command.exec(context),
+            Command::Releases(command) => command.exec(context),
+            Command::Promote(command) => command.exec(context),
+            Command::Rollback(command) => command.exec(context),
+            Command::Gc(command) => command.exec(context),
             Command::DeadLetters(command) => command.exec(context),
             Command::Completions(command) => command.exec(context),
         }

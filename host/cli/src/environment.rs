@@ -1,6 +1,7 @@
 //! Everything that is read from the environment.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// User and password for OpenSearch.
 pub(crate) fn opensearch_login() -> Option<(String, String)> {
@@ -16,6 +17,68 @@ pub(crate) fn secrets() -> anyhow::Result<lambda::Secrets> {
     let secret = |(name, _): &(String, String)| name.starts_with("PADDLE_SECRET_");
     let variables: BTreeMap<String, String> = std::env::vars_os().filter_map(text).filter(secret).collect();
     Ok(lambda::Settings::read(&variables)?.secrets)
+}
+
+/// `PADDLE_STORE`: where releases are.
+pub(crate) fn store() -> Option<String> {
+    variable("PADDLE_STORE")
+}
+
+/// `PADDLE_PIPELINE`: a pipeline's name in the store.
+pub(crate) fn pipeline() -> Option<String> {
+    variable("PADDLE_PIPELINE")
+}
+
+/// `PADDLE_CHANNEL`.
+pub(crate) fn channel() -> Option<String> {
+    variable("PADDLE_CHANNEL")
+}
+
+/// `PADDLE_TRUSTED_KEYS`: whose signatures are believed.
+pub(crate) fn trusted_keys() -> Option<String> {
+    variable("PADDLE_TRUSTED_KEYS")
+}
+
+/// `PADDLE_SIGNING_KEY`: a key file's line.
+pub(crate) fn signing_key() -> Option<String> {
+    variable("PADDLE_SIGNING_KEY")
+}
+
+/// `PADDLE_ALLOW_UNSIGNED=1`: anything is believed, for development.
+pub(crate) fn allows_unsigned() -> bool {
+    variable("PADDLE_ALLOW_UNSIGNED").as_deref() == Some("1")
+}
+
+/// AWS's own variables.
+pub(crate) fn aws() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")).collect()
+}
+
+/// The folder of our files in the user's configuration: `XDG_CONFIG_HOME`, which must be absolute, or `~/.config`.
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    ours("XDG_CONFIG_HOME", ".config")
+}
+
+fn ours(named: &str, at_home: &str) -> Option<PathBuf> {
+    let named = variable(named).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let folder = named.or_else(|| Some(PathBuf::from(variable("HOME")?).join(at_home)))?;
+    Some(folder.join("paddlewheel"))
+}
+
+/// The folder of what can be fetched again: `XDG_CACHE_HOME`, which must be absolute, or `~/.cache`.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    ours("XDG_CACHE_HOME", ".cache")
+}
+
+/// Who works here, for people: what stands as `by` in a release.
+pub(crate) fn user() -> String {
+    ["PADDLE_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(variable)
+        .unwrap_or_else(|| "somebody".to_owned())
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -17,6 +17,7 @@ mod input;
 mod local;
 mod project;
 mod ready_made;
+mod releases;
 mod report;
 mod sink;
 mod table;
