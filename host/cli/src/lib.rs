@@ -16,6 +16,7 @@ mod error;
 mod input;
 mod local;
 mod project;
+mod publishing;
 mod ready_made;
 mod releases;
 mod report;

@@ -1,0 +1,206 @@
+//! What a release ships: components, what was compiled of them for each engine, and how long that takes to load.
+
+use super::OrBug as _;
+use crate::Context;
+use crate::environment;
+use crate::error::{Error, Trouble};
+use crate::project::{self, Loading, Project, load_error, shown};
+use crate::time;
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use clap::ValueEnum;
+use engine::{Code, Engine, LoadError};
+use pipeline::settings::Step;
+use pipeline::{Pipeline, Plugin};
+use registry::{Digest, DraftCompiled, Fingerprint};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A step's component.
+pub(crate) struct Component {
+    pub(crate) wasm: Bytes,
+    pub(crate) digest: Digest,
+    pub(crate) imports: Vec<String>,
+    /// From compiled code to a step that accepted its config.
+    pub(crate) load: Duration,
+}
+
+/// What is shipped, in the order of the steps.
+pub(crate) struct Shipped {
+    pub(crate) components: Vec<Component>,
+    /// The engine that hosts like this machine have.
+    pub(crate) engine: Engine,
+    pub(crate) artifacts: Artifacts,
+    /// How long compiling took: what a host with another engine would spend.
+    pub(crate) compile: Duration,
+}
+
+/// A processor that functions run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Target {
+    #[value(name = "x86_64")]
+    X86_64,
+    #[value(name = "aarch64", alias = "arm64")]
+    Aarch64,
+}
+
+impl Target {
+    /// This machine's.
+    fn here() -> Option<Target> {
+        [Target::X86_64, Target::Aarch64].into_iter().find(|target| target.as_str() == std::env::consts::ARCH)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Target::X86_64 => "x86_64",
+            Target::Aarch64 => "aarch64",
+        }
+    }
+}
+
+/// The targets that were asked for, each once; this machine's if none was.
+pub(crate) fn targets(typed: &[Target]) -> Result<Vec<Target>, Error> {
+    let here = Target::here();
+    if let Some(other) = typed.iter().find(|target| Some(**target) != here) {
+        let (other, here) = (other.as_str(), std::env::consts::ARCH);
+        return Err(Error::usage(format!(
+            "--target {other}: this paddle compiles for {here}; add {other} on such a machine with paddle publish --recompile \
+             RELEASE (until then functions on {other} compile by themselves)"
+        )));
+    }
+    let mut targets: Vec<Target> = typed.iter().copied().chain(here.filter(|_| typed.is_empty())).collect();
+    targets.sort();
+    targets.dedup();
+    Ok(targets)
+}
+
+/// The engine's name as the registry has it.
+pub(crate) fn fingerprint(engine: &Engine) -> Result<Fingerprint, Error> {
+    engine.fingerprint().parse().context("the engine's fingerprint is a digest").or_bug()
+}
+
+/// Compiles a project's components for production, and loads what came of it.
+pub(crate) fn compile(project: &Project, targets: &[Target], context: &mut Context) -> Result<Shipped, Error> {
+    let steps = &project.pipeline.steps;
+    let engine = project::engine(&Loading::PRODUCTION, steps.len())?;
+    let mut wasm = Vec::with_capacity(steps.len());
+    for step in steps {
+        wasm.push(project::component(&project.origin(step)?, context)?.wasm);
+    }
+    let begun = Instant::now();
+    let artifacts = precompile(&engine, targets, &wasm, context)?;
+    let compile = begun.elapsed();
+    let mut components = Vec::with_capacity(steps.len());
+    let own = artifacts.get(&fingerprint(&engine)?);
+    for (step, wasm) in steps.iter().zip(wasm) {
+        let digest = Digest::of(&wasm);
+        let artifact = own.and_then(|own| own.get(&digest)).ok_or_else(|| anyhow!("every component was compiled"));
+        let artifact = artifact.or_bug()?;
+        let told = || told(step);
+        let config = config(step, pipeline::DUMMY_SECRET)?;
+        let started = Instant::now();
+        let code = engine.load_precompiled(artifact).with_context(told).or_plugin()?;
+        engine.load(&code, step, &config).map_err(|error| load_error(error, told()))?;
+        let load = started.elapsed();
+        components.push(Component { imports: code.imports().names.clone(), wasm, digest, load });
+    }
+    Ok(Shipped { components, engine, artifacts, compile })
+}
+
+/// What was compiled, by engine and component.
+pub(crate) type Artifacts = BTreeMap<Fingerprint, BTreeMap<Digest, Bytes>>;
+
+/// Compiles each component once for each target.
+pub(crate) fn precompile(
+    engine: &Engine,
+    targets: &[Target],
+    wasm: &[Bytes],
+    context: &mut Context,
+) -> Result<Artifacts, Error> {
+    let mut progress = context.ui.progress("compiling", "plugins");
+    let mut artifacts = Artifacts::new();
+    for target in targets {
+        for wasm in wasm {
+            let (engine, compile) = compiler(*target, engine)?;
+            if let Entry::Vacant(place) = artifacts.entry(engine).or_default().entry(Digest::of(wasm)) {
+                place.insert(Bytes::from(compile(wasm).context("compile a plugin").or_plugin()?));
+            }
+            progress.add(1);
+        }
+    }
+    Ok(artifacts)
+}
+
+/// Compiles one component.
+type Compile<'a> = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, LoadError> + 'a>;
+
+/// The compiler for a target, and the name of the engine that its artifacts are for. Only this machine's target is left by
+/// [`targets`]: cross-compiling has its place here.
+fn compiler(_target: Target, engine: &Engine) -> Result<(Fingerprint, Compile<'_>), Error> {
+    Ok((fingerprint(engine)?, Box::new(|wasm| engine.precompile(wasm))))
+}
+
+impl Shipped {
+    /// Loads the pipeline from what is shipped, on an engine of the same kind, with one text for all secrets.
+    pub(crate) fn load(&self, engine: &Engine, pipeline: &Pipeline, secret: &str) -> Result<lambda::Loaded, Error> {
+        let artifacts = self.artifacts.get(&fingerprint(engine)?);
+        let code = |digest: &Digest| -> anyhow::Result<Code> {
+            let artifact = artifacts.and_then(|artifacts| artifacts.get(digest)).context("it was not compiled")?;
+            Ok(engine.load_precompiled(artifact)?)
+        };
+        let digests: Vec<Digest> = self.components.iter().map(|component| component.digest).collect();
+        load(engine, pipeline, &digests, &code, secret)
+    }
+}
+
+/// Artifacts for one engine, as the registry takes them.
+pub(crate) fn drafted(engine: Fingerprint, artifacts: BTreeMap<Digest, Bytes>) -> DraftCompiled {
+    DraftCompiled { engine, artifacts, at_ms: time::now_ms(), by: environment::user() }
+}
+
+/// Loads a pipeline of code by digest, one digest a step.
+pub(crate) fn load(
+    engine: &Engine,
+    pipeline: &Pipeline,
+    digests: &[Digest],
+    code_of: &dyn Fn(&Digest) -> anyhow::Result<Code>,
+    secret: &str,
+) -> Result<lambda::Loaded, Error> {
+    let mut codes: BTreeMap<Digest, Code> = BTreeMap::new();
+    let mut steps = Vec::with_capacity(digests.len());
+    for (step, digest) in pipeline.steps.iter().zip(digests) {
+        if !codes.contains_key(digest) {
+            codes.insert(*digest, code_of(digest).with_context(|| told(step)).or_plugin()?);
+        }
+        let loaded = engine.load(&codes[digest], step, &config(step, secret)?);
+        steps.push(loaded.map_err(|error| load_error(error, told(step)))?);
+    }
+    let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
+    let digests = digests.iter().map(Digest::to_string).collect();
+    Ok(lambda::Loaded { pipeline: Arc::new(pipeline.clone()), plugins: Box::new(plugins), digests, release: None })
+}
+
+fn told(step: &Step) -> String {
+    format!("load step `{}` (plugin `{}`)", step.name, shown(step))
+}
+
+fn config(step: &Step, secret: &str) -> Result<String, Error> {
+    let resolved = pipeline::resolve_secrets(&step.config, &|_| Ok(secret.to_owned()));
+    Ok(resolved.with_context(|| told(step)).or_usage()?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Target, targets};
+
+    #[test]
+    fn targets_are_checked() {
+        let here = Target::here().expect("tests run where functions do");
+        let other = if here == Target::X86_64 { Target::Aarch64 } else { Target::X86_64 };
+        assert_eq!(targets(&[]).ok(), Some(vec![here]));
+        assert_eq!(targets(&[here, here]).ok(), Some(vec![here]));
+        assert!(targets(&[here, other]).is_err_and(|error| error.to_string().contains("--recompile")));
+    }
+}
