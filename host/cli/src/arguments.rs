@@ -48,6 +48,7 @@ pub(crate) enum Command {
     Diff(commands::diff::Diff),
     Promote(commands::promote::Promote),
     Rollback(commands::promote::Rollback),
+    Status(commands::status::Status),
     Gc(commands::gc::Gc),
     #[command(subcommand)]
     DeadLetters(commands::dead_letters::DeadLetters),
@@ -71,6 +72,7 @@ impl Command {
             Command::Diff(command) => command.exec(context),
             Command::Promote(command) => command.exec(context),
             Command::Rollback(command) => command.exec(context),
+            Command::Status(command) => command.exec(context),
             Command::Gc(command) => command.exec(context),
             Command::DeadLetters(command) => command.exec(context),
             Command::Completions(command) => command.exec(context),

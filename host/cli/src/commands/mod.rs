@@ -15,4 +15,5 @@ pub(crate) mod promote;
 pub(crate) mod publish;
 pub(crate) mod releases;
 pub(crate) mod run;
+pub(crate) mod status;
 pub(crate) mod test;
