@@ -172,6 +172,6 @@ mod tests {
     #[test]
     fn costs_are_compared_in_hundredths() {
         let check = |before, after| Fuel { before, after }.percent_more();
-        assert_eq!([check(100, 126), check(100, 100), check(200, 100), check(0, 5)], [26, 0, -50, 500]);
+        assert_eq!([check(100, 126), check(100, 100), check(200, 100), check(0, 5)], [26, 0, -50, 400]);
     }
 }

@@ -21,6 +21,9 @@ const COLUMNS: [(&str, Align); 6] = [
     ("fuel per event", Align::Left),
 ];
 
+/// What every plugin imports begins like this.
+const CONTRACT: &str = "paddlewheel:transform/";
+
 /// Most events that come to something else whose difference is shown.
 const OUTCOMES_MAX: usize = 5;
 
@@ -79,7 +82,8 @@ fn behaviour(ran: &Ran, paint: Paint) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(fuel) = ran.fuel_per_event.filter(|fuel| fuel.before != fuel.after) {
         let (before, after, percent) = (number(fuel.before), number(fuel.after), fuel.percent_more());
-        let told = format!("  fuel per event  {before} → {after} ({percent:+} %)");
+        let percent_told = if percent == 0 { "under 1 %".to_owned() } else { format!("{percent:+} %") };
+        let told = format!("  fuel per event  {before} → {after} ({percent_told})");
         lines.push(if percent > SLOWER_PERCENT_MAX { paint.red(&told) } else { told });
     }
     if ran.events == 0 {
@@ -116,13 +120,37 @@ pub(crate) fn plugins(manifest: &Manifest, paint: Paint) -> Vec<String> {
         table.row(row(None, Some(plugin)));
     }
     let mut lines = table.lines(paint);
+    let beyond = |plugin: &Plugin| -> BTreeSet<String> {
+        plugin.imports.iter().filter(|name| !name.starts_with(CONTRACT)).cloned().collect()
+    };
+    let imports = manifest.plugins.iter();
+    let imports = imports.filter_map(|plugin| names(&plugin.step, "imports", &beyond(plugin), &BTreeSet::new(), paint));
+    let imports: Vec<String> = imports.collect();
+    if imports.is_empty() {
+        lines.push("  no plugin imports anything but the contract".to_owned());
+    }
+    lines.extend(imports);
+    lines
+}
+
+/// The fields that each step touched in the tests.
+pub(crate) fn observed(manifest: &Manifest) -> Vec<String> {
+    let mut lines = Vec::new();
     for plugin in &manifest.plugins {
-        let imports: Vec<String> = plugin.imports.iter().map(|name| one_line(name)).collect();
-        if !imports.is_empty() {
-            lines.push(format!("  {} imports  {}", one_line(&plugin.step), imports.join("  ")));
+        let Some(observed) = &plugin.observed else { continue };
+        for (verb, fields) in [("reads", &observed.reads), ("writes", &observed.writes)] {
+            if !fields.is_empty() {
+                let shown: Vec<String> = fields.iter().take(NAMES_MAX).map(|field| field_name(field)).collect();
+                let more = if fields.len() > NAMES_MAX { ", …" } else { "" };
+                lines.push(format!("  {} {verb}  {}{more}", one_line(&plugin.step), shown.join(", ")));
+            }
         }
     }
     lines
+}
+
+fn field_name(field: &str) -> String {
+    if field.is_empty() { "the whole event".to_owned() } else { one_line(field) }
 }
 
 /// The steps whose plugin differs, as a table.
@@ -190,9 +218,8 @@ fn asset(asset: &AssetDifference) -> String {
 
 /// Names that came and went, in one line; none when there are none.
 fn names(step: &str, verb: &str, added: &BTreeSet<String>, removed: &BTreeSet<String>, paint: Paint) -> Option<String> {
-    let shown = |name: &String| if name.is_empty() { "the whole event".to_owned() } else { one_line(name) };
-    let added = added.iter().map(|name| paint.green(&format!("+ {}", shown(name))));
-    let removed = removed.iter().map(|name| paint.red(&format!("- {}", shown(name))));
+    let added = added.iter().map(|name| paint.green(&format!("+ {}", field_name(name))));
+    let removed = removed.iter().map(|name| paint.red(&format!("- {}", field_name(name))));
     let mut names: Vec<String> = added.chain(removed).collect();
     if names.is_empty() {
         return None;

@@ -4,12 +4,12 @@
 //! What is not typed comes from the environment, then from the `paddle.toml` of the current folder, so that everything works
 //! with a checkout and without one.
 
-mod aws;
 pub(crate) mod keys;
 pub(crate) mod moving;
 pub(crate) mod wait;
 
 use crate::Context;
+use crate::aws;
 use crate::environment;
 use crate::error::Error;
 use crate::project::{FILE, Project};
@@ -82,8 +82,13 @@ impl Place {
                 )
             })?,
         };
-        let options = context.runtime.block_on(aws::options(&url, create));
+        let options = context.runtime.block_on(aws::store_options(&url, create))?;
         Ok(Store::open(url.trim_end_matches('/'), &options)?)
+    }
+
+    /// Whether any of the options was typed.
+    pub(crate) fn is_named(&self) -> bool {
+        self.store.is_some() || self.pipeline.is_some()
     }
 
     /// Whether a `paddle.toml` may be asked.

@@ -1,6 +1,6 @@
 //! `paddle status` for people.
 
-use super::summary::{self, Minute, Probations};
+use super::summary::{self, Between, Minute, Probations};
 use super::{Followed, State, Told};
 use crate::Context;
 use crate::commands::releases::how;
@@ -174,7 +174,7 @@ fn refusals(channel: &Followed, now_ms: u64, paint: Paint) -> Vec<String> {
 
 fn swaps(channel: &Followed, now_ms: u64) -> Vec<String> {
     let swaps = summary::swaps(channel.hosts.iter().map(|(_, report)| report));
-    let line = |(said, took_us): &(summary::Said<(Option<ReleaseId>, ReleaseId)>, u64)| {
+    let line = |(said, took_us): &(summary::Said<Between>, u64)| {
         let (from, to) = said.what;
         let from = from.map_or("the package".into(), |from| from.short());
         let (hosts, when) = (count(said.hosts, "host"), ago(said.at_ms, now_ms));

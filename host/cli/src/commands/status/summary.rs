@@ -92,16 +92,16 @@ pub(super) fn refusals<'a>(reports: impl Iterator<Item = &'a HostReport>) -> Vec
     together(refusals)
 }
 
-/// Swaps from one release to another, the last first; and how long the slowest took, in microseconds.
-pub(super) fn swaps<'a>(
-    reports: impl Iterator<Item = &'a HostReport> + Clone,
-) -> Vec<(Said<(Option<ReleaseId>, ReleaseId)>, u64)> {
+/// From which release to which; from none at the start.
+pub(super) type Between = (Option<ReleaseId>, ReleaseId);
+
+/// Swaps, those of the last one first; with each how long the slowest took, in microseconds.
+pub(super) fn swaps<'a>(reports: impl Iterator<Item = &'a HostReport> + Clone) -> Vec<(Said<Between>, u64)> {
     let all = reports.flat_map(|report| &report.swaps);
     let said = together(all.clone().map(|swap| ((swap.from, swap.to), swap.at_ms)));
-    let slowest = |between: (Option<ReleaseId>, ReleaseId)| {
-        all.clone().filter(|swap| (swap.from, swap.to) == between).map(|swap| swap.took_us).max().unwrap_or(0)
-    };
-    said.into_iter().map(|said| (said.what, said)).map(|(between, said)| (said, slowest(between))).collect()
+    let same = |between: Between| all.clone().filter(move |swap| (swap.from, swap.to) == between);
+    let slowest = |said: &Said<Between>| same(said.what).map(|swap| swap.took_us).max().unwrap_or(0);
+    said.into_iter().map(|said| (slowest(&said), said)).map(|(slowest, said)| (said, slowest)).collect()
 }
 
 /// How the probation of a release goes: hosts on which it passed, runs, and was left; and the last reason for leaving.
