@@ -57,6 +57,35 @@ pub(crate) fn aws() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")).collect()
 }
 
+/// `AWS_ENDPOINT_URL_LAMBDA` and its like.
+pub(crate) fn aws_endpoint(service: &str) -> Option<String> {
+    variable(&format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase()))
+}
+
+/// The profile that `AWS_PROFILE` names, if no file of AWS's tools has it and no access keys make up for it.
+pub(crate) fn missing_aws_profile() -> Option<String> {
+    let profile = variable("AWS_PROFILE").filter(|profile| profile != "default")?;
+    if variable("AWS_ACCESS_KEY_ID").is_some() {
+        return None;
+    }
+    let home = variable("HOME").map(PathBuf::from);
+    let file = |named: &str, usual: &str| {
+        variable(named).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".aws").join(usual)))
+    };
+    let files = [file("AWS_CONFIG_FILE", "config"), file("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
+    let has = |path: PathBuf| std::fs::read_to_string(path).is_ok_and(|text| names_profile(&text, &profile));
+    (!files.into_iter().flatten().any(has)).then_some(profile)
+}
+
+/// Whether a file of AWS's tools has a section for this profile.
+fn names_profile(text: &str, profile: &str) -> bool {
+    let section = |line: &str| Some(line.trim().strip_prefix('[')?.split_once(']')?.0.trim().to_owned());
+    text.lines().filter_map(section).any(|name| {
+        let named = name.strip_prefix("profile").filter(|rest| rest.starts_with(char::is_whitespace)).unwrap_or(&name);
+        named.trim() == profile
+    })
+}
+
 /// The folder of our files in the user's configuration: `XDG_CONFIG_HOME`, which must be absolute, or `~/.config`.
 pub(crate) fn config_folder() -> Option<PathBuf> {
     ours("XDG_CONFIG_HOME", ".config")
@@ -88,4 +117,18 @@ fn variable(name: &str) -> Option<String> {
 /// This program as it was called, for commands that a person is to copy: a path if it is not on the PATH.
 pub(crate) fn program() -> String {
     std::env::args().next().filter(|program| program.contains('/')).unwrap_or_else(|| "paddle".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_profile;
+
+    #[test]
+    fn a_profile_is_found_in_both_kinds_of_files() {
+        let config = "[default]\nregion = x\n[profile work]\n  [ profile  home ] # comment\n[profiles]\n";
+        for (profile, there) in [("work", true), ("home", true), ("default", true), ("s", false), ("other", false)] {
+            assert_eq!(names_profile(config, profile), there, "{profile}");
+        }
+        assert!(names_profile("[work]\naws_access_key_id = x", "work"));
+    }
 }

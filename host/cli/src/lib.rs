@@ -7,12 +7,14 @@
 //! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `time`.
 
 mod arguments;
+mod aws;
 mod cases;
 mod changes;
 mod commands;
 mod dead_letters;
 mod environment;
 mod error;
+mod function;
 mod input;
 mod local;
 mod project;

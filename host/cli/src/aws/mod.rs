@@ -1,17 +1,38 @@
-//! How a store in S3 is reached: region, endpoint and credentials as AWS's own tools find them, profiles and SSO included.
+//! AWS as people at a terminal reach it: region, endpoints and credentials as AWS's own tools find them, profiles and SSO
+//! included. `api` makes the few calls that are not the store's.
+
+pub(crate) mod api;
 
 use crate::environment;
+use crate::error::Error;
+use anyhow::anyhow;
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use registry::{Credentials, CredentialsHook, Options};
+use registry::{CredentialsHook, Options};
 use std::sync::Arc;
 
+/// The machine's AWS configuration.
+///
+/// # Errors
+/// [`Error::Outside`] for a profile that is not there: whatever is missing then is missing because of that.
+pub(crate) async fn configuration() -> Result<SdkConfig, Error> {
+    match environment::missing_aws_profile() {
+        Some(profile) => Err(Error::Outside(anyhow!(
+            "there is no AWS profile `{profile}`, which AWS_PROFILE names: correct it (aws configure list-profiles shows what \
+             there is)"
+        ))),
+        None => Ok(aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await),
+    }
+}
+
 /// What a store of this URL needs. Asks nothing of AWS for a folder.
-pub(super) async fn options(url: &str, create_folder: bool) -> Options {
+pub(crate) async fn store_options(url: &str, create_folder: bool) -> Result<Options, Error> {
     let mut options = Options { create_folder, ..Options::default() };
     if !url.starts_with("s3://") {
-        return options;
+        return Ok(options);
     }
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
+    let config = configuration().await?;
     options.settings = environment::aws();
     if let Some(region) = config.region() {
         options.settings.insert("AWS_REGION".to_owned(), region.to_string());
@@ -20,15 +41,15 @@ pub(super) async fn options(url: &str, create_folder: bool) -> Options {
         options.settings.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned());
     }
     options.credentials = config.credentials_provider().map(hook);
-    options
+    Ok(options)
 }
 
 fn hook(provider: SharedCredentialsProvider) -> CredentialsHook {
     Arc::new(move || {
         let provider = provider.clone();
         Box::pin(async move {
-            let found = provider.provide_credentials().await.map_err(|error| told(&error))?;
-            Ok(Credentials {
+            let found = credentials(&provider).await?;
+            Ok(registry::Credentials {
                 key_id: found.access_key_id().to_owned(),
                 secret: found.secret_access_key().to_owned(),
                 token: found.session_token().map(str::to_owned),
@@ -38,11 +59,13 @@ fn hook(provider: SharedCredentialsProvider) -> CredentialsHook {
     })
 }
 
-/// The last cause says what is wrong, the others repeat that there is something.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+/// Credentials, or why there are none. The last cause says what is wrong, the others repeat that there is something.
+async fn credentials(provider: &SharedCredentialsProvider) -> Result<Credentials, String> {
+    provider.provide_credentials().await.map_err(|error| {
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        cause.to_string()
+    })
 }
