@@ -13,13 +13,17 @@ Examples:
   paddle run -i events.ndjson --changes    what each step did to each event
   paddle test                              the cases in tests/
   paddle dev --once --web-events 10000     the whole system on this machine
+  paddle publish --to live --wait          a release of it, onto every running host
+  paddle status                            which host runs what; and if it is bad: paddle rollback
 
 PIPELINE is a paddle.toml, its folder, or one plugin (a ready-made name, a .wasm, a
-plugin's folder). Without it, the current folder.
+plugin's folder). Without it, the current folder. RELEASE is the start of a release's id,
+or a channel that holds it.
 
-Exit codes: 0 done; 1 done, and something failed; 2 usage or configuration;
-3 a plugin cannot be built or loaded; 4 a store or the network; 101 a bug of ours;
-130 interrupted.";
+Exit codes: 0 done; 1 done, and something failed (a test, a host that refused, a setting
+that loses data); 2 usage or configuration; 3 a plugin cannot be built or loaded; 4 a
+store, AWS or the network; 5 refused, nothing was changed (a gate, a lost race, a key);
+6 waited in vain; 101 a bug of ours; 130 interrupted.";
 
 /// Runs your record transforms between Kinesis and Firehose: here, with the very code of the Lambda.
 #[derive(Debug, Parser)]

@@ -82,6 +82,11 @@ pub(crate) fn minute(ms: u64) -> String {
     text(ms).get(..16).unwrap_or_default().replace('T', " ")
 }
 
+/// `2026-03-02 09:15:01`.
+pub(crate) fn second(ms: u64) -> String {
+    text(ms).get(..19).unwrap_or_default().replace('T', " ")
+}
+
 /// How long ago something was, in one unit.
 pub(crate) fn ago(ms: u64, now_ms: u64) -> String {
     let seconds = now_ms.saturating_sub(ms) / 1_000;

@@ -3,7 +3,7 @@
 //! Five calls of three services that only read: the SDKs of Lambda and IAM would add some hundred thousand lines to build for
 //! them. AWS's own crate signs, and the HTTP client is the one that stores use.
 
-use super::{configuration, credentials};
+use super::{configuration, credentials, last_cause};
 use crate::environment;
 use crate::error::Error;
 use anyhow::{Context as _, anyhow};
@@ -120,8 +120,8 @@ impl Api {
     ) -> Result<Result<String, Refused>, Error> {
         answer.map_err(|error| {
             let (service, endpoint) = (call.service.name(), self.endpoint(call.service));
-            let told = format!("reach {service} at {endpoint}: check the network and the region");
-            Error::Outside(anyhow::Error::new(error.without_url()).context(told))
+            let why = last_cause(&error);
+            Error::Outside(anyhow!("{service} at {endpoint} does not answer ({why}): check the network and AWS_REGION"))
         })
     }
 

@@ -59,13 +59,20 @@ fn hook(provider: SharedCredentialsProvider) -> CredentialsHook {
     })
 }
 
-/// Credentials, or why there are none. The last cause says what is wrong, the others repeat that there is something.
+/// Credentials, or why there are none.
 async fn credentials(provider: &SharedCredentialsProvider) -> Result<Credentials, String> {
-    provider.provide_credentials().await.map_err(|error| {
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        cause.to_string()
+    provider.provide_credentials().await.map_err(|error| match last_cause(&error) {
+        // The last place that is looked at is a machine inside AWS: it is not what a person at a terminal forgot.
+        why if why.contains("IMDS") => "none in the environment, and none in the files of AWS's tools".to_owned(),
+        why => why,
     })
+}
+
+/// The last cause says what is wrong, the others repeat that there is something.
+fn last_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string().trim_end_matches('.').to_owned()
 }

@@ -120,7 +120,7 @@ impl Publish {
         let seen = context.runtime.block_on(Seen::look(opened, channel, false));
         let seen = match (seen, &self.to) {
             // A channel that nobody wants to move is only compared with.
-            (Err(error), None) => {
+            (Err(error @ Error::Refused(_)), None) => {
                 context.ui.warn(format!("nothing is compared: {error}"))?;
                 Seen::Nothing
             }

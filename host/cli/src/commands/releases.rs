@@ -61,7 +61,7 @@ fn held_at(opened: &Opened, channel: &Name, at: &str, context: &mut Context) -> 
         ui.json(&json!({"channel": channel, "at": time::text(at_ms), "pointer": pointer}))?;
         return Ok(Status::Done);
     }
-    let at = time::minute(at_ms);
+    let at = time::second(at_ms);
     ui.line(match pointer {
         None => format!("{channel} held nothing at {at} UTC"),
         Some(pointer) => format!("{channel} held {} at {at} UTC: {}", pointer.release.short(), how(&pointer)),

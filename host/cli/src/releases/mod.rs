@@ -51,9 +51,9 @@ impl Place {
             _ => None,
         };
         let project = project.or(here.as_ref());
-        let store = self.open_store(project, create, context)?;
         let keys = Keys::read()?;
         let trust = keys.trust()?;
+        let store = self.open_store(project, create, context)?;
         let named = self.pipeline.clone().or_else(environment::pipeline);
         let named = named.or_else(|| project.map(|project| project.pipeline.name.clone()));
         let pipeline = match named {

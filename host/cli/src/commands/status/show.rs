@@ -9,7 +9,7 @@ use crate::releases::Opened;
 use crate::table::{Align, Table};
 use crate::terminal::Paint;
 use crate::text::{count, cut, number, one_line, time};
-use crate::time::ago;
+use crate::time::{ago, text as date};
 use registry::{HostReport, Name, Pointer, ReleaseId};
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const ENTRIES_MAX: usize = 5;
 pub(super) fn show(opened: &Opened, told: &Told, context: &mut Context) -> Result<(), Error> {
     let ui = &mut context.ui;
     let (paint, width) = (ui.paint(), ui.width());
-    ui.line(format!("{} in {}", paint.bold(opened.registry.pipeline().as_str()), opened.registry.store()))?;
+    let at = paint.dim(&format!("{} UTC", time_of_day(told.now_ms)));
+    ui.line(format!("{} in {}  {at}", paint.bold(opened.registry.pipeline().as_str()), opened.registry.store()))?;
     if told.channels.is_empty() {
         ui.line("nothing was put on a channel yet: paddle publish --to live")?;
     }
@@ -40,6 +41,11 @@ pub(super) fn show(opened: &Opened, told: &Told, context: &mut Context) -> Resul
         ui.warn(format!("what host {name} says cannot be read: {}", one_line(&error.to_string())))?;
     }
     Ok(())
+}
+
+/// `09:15:01`.
+fn time_of_day(ms: u64) -> String {
+    date(ms).get(11..19).unwrap_or_default().to_owned()
 }
 
 fn lines(channel: &Followed, now_ms: u64, paint: Paint, width: usize) -> Vec<String> {
