@@ -13,6 +13,7 @@ use registry::{
     Action, Blob, Digest, Draft, DraftCompiled, HostReport, Manifest, Options, Registry, ReleaseId, SigningKey, Store,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Keeps every document.
 #[derive(Default)]
-struct Keeping(Mutex<Vec<Bytes>>);
+pub struct Keeping(Mutex<Vec<Bytes>>);
 
 impl Firehose for Keeping {
     fn put_record_batch<'a>(&'a self, _stream: &'a str, documents: Vec<Bytes>) -> Sending<'a> {
@@ -128,22 +129,11 @@ impl Shop {
         own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// A function that follows the channel, with an engine and a cache of its own.
-    async fn start(&self, cache: &std::path::Path, firehose: &Arc<Keeping>) -> (Follower, Arc<Host>) {
+    /// A function that follows the channel.
+    async fn start(&self, cache: &Path, firehose: &Arc<Keeping>) -> (Follower, Arc<Host>) {
         let mut variables = self.aws.clone();
         variables.extend(self.variables());
-        let mut settings = Settings::read(&variables).expect("settings");
-        let mut store = settings.store.take().expect("a store");
-        store.cache = Some(cache.to_owned());
-        let instances = Follower::instances(settings.workers);
-        let engine = Engine::new(&engine::Settings { instances, ..engine::Settings::default() }).expect("an engine");
-        let clock = Clock::system();
-        let (follower, loaded) =
-            Follower::start(&settings, store, engine, clock.clone(), Output::none(), 1).await.expect("it starts");
-        let dead_letters = lambda::open_dead_letters(&format!("file://{}/dead", cache.display())).expect("a folder");
-        let firehose = Arc::clone(firehose) as Arc<dyn Firehose>;
-        let world = World { firehose, dead_letters, clock, output: Output::none(), seed: 1 };
-        (follower, Arc::new(Host::new(settings, loaded, world).expect("a host")))
+        follow(&variables, cache, firehose).await
     }
 
     /// What the one host says.
@@ -153,6 +143,26 @@ impl Shop {
     }
 }
 
+/// A function with these variables that follows a channel, with an engine and a cache of its own.
+pub async fn follow(
+    variables: &BTreeMap<String, String>,
+    cache: &Path,
+    firehose: &Arc<Keeping>,
+) -> (Follower, Arc<Host>) {
+    let mut settings = Settings::read(variables).expect("settings");
+    let mut store = settings.store.take().expect("a store");
+    store.cache = Some(cache.to_owned());
+    let instances = Follower::instances(settings.workers);
+    let engine = Engine::new(&engine::Settings { instances, ..engine::Settings::default() }).expect("an engine");
+    let clock = Clock::system();
+    let (follower, loaded) =
+        Follower::start(&settings, store, engine, clock.clone(), Output::none(), 1).await.expect("it starts");
+    let dead_letters = lambda::open_dead_letters(&format!("file://{}/dead", cache.display())).expect("a folder");
+    let firehose = Arc::clone(firehose) as Arc<dyn Firehose>;
+    let world = World { firehose, dead_letters, clock, output: Output::none(), seed: 1 };
+    (follower, Arc::new(Host::new(settings, loaded, world).expect("a host")))
+}
+
 const RECORD: &[u8] = br#"{"level":"INFO","email":"a@b.co","items":[{"sku":1},{"sku":2}]}"#;
 
 fn now_ms() -> u64 {
@@ -160,7 +170,7 @@ fn now_ms() -> u64 {
 }
 
 /// A Kinesis event of one record.
-fn event(number: u64) -> Bytes {
+pub fn event(number: u64) -> Bytes {
     let data = STANDARD.encode_to_string(RECORD);
     let event = serde_json::json!({"Records": [{
         "eventID": format!("shardId-000000000000:{number}"),
@@ -172,7 +182,7 @@ fn event(number: u64) -> Bytes {
 }
 
 /// Batches until one runs with this release.
-async fn until(follower: &Follower, host: &Arc<Host>, release: ReleaseId) {
+pub async fn until(follower: &Follower, host: &Arc<Host>, release: ReleaseId) {
     let begun = Instant::now();
     let mut number = 1;
     loop {
