@@ -93,7 +93,7 @@ async fn a_running_host_is_waited_for_and_shown() {
     assert_eq!((&told["state"], &told["report"]["running"]["release"]), (&"current".into(), &second.clone().into()));
     assert_eq!(told["report"]["swaps"][0]["from"], first);
     let text = desk.ok(&["status"]);
-    for words in ["1 host: 1 run it", "swapped", "in the last", "time per event", "its probation runs on 1 host"] {
+    for words in ["1 host: 1 current", "swapped", "in the last", "time per event", "its probation runs on 1 host"] {
         assert!(text.contains(words), "{words}: {text}");
     }
 
@@ -155,7 +155,7 @@ async fn no_host_is_an_answer_and_a_silent_one_is_waited_for_in_vain() {
     let told: Value = serde_json::from_str(&ran.out).expect("JSON");
     assert_eq!((ran.code, &told["hosts"]["pending"][0]), (6, &"host-silent".into()));
     let status = desk.ok(&["status"]);
-    assert!(status.contains("1 host: 1 have not taken it yet") && status.contains("host-silent"), "{status}");
+    assert!(status.contains("1 host: 1 behind") && status.contains("host-silent"), "{status}");
     // Nothing was compiled for its engine.
     desk.edit("index_field = \"item_index\"", "index_field = \"at\"");
     desk.ok(&["test", "--update"]);
@@ -193,7 +193,7 @@ async fn the_last_minute_of_all_hosts_is_added_up() {
     assert_eq!((&minute["events"], &minute["events_per_second"]), (&1_800.into(), &30.0.into()));
     let text = desk.ok(&["status"]);
     for words in [
-        "2 hosts: 2 run it",
+        "2 hosts: 2 current",
         "in the last 60.0 s: 1,800 events (30.0 a second), 1,800 documents, 2 dropped, iterator age 1.2 s",
         "failures  trap 4",
         "batches cut short by the deadline  2",
@@ -207,7 +207,7 @@ async fn the_last_minute_of_all_hosts_is_added_up() {
     other.set("PADDLE_TRUSTED_KEYS", &desk.public);
     let store = desk.store().display().to_string();
     let elsewhere = other.ok(&["status", "--store", &store, "--pipeline", "clickstream", "--channel", "live"]);
-    assert!(elsewhere.contains("2 hosts: 2 run it"), "{elsewhere}");
+    assert!(elsewhere.contains("2 hosts: 2 current"), "{elsewhere}");
     other.fails(&["status"], 2, "no store is named");
 }
 

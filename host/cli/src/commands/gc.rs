@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::error::{Error, Status};
-use crate::releases::Place;
+use crate::releases::StorePlace;
 use crate::text::{bytes, count};
 use crate::time;
 use clap::Args;
@@ -19,12 +19,12 @@ pub(crate) struct Gc {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    place: Place,
+    place: StorePlace,
 }
 
 impl Gc {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
-        let store = self.place.store(context)?;
+        let store = self.place.open(context)?;
         let progress = context.ui.progress("looking through the store", "");
         let collected = registry::gc(&store, time::now_ms(), self.dry_run);
         let collected = context.runtime.block_on(collected)?;

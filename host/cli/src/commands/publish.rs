@@ -27,18 +27,17 @@ use std::collections::BTreeSet;
 /// signs, uploads, and moves the channel, if --to names one: running hosts take it within seconds, between two batches.
 ///
 /// Refused, with nothing written: a failing test; an import that a plugin did not have before; a quarter more fuel per event;
-/// private text in test records; hosts that are older than this paddle. Each has an option that lets it through.
+/// private text in test records; hosts that are older than this paddle. All but the first have an option that lets them through.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  paddle publish --dry-run                         what would change, and whether it may
-  paddle publish --to live --wait                  until every running host has taken it
+  paddle publish --dry-run                  what would change, and whether it may
+  paddle publish --to live --wait           until every running host has taken it
   paddle publish --to staging --why \"mask card numbers\"
-  paddle publish                                   into the store only; later: paddle promote RELEASE --to live
-  paddle publish --recompile live                  after an upgrade: the same release, compiled for this engine too
+  paddle publish                            into the store; later: paddle promote RELEASE --to live
+  paddle publish --recompile live           the same release, for this paddle's engine too
 
-The store comes from --store, PADDLE_STORE, or `[release] store` in paddle.toml; the key from paddle keygen. In CI the key's
-line is PADDLE_SIGNING_KEY.")]
+In CI the key's line is PADDLE_SIGNING_KEY, and the store PADDLE_STORE.")]
 pub(crate) struct Publish {
     /// A paddle.toml or its folder (default: the current folder)
     #[arg(value_name = "PIPELINE", conflicts_with = "recompile")]

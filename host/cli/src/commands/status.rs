@@ -72,22 +72,31 @@ impl Status {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Exit, Error> {
         let opened = self.place.open(None, false, context)?;
         let channel = self.channel.as_deref().map(Name::new).transpose()?;
-        loop {
-            let told = context.runtime.block_on(look(&opened, channel.as_ref()))?;
-            if self.watch && std::io::stdout().is_terminal() && !context.ui.is_json() {
-                context.ui.clear()?;
-            }
-            match context.ui.is_json() {
-                true => context.ui.json(&as_json(&opened, &told))?,
-                false => show::show(&opened, &told, context)?,
-            }
-            context.ui.flush()?;
-            if !self.watch {
-                let trouble = told.channels.iter().any(Followed::is_in_trouble);
-                return Ok(Exit::failed_if(trouble));
-            }
-            std::thread::sleep(WATCH_EVERY);
+        let told = context.runtime.block_on(look(&opened, channel.as_ref()))?;
+        self.show(&opened, &told, context)?;
+        if !self.watch {
+            return Ok(Exit::failed_if(told.channels.iter().any(Followed::is_in_trouble)));
         }
+        loop {
+            std::thread::sleep(WATCH_EVERY);
+            match context.runtime.block_on(look(&opened, channel.as_ref())) {
+                Ok(told) => self.show(&opened, &told, context)?,
+                // Who watches wants to see when it works again.
+                Err(error @ Error::Outside(_)) => context.ui.warn(error.to_string())?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn show(&self, opened: &Opened, told: &Told, context: &mut Context) -> Result<(), Error> {
+        if self.watch && std::io::stdout().is_terminal() && !context.ui.is_json() {
+            context.ui.clear()?;
+        }
+        match context.ui.is_json() {
+            true => context.ui.json(&as_json(opened, told))?,
+            false => show::show(opened, told, context)?,
+        }
+        context.ui.flush()
     }
 }
 

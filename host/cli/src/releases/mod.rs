@@ -24,12 +24,19 @@ const CHANNEL_DEFAULT: &str = "live";
 /// Most pipelines of a store that a message names.
 const PIPELINES_TOLD_MAX: usize = 10;
 
-/// The options that name a place in a store.
+/// The option that names a store.
 #[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Place {
+pub(crate) struct StorePlace {
     /// The store: s3://bucket/prefix, file:///folder or a folder (default: PADDLE_STORE, then `[release] store` in paddle.toml)
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+}
+
+/// The options that name a place in a store.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    store: StorePlace,
     /// The pipeline's name in the store (default: PADDLE_PIPELINE, then that of paddle.toml, then the only one in the store)
     #[arg(long = "pipeline", id = "pipeline_name", value_name = "NAME")]
     pipeline: Option<String>,
@@ -53,7 +60,7 @@ impl Place {
         let project = project.or(here.as_ref());
         let keys = Keys::read()?;
         let trust = keys.trust()?;
-        let store = self.open_store(project, create, context)?;
+        let store = self.store.open_at(project, create, context)?;
         let named = self.pipeline.clone().or_else(environment::pipeline);
         let named = named.or_else(|| project.map(|project| project.pipeline.name.clone()));
         let pipeline = match named {
@@ -65,14 +72,32 @@ impl Place {
         Ok(Opened { registry: Registry::new(store, pipeline, trust), keys, channel })
     }
 
-    /// The store alone: for what concerns all its pipelines.
-    pub(crate) fn store(&self, context: &Context) -> Result<Store, Error> {
-        let named = self.store.is_some() || environment::store().is_some();
-        let here = if !named && Path::new(FILE).is_file() { Some(Project::find(None)?) } else { None };
-        self.open_store(here.as_ref(), false, context)
+    /// Whether any of the options was typed.
+    pub(crate) fn is_named(&self) -> bool {
+        self.store.is_named() || self.pipeline.is_some()
     }
 
-    fn open_store(&self, project: Option<&Project>, create: bool, context: &Context) -> Result<Store, Error> {
+    /// Whether a `paddle.toml` may be asked.
+    fn lacks_something(&self) -> bool {
+        let store = !self.store.is_named() && environment::store().is_none();
+        let pipeline = self.pipeline.is_none() && environment::pipeline().is_none();
+        store || pipeline || environment::channel().is_none()
+    }
+}
+
+impl StorePlace {
+    /// The store alone: for what concerns all its pipelines.
+    pub(crate) fn open(&self, context: &Context) -> Result<Store, Error> {
+        let named = self.is_named() || environment::store().is_some();
+        let here = if !named && Path::new(FILE).is_file() { Some(Project::find(None)?) } else { None };
+        self.open_at(here.as_ref(), false, context)
+    }
+
+    fn is_named(&self) -> bool {
+        self.store.is_some()
+    }
+
+    fn open_at(&self, project: Option<&Project>, create: bool, context: &Context) -> Result<Store, Error> {
         let url = match (self.store.clone(), environment::store()) {
             (Some(store), _) | (None, Some(store)) => store,
             (None, None) => project.and_then(store_of).ok_or_else(|| {
@@ -84,18 +109,6 @@ impl Place {
         };
         let options = context.runtime.block_on(aws::store_options(&url, create))?;
         Ok(Store::open(url.trim_end_matches('/'), &options)?)
-    }
-
-    /// Whether any of the options was typed.
-    pub(crate) fn is_named(&self) -> bool {
-        self.store.is_some() || self.pipeline.is_some()
-    }
-
-    /// Whether a `paddle.toml` may be asked.
-    fn lacks_something(&self) -> bool {
-        let store = self.store.is_none() && environment::store().is_none();
-        let pipeline = self.pipeline.is_none() && environment::pipeline().is_none();
-        store || pipeline || environment::channel().is_none()
     }
 }
 

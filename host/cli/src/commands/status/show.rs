@@ -91,10 +91,10 @@ fn summed_up(channel: &Followed, paint: Paint) -> String {
     }
     let [returned, refused, behind, current] = counts;
     let told = [
-        (current, "run it", Paint::green as fn(Paint, &str) -> String),
-        (behind, "have not taken it yet", Paint::yellow),
+        (current, "current", Paint::green as fn(Paint, &str) -> String),
+        (behind, "behind", Paint::yellow),
         (refused, "refused it", Paint::red),
-        (returned, "went back from it", Paint::red),
+        (returned, "went back", Paint::red),
     ];
     let told = told.into_iter().filter(|(hosts, _, _)| *hosts > 0);
     let told: Vec<String> = told.map(|(hosts, what, colour)| colour(paint, &format!("{hosts} {what}"))).collect();
