@@ -209,6 +209,10 @@ async fn the_last_minute_of_all_hosts_is_added_up() {
     let elsewhere = other.ok(&["status", "--store", &store, "--pipeline", "clickstream", "--channel", "live"]);
     assert!(elsewhere.contains("2 hosts: 2 current"), "{elsewhere}");
     other.fails(&["status"], 2, "no store is named");
+    // And from a checkout that is broken at the moment.
+    desk.write("paddle.toml", "[[stap]]");
+    desk.fails(&["status"], 2, "paddle.toml");
+    desk.ok(&["status", "--pipeline", "clickstream"]);
 }
 
 #[test]

@@ -47,10 +47,10 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
         if let Some(named) = &self.function {
-            // What the function's own store says comes first.
-            let here = match self.pipeline.is_some() || Path::new(FILE).is_file() {
-                true => Some(Project::find(self.pipeline.as_deref())?),
-                false => None,
+            // What the function's own store says comes first, so a paddle.toml that nobody named need not be good.
+            let here = match self.pipeline {
+                Some(_) => Some(Project::find(self.pipeline.as_deref())?),
+                None => Path::new(FILE).is_file().then(|| Project::find(None).ok()).flatten(),
             };
             return function::check(named, here.as_ref().map(|project| &project.pipeline), self.strict, context);
         }

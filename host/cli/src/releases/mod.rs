@@ -55,6 +55,8 @@ impl Place {
     pub(crate) fn open(&self, project: Option<&Project>, create: bool, context: &Context) -> Result<Opened, Error> {
         let here = match project {
             None if Path::new(FILE).is_file() && self.lacks_something() => Some(Project::find(None)?),
+            // A paddle.toml that is being written must not stop a rollback; it only knows the usual channel.
+            None if Path::new(FILE).is_file() => Project::find(None).ok(),
             _ => None,
         };
         let project = project.or(here.as_ref());
@@ -77,11 +79,11 @@ impl Place {
         self.store.is_named() || self.pipeline.is_some()
     }
 
-    /// Whether a `paddle.toml` may be asked.
+    /// Whether a `paddle.toml` has to be asked.
     fn lacks_something(&self) -> bool {
         let store = !self.store.is_named() && environment::store().is_none();
         let pipeline = self.pipeline.is_none() && environment::pipeline().is_none();
-        store || pipeline || environment::channel().is_none()
+        store || pipeline
     }
 }
 
