@@ -33,7 +33,7 @@ pub(crate) struct Shipped {
     /// The engine that hosts like this machine have.
     pub(crate) engine: Engine,
     pub(crate) artifacts: Artifacts,
-    /// How long compiling took: what a host with another engine would spend.
+    /// How long compiling took for one target: what a host with another engine would spend.
     pub(crate) compile: Duration,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn compile(project: &Project, targets: &[Target], context: &mut Conte
     }
     let begun = Instant::now();
     let artifacts = precompile(&engine, targets, &wasm, context)?;
-    let compile = begun.elapsed();
+    let compile = begun.elapsed() / u32::try_from(targets.len()).unwrap_or(1).max(1);
     let mut components = Vec::with_capacity(steps.len());
     let own = artifacts.get(&fingerprint(&engine)?);
     for (step, wasm) in steps.iter().zip(wasm) {
@@ -122,9 +122,10 @@ pub(crate) fn precompile(
     let mut progress = context.ui.progress("compiling", "plugins");
     let mut artifacts = Artifacts::new();
     for target in targets {
+        let (engine, compile) = compiler(*target, engine)?;
+        let own = artifacts.entry(engine).or_default();
         for wasm in wasm {
-            let (engine, compile) = compiler(*target, engine)?;
-            if let Entry::Vacant(place) = artifacts.entry(engine).or_default().entry(Digest::of(wasm)) {
+            if let Entry::Vacant(place) = own.entry(Digest::of(wasm)) {
                 place.insert(Bytes::from(compile(wasm).context("compile a plugin").or_plugin()?));
             }
             progress.add(1);
