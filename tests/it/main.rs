@@ -1,14 +1,16 @@
 //! One binary for all integration tests: it links once.
 //!
 //! `engine`, `memory`, `permissions` and `wasi` run guests through the real engine; `whole` goes all the way from a stream to
-//! documents; `releases` follows a channel, `function` with the real program, `emulator` that program under AWS's own emulator (`spoiled`:
-//! releases that must be refused); `s3` writes dead letters to a bucket; `tidy` keeps the rules of the house that a program can check.
+//! documents; `releases` follows a channel, `function` with the real program (`spoiled`: releases that must be refused),
+//! `emulator` that program under AWS's own emulator; `publishing` runs `paddle`; `s3` writes dead letters to a bucket; `tidy`
+//! keeps the rules of the house that a program can check.
 
 mod emulator;
 mod engine;
 mod function;
 mod memory;
 mod permissions;
+mod publishing;
 mod releases;
 mod s3;
 mod spoiled;

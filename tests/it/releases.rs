@@ -15,7 +15,7 @@ use tests::shop::{Keeping, RECORD, Shop};
 const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A Kinesis event of one record.
-fn event(number: u64) -> Bytes {
+pub fn event(number: u64) -> Bytes {
     let data = STANDARD.encode_to_string(RECORD);
     let event = serde_json::json!({"Records": [{
         "eventID": format!("shardId-000000000000:{number}"),
@@ -27,7 +27,7 @@ fn event(number: u64) -> Bytes {
 }
 
 /// Batches until one runs with this release.
-async fn until(follower: &Follower, host: &Arc<Host>, release: ReleaseId) {
+pub async fn until(follower: &Follower, host: &Arc<Host>, release: ReleaseId) {
     let begun = Instant::now();
     let mut number = 1;
     loop {

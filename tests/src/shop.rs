@@ -10,6 +10,7 @@ use registry::{
     Action, Blob, Digest, Draft, DraftCompiled, HostReport, Manifest, Options, Registry, ReleaseId, SigningKey, Store,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// The record that releases are tried on.
@@ -142,7 +143,7 @@ impl Shop {
     }
 
     /// Writes a package: the pipeline, its plugins, and what was compiled of them for this engine.
-    pub fn package(&self, recipe: &Recipe, folder: &std::path::Path) {
+    pub fn package(&self, recipe: &Recipe, folder: &Path) {
         let write = |name: String, bytes: &[u8]| std::fs::write(folder.join(name), bytes).expect("written");
         std::fs::create_dir_all(folder.join("plugins")).expect("a folder");
         let config = config(recipe);
@@ -200,22 +201,11 @@ impl Shop {
         own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// A function that follows the channel, with an engine and a cache of its own.
-    pub async fn start(&self, cache: &std::path::Path, firehose: &Arc<Keeping>) -> (Follower, Arc<Host>) {
+    /// A function that follows the channel.
+    pub async fn start(&self, cache: &Path, firehose: &Arc<Keeping>) -> (Follower, Arc<Host>) {
         let mut variables = self.aws.clone();
         variables.extend(self.variables());
-        let mut settings = Settings::read(&variables).expect("settings");
-        let mut store = settings.store.take().expect("a store");
-        store.cache = Some(cache.to_owned());
-        let instances = Follower::instances(settings.workers);
-        let engine = Engine::new(&engine::Settings { instances, ..engine::Settings::default() }).expect("an engine");
-        let clock = Clock::system();
-        let (follower, loaded) =
-            Follower::start(&settings, store, engine, clock.clone(), Output::none(), 1).await.expect("it starts");
-        let dead_letters = lambda::open_dead_letters(&format!("file://{}/dead", cache.display())).expect("a folder");
-        let firehose = Arc::clone(firehose) as Arc<dyn Firehose>;
-        let world = World { firehose, dead_letters, clock, output: Output::none(), seed: 1 };
-        (follower, Arc::new(Host::new(settings, loaded, world).expect("a host")))
+        follow(&variables, cache, firehose).await
     }
 
     /// What the one host says.
@@ -223,4 +213,24 @@ impl Shop {
         let hosts = self.registry.hosts(now_ms()).await.expect("listed");
         hosts.live.into_iter().next().expect("a host has spoken").1
     }
+}
+
+/// A function with these variables that follows a channel, with an engine and a cache of its own.
+pub async fn follow(
+    variables: &BTreeMap<String, String>,
+    cache: &Path,
+    firehose: &Arc<Keeping>,
+) -> (Follower, Arc<Host>) {
+    let mut settings = Settings::read(variables).expect("settings");
+    let mut store = settings.store.take().expect("a store");
+    store.cache = Some(cache.to_owned());
+    let instances = Follower::instances(settings.workers);
+    let engine = Engine::new(&engine::Settings { instances, ..engine::Settings::default() }).expect("an engine");
+    let clock = Clock::system();
+    let (follower, loaded) =
+        Follower::start(&settings, store, engine, clock.clone(), Output::none(), 1).await.expect("it starts");
+    let dead_letters = lambda::open_dead_letters(&format!("file://{}/dead", cache.display())).expect("a folder");
+    let firehose = Arc::clone(firehose) as Arc<dyn Firehose>;
+    let world = World { firehose, dead_letters, clock, output: Output::none(), seed: 1 };
+    (follower, Arc::new(Host::new(settings, loaded, world).expect("a host")))
 }

@@ -13,13 +13,17 @@ Examples:
   paddle run -i events.ndjson --changes    what each step did to each event
   paddle test                              the cases in tests/
   paddle dev --once --web-events 10000     the whole system on this machine
+  paddle publish --to live --wait          a release of it, onto every running host
+  paddle status                            which host runs what; and if it is bad: paddle rollback
 
 PIPELINE is a paddle.toml, its folder, or one plugin (a ready-made name, a .wasm, a
-plugin's folder). Without it, the current folder.
+plugin's folder). Without it, the current folder. RELEASE is the start of a release's id,
+or a channel that holds it.
 
-Exit codes: 0 done; 1 done, and something failed; 2 usage or configuration;
-3 a plugin cannot be built or loaded; 4 a store or the network; 101 a bug of ours;
-130 interrupted.";
+Exit codes: 0 done; 1 done, and something failed (a test, a host that refused, a setting
+that loses data); 2 usage or configuration; 3 a plugin cannot be built or loaded; 4 a
+store, AWS or the network; 5 refused, nothing was changed (a gate, a lost race, a key);
+6 waited in vain; 101 a bug of ours; 130 interrupted.";
 
 /// Runs your record transforms between Kinesis and Firehose: here, with the very code of the Lambda.
 #[derive(Debug, Parser)]
@@ -42,6 +46,14 @@ pub(crate) enum Command {
     Inspect(commands::inspect::Inspect),
     Plugins(commands::plugins::Plugins),
     Package(commands::package::Package),
+    Keygen(commands::keygen::Keygen),
+    Publish(commands::publish::Publish),
+    Releases(commands::releases::Releases),
+    Diff(commands::diff::Diff),
+    Promote(commands::promote::Promote),
+    Rollback(commands::promote::Rollback),
+    Status(commands::status::Status),
+    Gc(commands::gc::Gc),
     #[command(subcommand)]
     DeadLetters(commands::dead_letters::DeadLetters),
     Completions(commands::completions::Completions),
@@ -58,6 +70,14 @@ impl Command {
             Command::Inspect(command) => command.exec(context),
             Command::Plugins(command) => command.exec(context),
             Command::Package(command) => command.exec(context),
+            Command::Keygen(command) => command.exec(context),
+            Command::Publish(command) => command.exec(context),
+            Command::Releases(command) => command.exec(context),
+            Command::Diff(command) => command.exec(context),
+            Command::Promote(command) => command.exec(context),
+            Command::Rollback(command) => command.exec(context),
+            Command::Status(command) => command.exec(context),
+            Command::Gc(command) => command.exec(context),
             Command::DeadLetters(command) => command.exec(context),
             Command::Completions(command) => command.exec(context),
         }

@@ -1,5 +1,6 @@
 //! How a command ends, and the one table of exit codes.
 
+use registry::ErrorKind;
 use std::fmt;
 
 /// How a command ended that could do its work.
@@ -24,8 +25,12 @@ pub(crate) enum Error {
     Usage(anyhow::Error),
     /// A plugin cannot be built or loaded.
     Plugin(anyhow::Error),
-    /// Something outside did not work: a folder that cannot be written, a server that does not answer.
+    /// Something outside did not work: a folder that cannot be written, a store or a server that does not answer.
     Outside(anyhow::Error),
+    /// A rule forbids it, or somebody else was faster: nothing was changed.
+    Refused(anyhow::Error),
+    /// What was waited for did not come in time.
+    Waited(anyhow::Error),
     /// Our fault.
     Bug(anyhow::Error),
     /// Whoever read our output wants no more of it: no error at all.
@@ -39,6 +44,8 @@ impl Error {
             Error::Usage(_) => 2,
             Error::Plugin(_) => 3,
             Error::Outside(_) => 4,
+            Error::Refused(_) => 5,
+            Error::Waited(_) => 6,
             Error::Bug(_) => 101,
         }
     }
@@ -47,12 +54,53 @@ impl Error {
     pub(crate) fn usage(message: impl fmt::Display) -> Error {
         Error::Usage(anyhow::anyhow!("{message}"))
     }
+
+    /// The same error, after what was done nevertheless.
+    pub(crate) fn but(self, done: impl fmt::Display) -> Error {
+        let told = |error: anyhow::Error| anyhow::anyhow!("{done}, but: {error:#}");
+        match self {
+            Error::Usage(error) => Error::Usage(told(error)),
+            Error::Plugin(error) => Error::Plugin(told(error)),
+            Error::Outside(error) => Error::Outside(told(error)),
+            Error::Refused(error) => Error::Refused(told(error)),
+            Error::Waited(error) => Error::Waited(told(error)),
+            Error::Bug(error) => Error::Bug(told(error)),
+            Error::Closed => Error::Closed,
+        }
+    }
+
+    /// A refusal of one sentence.
+    pub(crate) fn refused(message: impl fmt::Display) -> Error {
+        Error::Refused(anyhow::anyhow!("{message}"))
+    }
+}
+
+impl From<registry::Error> for Error {
+    fn from(error: registry::Error) -> Error {
+        match error.kind() {
+            ErrorKind::Invalid => Error::Usage(error.into()),
+            ErrorKind::Conflict | ErrorKind::Refused(_) | ErrorKind::Untrusted(_) => Error::Refused(error.into()),
+            ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::Unauthenticated
+            | ErrorKind::NoRegion
+            | ErrorKind::WrongRegion
+            | ErrorKind::NoBucket
+            | ErrorKind::Unavailable
+            | ErrorKind::TooLarge
+            | ErrorKind::Store => Error::Outside(error.into()),
+        }
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Usage(error) | Error::Plugin(error) | Error::Outside(error) => write!(f, "{error:#}"),
+            Error::Usage(error)
+            | Error::Plugin(error)
+            | Error::Outside(error)
+            | Error::Refused(error)
+            | Error::Waited(error) => write!(f, "{error:#}"),
             Error::Bug(error) => write!(f, "a bug in paddle: {error:#}"),
             Error::Closed => f.write_str("the output was closed"),
         }
@@ -92,10 +140,12 @@ mod tests {
             Error::usage(""),
             Error::Plugin(anyhow!("")),
             Error::Outside(anyhow!("")),
+            Error::refused(""),
+            Error::Waited(anyhow!("")),
             Error::Bug(anyhow!("")),
         ]
         .map(|error| error.exit_code());
-        assert_eq!(codes, [0, 2, 3, 4, 101]);
+        assert_eq!(codes, [0, 2, 3, 4, 5, 6, 101]);
     }
 
     #[test]

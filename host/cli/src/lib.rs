@@ -4,19 +4,24 @@
 //! Layout: `arguments` (what may be typed), `commands` (one file each), `error` (exit codes), `terminal`, `table` and `text`
 //! (how things look), `environment` (the only reader of variables); `project` (a pipeline found, built and loaded) with
 //! `ready_made`; `input` (records from files), `local` (records through a pipeline, here), `changes` (what a step did),
-//! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `time`.
+//! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `releases` (stores, keys, moves),
+//! `publishing` (from a project to a release), `aws` (AWS from a terminal), `function` (a live one, checked); `time`.
 
 mod arguments;
+mod aws;
 mod cases;
 mod changes;
 mod commands;
 mod dead_letters;
 mod environment;
 mod error;
+mod function;
 mod input;
 mod local;
 mod project;
+mod publishing;
 mod ready_made;
+mod releases;
 mod report;
 mod sink;
 mod table;

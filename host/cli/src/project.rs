@@ -26,8 +26,8 @@ pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     /// What it was read from, for people.
     pub(crate) source: String,
-    /// Whether it was made of one plugin that was named.
-    one_plugin: bool,
+    /// The text of its `paddle.toml`; none when it was made of one plugin that was named.
+    pub(crate) text: Option<String>,
 }
 
 /// Where a step's plugin comes from.
@@ -60,6 +60,10 @@ pub(crate) struct StepInfo {
 pub(crate) struct Ready {
     pub(crate) loaded: lambda::Loaded,
     pub(crate) steps: Vec<StepInfo>,
+    /// What it runs on.
+    pub(crate) engine: Engine,
+    /// The code of each component, by digest.
+    pub(crate) codes: HashMap<String, Code>,
 }
 
 /// How to load.
@@ -110,7 +114,7 @@ impl Project {
                 pipeline: Pipeline::of_plugin(named, named),
                 folder: PathBuf::from("."),
                 source: format!("the ready-made plugin `{named}`"),
-                one_plugin: true,
+                text: None,
             }),
             _ => Err(Error::usage(format!(
                 "there is no pipeline `{named}`: name a {FILE}, its folder, or one plugin ({}, a .wasm, a plugin's folder)",
@@ -124,7 +128,7 @@ impl Project {
         let text = std::fs::read_to_string(file).with_context(|| format!("read the pipeline {shown}")).or_usage()?;
         let pipeline = Pipeline::parse(&text).map_err(|error| anyhow!("{shown}: {error}")).or_usage()?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(Project { pipeline, folder: folder.unwrap_or(Path::new(".")).to_owned(), source: shown, one_plugin: false })
+        Ok(Project { pipeline, folder: folder.unwrap_or(Path::new(".")).to_owned(), source: shown, text: Some(text) })
     }
 
     fn of_plugin(path: &Path, origin: Origin) -> Result<Project, Error> {
@@ -135,12 +139,12 @@ impl Project {
             Origin::ReadyMade(_) | Origin::Wasm(_) => format!("the plugin {}", path.display()),
         };
         let pipeline = Pipeline::of_plugin(&name, &absolute.to_string_lossy());
-        Ok(Project { pipeline, folder: PathBuf::from("."), source, one_plugin: true })
+        Ok(Project { pipeline, folder: PathBuf::from("."), source, text: None })
     }
 
     /// Gives the one plugin of this project its config, as JSON.
     pub(crate) fn configure(&mut self, json: &str) -> Result<(), Error> {
-        if !self.one_plugin {
+        if self.text.is_some() {
             return Err(Error::usage("--config is for one plugin; a pipeline's configs stand in its paddle.toml"));
         }
         let config = serde_json::from_str(json).context("--config is not JSON").or_usage()?;
@@ -212,7 +216,7 @@ impl Project {
         let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
         let pipeline = Arc::new(self.pipeline.clone());
         let loaded = lambda::Loaded { pipeline, plugins: Box::new(plugins), digests, release: None };
-        Ok(Ready { loaded, steps: infos })
+        Ok(Ready { loaded, steps: infos, engine, codes })
     }
 
     /// Secrets that the pipeline names and the environment does not have, with the variable of each.
@@ -241,7 +245,7 @@ impl Origin {
 }
 
 /// A config that the plugin refuses is for the pipeline's author to change, everything else for the plugin's.
-fn load_error(error: LoadError, told: String) -> Error {
+pub(crate) fn load_error(error: LoadError, told: String) -> Error {
     let refused = matches!(error, LoadError::Init(_));
     let error = anyhow::Error::new(error).context(told);
     if refused { Error::Usage(error) } else { Error::Plugin(error) }

@@ -109,6 +109,11 @@ impl Ui {
         let _ = writeln!(io::stderr().lock(), "{label} {error}");
     }
 
+    /// Empties the terminal, for what is shown again and again.
+    pub(crate) fn clear(&mut self) -> Result<(), Error> {
+        self.data(b"\x1b[H\x1b[2J\x1b[3J")
+    }
+
     /// Hands over everything written so far.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
         self.out.flush().map_err(written)
@@ -204,6 +209,23 @@ impl Progress {
             None if !self.silent && self.told.elapsed() >= PLAIN_PROGRESS_EVERY => {
                 self.told = Instant::now();
                 let _ = writeln!(io::stderr().lock(), "{} {} {} so far", self.doing, self.count, self.counted);
+            }
+            None => {}
+        }
+    }
+}
+
+impl Progress {
+    /// Says how far the work is, in words.
+    pub(crate) fn say(&mut self, text: &str) {
+        if self.told.elapsed() < if self.bar.is_some() { TICK } else { PLAIN_PROGRESS_EVERY } {
+            return;
+        }
+        self.told = Instant::now();
+        match &self.bar {
+            Some(bar) => bar.set_message(format!("{} {text}", self.doing)),
+            None if !self.silent => {
+                let _ = writeln!(io::stderr().lock(), "{} {text}", self.doing);
             }
             None => {}
         }

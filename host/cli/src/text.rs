@@ -58,22 +58,6 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// JSON without the white space around its parts; every value is written as it was. Text that is no JSON stays as it is.
-pub(crate) fn minify(json: &[u8]) -> Vec<u8> {
-    let mut short = Vec::with_capacity(json.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for &byte in json {
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' if !in_string => continue,
-            b'"' if !escaped => in_string = !in_string,
-            _ => {}
-        }
-        escaped = in_string && byte == b'\\' && !escaped;
-        short.push(byte);
-    }
-    short
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,10 +79,5 @@ mod tests {
         assert_eq!(cut("größe", 4), "grö…");
         assert_eq!(cut("größe", 5), "größe");
         assert_eq!(one_line("\u{1b}[31mred\nsecond"), "\u{fffd}[31mred");
-    }
-
-    #[test]
-    fn only_white_space_between_values_goes() {
-        assert_eq!(minify(b"{ \"a b\" : [ 1.0 ,\n \"\\\" x\\\\\" , 2 ] }"), b"{\"a b\":[1.0,\"\\\" x\\\\\",2]}");
     }
 }

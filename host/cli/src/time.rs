@@ -1,6 +1,6 @@
 //! Dates as text, and text as dates. RFC 3339, UTC.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
@@ -51,9 +51,70 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
     u64::try_from(seconds * 1_000 + ms.round() as i64).ok()
 }
 
+/// A point in time as people type it: a date, a date and a time (UTC without a zone), or how long ago, such as `2h`.
+pub(crate) fn point(typed: &str, now_ms: u64) -> Option<u64> {
+    if let Some(ago) = duration(typed.strip_suffix(" ago").unwrap_or(typed).trim()) {
+        return Some(now_ms.saturating_sub(u64::try_from(ago.as_millis()).ok()?));
+    }
+    let date = typed.get(..10)?;
+    match typed.get(11..).unwrap_or_default() {
+        "" => parse(&format!("{date}T00:00:00Z")),
+        minutes if minutes.len() == 5 => parse(&format!("{date}T{minutes}:00Z")),
+        clock => parse(&format!("{date}T{clock}")),
+    }
+}
+
+/// `60s`, `5m`, `2h`, `3d`, or a number of seconds.
+pub(crate) fn duration(typed: &str) -> Option<Duration> {
+    let digits = typed.trim_end_matches(|char: char| !char.is_ascii_digit());
+    let unit = match &typed[digits.len()..] {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(digits.parse::<u64>().ok()?.checked_mul(unit)?))
+}
+
+/// `2026-03-02 09:15`: a date to the minute.
+pub(crate) fn minute(ms: u64) -> String {
+    text(ms).get(..16).unwrap_or_default().replace('T', " ")
+}
+
+/// `2026-03-02 09:15:01`.
+pub(crate) fn second(ms: u64) -> String {
+    text(ms).get(..19).unwrap_or_default().replace('T', " ")
+}
+
+/// How long ago something was, in one unit.
+pub(crate) fn ago(ms: u64, now_ms: u64) -> String {
+    let seconds = now_ms.saturating_sub(ms) / 1_000;
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7_200 => format!("{} min ago", seconds / 60),
+        7_200..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{parse, text};
+    use super::{ago, duration, parse, point, text};
+    use std::time::Duration;
+
+    #[test]
+    fn points_in_time_are_read_as_people_type_them() {
+        let midnight = parse("2026-03-02T00:00:00Z");
+        assert_eq!(point("2026-03-02", 0), midnight);
+        assert_eq!(point("2026-03-02 09:15", 0), parse("2026-03-02T09:15:00Z"));
+        assert_eq!(point("2026-03-02T09:15:01+01:00", 0), parse("2026-03-02T08:15:01Z"));
+        assert_eq!([point("2h", 7_300_000), point("10s ago", 30_000)], [Some(100_000), Some(20_000)]);
+        assert_eq!([point("yesterday", 0), point("", 0), point("2026-99-02", 0)], [None; 3]);
+        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!([duration("m"), duration("2y"), duration("99999999999999999d")], [None; 3]);
+        assert_eq!([ago(0, 5_000), ago(0, 600_000), ago(0, 90_000_000)], ["5 s ago", "10 min ago", "25 h ago"]);
+    }
 
     #[test]
     fn dates_go_both_ways() {

@@ -165,7 +165,7 @@ impl ErrorKind {
             ErrorKind::NoRegion => "set AWS_REGION",
             ErrorKind::WrongRegion => "set AWS_REGION to the bucket's region",
             ErrorKind::NoBucket => "check the store's URL, or make the bucket or folder",
-            ErrorKind::Unavailable => "try again in a moment",
+            ErrorKind::Unavailable => "try again in a moment, and check the network and the endpoint if it stays so",
             ErrorKind::TooLarge => "nothing that large belongs there: find out who wrote it",
             ErrorKind::Untrusted(why) => why.advice(),
             ErrorKind::Refused(Refusal::BadRelease) => "force it if you are sure",

@@ -136,6 +136,9 @@ pub enum Outcome {
 /// A minute's work of one host.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Minute {
+    /// How long it was, in milliseconds: less in a host's first minute, more when it was idle.
+    #[serde(default)]
+    pub span_ms: u64,
     /// Events given to the pipeline.
     pub events: u64,
     /// Documents delivered.

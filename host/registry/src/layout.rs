@@ -34,6 +34,10 @@ pub(crate) fn releases(pipeline: &Name) -> Path {
     below(pipeline, &["releases"])
 }
 
+pub(crate) fn release(pipeline: &Name, id: ReleaseId) -> Path {
+    below(pipeline, &["releases", &id.to_string()])
+}
+
 pub(crate) fn manifest(pipeline: &Name, id: ReleaseId) -> Path {
     below(pipeline, &["releases", &id.to_string(), "manifest.json"])
 }

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Objects that are listed in one go: ten years of ten releases a day.
 const LISTED_MAX: usize = 100_000;
 
+/// Engines that a release is compiled for: some of each processor, over the years.
+const ENGINES_MAX: usize = 1_000;
+
 /// Releases on one page, at most.
 pub const PAGE_MAX: usize = 200;
 
@@ -66,6 +69,15 @@ impl Registry {
         });
         let rows = stream::iter(rows).buffered(PARALLEL_SMALL_MAX).collect().await;
         Ok(ReleasePage { rows, total, more: listing.more })
+    }
+
+    /// The engines that a release was compiled for, as the listing of its folder says: unverified.
+    ///
+    /// # Errors
+    /// Whatever the store refuses about listing.
+    pub async fn engines(&self, id: ReleaseId) -> Result<Vec<Fingerprint>> {
+        let (listed, _) = self.store.list(&layout::release(&self.pipeline, id), ENGINES_MAX).await?;
+        Ok(listed.iter().filter_map(|object| layout::release_of(&object.path)?.1).collect())
     }
 
     /// The release whose id starts with `prefix`, of at least 4 digits; a whole id is not looked up.

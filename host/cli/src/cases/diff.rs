@@ -1,6 +1,7 @@
 //! What was expected and what came, side by side in lines that people can read.
 
 use crate::terminal::Paint;
+use crate::text::one_line;
 use serde_json::value::RawValue;
 use similar::{ChangeTag, TextDiff};
 
@@ -12,15 +13,19 @@ const AROUND: usize = 2;
 
 /// The lines in which two answers differ, `-` expected and `+` received.
 pub(crate) fn lines(expected: &str, received: &str, paint: Paint) -> Vec<String> {
-    let (expected, received) = (pretty(expected), pretty(received));
-    let diff = TextDiff::from_lines(&expected, &received);
+    text_lines(&pretty(expected), &pretty(received), paint)
+}
+
+/// The lines in which two texts differ.
+pub(crate) fn text_lines(from: &str, to: &str, paint: Paint) -> Vec<String> {
+    let diff = TextDiff::from_lines(from, to);
     let mut lines = Vec::new();
     for (at, group) in diff.grouped_ops(AROUND).iter().enumerate() {
         if at > 0 {
             lines.push("      …".to_owned());
         }
         for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
-            let text = change.value().trim_end();
+            let text = one_line(&change.value().trim_end().replace('\t', "    "));
             lines.push(match change.tag() {
                 ChangeTag::Delete => paint.red(&format!("    - {text}")),
                 ChangeTag::Insert => paint.green(&format!("    + {text}")),

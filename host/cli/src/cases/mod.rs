@@ -10,55 +10,18 @@ use crate::error::{Error, Trouble};
 use crate::input::{Flow, Reader, Record};
 use crate::local::{Entered, Local};
 use crate::project::tidy;
-use crate::text::minify;
 use anyhow::Context as _;
-use pipeline::{Dropped, Failure, Outcome, Pipeline};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use lambda::trial::{TRIAL_NOW_MS, answer, minify};
 use std::path::{Path, PathBuf};
 
-/// What time it always is in a test: 2026-01-01T00:00:00Z.
-pub(crate) const NOW_MS: u64 = 1_767_225_600_000;
-
-/// Characters of a failure's message that an answer holds.
-const MESSAGE_WIDTH: usize = 500;
+/// What time it always is in a test.
+pub(crate) const NOW_MS: u64 = TRIAL_NOW_MS;
 
 /// A folder of a case.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
-}
-
-#[derive(Serialize)]
-struct Emitted<'a> {
-    route: &'a str,
-    document: &'a RawValue,
-}
-
-/// An answer, as `expected.ndjson` has it.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Answer<'a> {
-    Out {
-        out: Vec<Emitted<'a>>,
-    },
-    Dropped {
-        dropped_by: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        failed: Option<&'a str>,
-    },
-    Failed {
-        failed: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        step: Option<&'a str>,
-        message: String,
-    },
-    Retry {
-        retry: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        step: Option<&'a str>,
-    },
 }
 
 impl Case {
@@ -125,46 +88,6 @@ impl Case {
         }
         Ok(Some(answers))
     }
-}
-
-/// The answer to one event.
-pub(crate) fn answer(outcome: &Outcome, pipeline: &Pipeline) -> String {
-    let step = |step: &Option<usize>| step.map(|step| pipeline.steps[step].name.as_str());
-    let message = |failure: &Failure| {
-        // A backtrace changes with every build; the first line says what happened.
-        let first = failure.message.lines().next().unwrap_or_default();
-        first.chars().take(MESSAGE_WIDTH).collect()
-    };
-    let answer = match outcome {
-        Outcome::Emit(documents) => {
-            let emitted = |document: &'_ pipeline::Emitted| {
-                let text = std::str::from_utf8(&document.bytes).unwrap_or("null");
-                RawValue::from_string(text.to_owned()).map(|json| (document.route, json))
-            };
-            let documents: Vec<(u16, Box<RawValue>)> = documents.iter().flat_map(emitted).collect();
-            let out = documents
-                .iter()
-                .map(|(route, document)| Emitted { route: &pipeline.routes[usize::from(*route)].name, document });
-            return line(&Answer::Out { out: out.collect() });
-        }
-        Outcome::Drop(Dropped { step: by, failure }) => Answer::Dropped {
-            dropped_by: step(by).unwrap_or("the check"),
-            failed: failure.as_ref().map(|failure| failure.kind.as_str()),
-        },
-        Outcome::DeadLetter(failed) => Answer::Failed {
-            failed: failed.failure.kind.as_str(),
-            step: step(&failed.step),
-            message: message(&failed.failure),
-        },
-        Outcome::Retry(failed) => Answer::Retry { retry: message(&failed.failure), step: step(&failed.step) },
-        Outcome::Unsettled(reason) => Answer::Retry { retry: reason.clone(), step: None },
-    };
-    line(&answer)
-}
-
-fn line(answer: &Answer) -> String {
-    let text = serde_json::to_vec(answer).unwrap_or_default();
-    String::from_utf8_lossy(&minify(&text)).into_owned()
 }
 
 /// What a case came to.

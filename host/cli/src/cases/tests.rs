@@ -1,7 +1,8 @@
 //! Answers as `expected.ndjson` has them, and cases of a pipeline without steps.
 
-use super::{answer, run};
+use super::run;
 use crate::input::{Data, Record};
+use lambda::trial::answer;
 use pipeline::{Dropped, Emitted, Failed, Failure, FailureKind, Outcome, Pipeline};
 
 fn check(outcome: &Outcome, expected: &str) {

@@ -1,22 +1,37 @@
-//! `paddle check`: is this pipeline sound? Everything is built, loaded and started, and dangerous settings are named.
+//! `paddle check`: is this pipeline sound? Everything is built, loaded and started, and dangerous settings are named. With
+//! `--function` the same question about a live function and what is around it.
 
 use crate::Context;
 use crate::error::{Error, Status};
-use crate::project::{Loading, Project, Ready, SecretsFrom, shown};
+use crate::function;
+use crate::project::{FILE, Loading, Project, Ready, SecretsFrom, shown};
 use crate::table::{Align, Table};
 use crate::text;
 use clap::Args;
 use pipeline::settings::{Isolation, Policy, Step};
 use pipeline::{FailureKind, Pipeline};
 use serde_json::json;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long Kinesis keeps records when nobody changes that.
 const RETENTION_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 
-/// Check that a pipeline is sound: build, load and start every step, and warn of dangerous settings
+/// Check that a pipeline is sound, or a live function
+///
+/// A pipeline: every step is built, loaded and started, and dangerous settings are named.
+///
+/// With --function: the function, the event source mappings that feed it, its PADDLE_ variables, the delivery streams behind it
+/// and what its role may do are read from AWS, and each setting that loses or blocks data is named, with what to set. Nothing
+/// is changed. Needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency, lambda:ListEventSourceMappings,
+/// firehose:DescribeDeliveryStream and, for the role, iam:SimulatePrincipalPolicy. Exits with 1 when a setting loses or blocks data.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  paddle check\n  paddle check plugins/example --strict")]
+#[command(after_help = "\
+Examples:
+  paddle check
+  paddle check plugins/example --strict
+  paddle check --function clicks
+  AWS_PROFILE=production paddle check --function clicks --format json")]
 pub(crate) struct Check {
     /// A paddle.toml, its folder, or one plugin; default: the current folder
     #[arg(value_name = "PIPELINE")]
@@ -24,10 +39,21 @@ pub(crate) struct Check {
     /// Exit with 1 when there is a warning
     #[arg(long)]
     strict: bool,
+    /// Check this live function: a name or an ARN
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
 }
 
 impl Check {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
+        if let Some(named) = &self.function {
+            // What the function's own store says comes first, so a paddle.toml that nobody named need not be good.
+            let here = match self.pipeline {
+                Some(_) => Some(Project::find(self.pipeline.as_deref())?),
+                None => Path::new(FILE).is_file().then(|| Project::find(None).ok()).flatten(),
+            };
+            return function::check(named, here.as_ref().map(|project| &project.pipeline), self.strict, context);
+        }
         let project = Project::find(self.pipeline.as_deref())?;
         // A secret that is not here is a warning: checking must work where production's secrets are not.
         let missing = project.missing_secrets()?;

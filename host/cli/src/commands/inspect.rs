@@ -1,24 +1,28 @@
-//! `paddle inspect`: what a plugin is made of, or what it did to fields.
+//! `paddle inspect`: what a plugin or a release is made of, or what steps did to fields.
+
+mod release;
 
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Flow, Reader};
 use crate::local::Local;
 use crate::project::{self, Loading, Project};
+use crate::releases::Place;
 use crate::text;
 use clap::Args;
 use pipeline::{Fields, Report};
 use serde_json::{Value, json};
 use toolchain::{Contract, Inspection, Interface, WasmKind};
 
-/// Show what a plugin imports and exports, or which fields steps read and write
+/// Show what a plugin or a release is made of, or which fields steps read and write
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   paddle inspect redact
   paddle inspect plugins/enrich
   paddle inspect enrich.wasm
-  paddle inspect --observed -i events.ndjson")]
+  paddle inspect --observed -i events.ndjson
+  paddle inspect --release live                    what a channel holds; or the start of a release's id")]
 pub(crate) struct Inspect {
     /// A ready-made plugin, a .wasm, a plugin's folder; with --observed a pipeline
     #[arg(value_name = "PLUGIN")]
@@ -29,10 +33,21 @@ pub(crate) struct Inspect {
     /// Records to run: files, or `-`
     #[arg(short, long, value_name = "FILE", requires = "observed")]
     input: Vec<String>,
+    /// A release of a store: the start of its id, or a channel that holds it
+    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["plugin", "observed"])]
+    release: Option<String>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Inspect {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
+        if let Some(named) = &self.release {
+            return release::inspect(named, &self.place, context);
+        }
+        if self.place.is_named() {
+            return Err(Error::usage("--store and --pipeline are about a release: name it with --release"));
+        }
         let project = Project::find(self.plugin.as_deref())?;
         if self.observed {
             return observed(&project, &self.input, context);

@@ -54,7 +54,8 @@ enum Verdict {
     Written,
 }
 
-const LOADING: Loading =
+/// How tests load a pipeline: counting fuel, with a clock that stands still and secrets that are none.
+pub(crate) const LOADING: Loading =
     Loading { mode: Mode::Fuel, clock: Clock::Fixed(NOW_MS), secrets: SecretsFrom::Dummy, workers: 4 };
 
 impl Test {
@@ -125,13 +126,7 @@ impl Test {
     }
 
     fn judge(&self, case: &Case, ran: &Ran, context: &Context) -> Result<Verdict, Error> {
-        let remembers = ran.remembers.as_ref().map(|how| {
-            vec![
-                format!("  {how}"),
-                "  a plugin remembers something from one event to the next; events must not depend on their neighbours"
-                    .into(),
-            ]
-        });
+        let remembers = ran.remembers.as_ref().map(|how| remembers(how));
         let expected = case.expected_answers()?;
         let (fuel, budget) = (fuel::of(ran), fuel::budget(case)?);
         if self.update {
@@ -151,9 +146,7 @@ impl Test {
                 "  there is no expected.ndjson: `paddle test --update` writes what came, for you to read".into(),
             ]));
         };
-        let mut wrong = differences(&expected, ran, context);
-        wrong.extend(budget.iter().flat_map(|budget| fuel::exceeded(budget, &fuel)));
-        wrong.extend(remembers.into_iter().flatten());
+        let wrong = wrong(&expected, ran, budget.as_ref(), context);
         Ok(if wrong.is_empty() { Verdict::Passed } else { Verdict::Failed(wrong) })
     }
 
@@ -202,6 +195,19 @@ impl Test {
 /// Whether a name that is no case can be a pipeline: then what is wrong with it is told as such.
 fn looks_like_a_pipeline(name: &str) -> bool {
     name.contains(['/', '.']) || Path::new(name).is_dir() || ready_made::find(name).is_some()
+}
+
+/// What is wrong with what a case came to, in lines; none when it passed.
+pub(crate) fn wrong(expected: &[String], ran: &Ran, budget: Option<&fuel::Fuel>, context: &Context) -> Vec<String> {
+    let mut wrong = differences(expected, ran, context);
+    wrong.extend(budget.iter().flat_map(|budget| fuel::exceeded(budget, &fuel::of(ran))));
+    wrong.extend(ran.remembers.iter().flat_map(|how| remembers(how)));
+    wrong
+}
+
+fn remembers(how: &str) -> Vec<String> {
+    let why = "  a plugin remembers something from one event to the next; events must not depend on their neighbours";
+    vec![format!("  {how}"), why.to_owned()]
 }
 
 fn differences(expected: &[String], ran: &Ran, context: &Context) -> Vec<String> {

@@ -10,9 +10,9 @@ mod shape;
 mod tests;
 
 use crate::error::{Error, Trouble};
-use crate::text::minify;
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
+use lambda::trial::minify;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;

@@ -81,7 +81,7 @@ fn a_lambda_event_is_taken_apart() {
     assert_eq!(first.stream.as_deref(), Some("lambda-stream"));
     assert_eq!(first.arrived_at_ms, Some(1_545_084_650_987));
     assert_eq!(first.place, "record 1 of f");
-    let one_line = String::from_utf8(crate::text::minify(event.as_bytes()));
+    let one_line = String::from_utf8(lambda::trial::minify(event.as_bytes()));
     check(&one_line.unwrap_or_default(), &["Hello, this is a test.", "This is only a test."]);
 }
 

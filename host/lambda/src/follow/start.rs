@@ -132,7 +132,7 @@ impl Follower {
             trouble: None,
             before: Observed::default(),
             probation: None,
-            tell: Teller::new(name, store.channel.clone(), fingerprint),
+            tell: Teller::new(name, store.channel.clone(), fingerprint, (clock.now)()),
         };
         let watch = Watch::new(store.channel.clone(), store.revision_min);
         let shared = Shared {

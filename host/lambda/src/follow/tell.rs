@@ -10,24 +10,32 @@ use std::time::{Duration, Instant};
 /// Entries of each list that are kept: as many as a report may hold.
 const ENTRIES_MAX: usize = registry::ENTRIES_MAX;
 
+/// What is counted together.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Collects what the next report says.
 pub(super) struct Teller {
     name: Name,
     report: HostReport,
+    /// The minute on its way, and when it began.
     minute: Minute,
+    minute_since: Instant,
+    /// The last whole one.
+    last_minute: Option<Minute>,
     /// Something changed that people wait for.
     changed: bool,
     told_at: Option<Instant>,
 }
 
 impl Teller {
-    pub(super) fn new(name: Name, channel: Name, engine: Fingerprint) -> Teller {
+    pub(super) fn new(name: Name, channel: Name, engine: Fingerprint, now: Instant) -> Teller {
         let report = HostReport {
             engine: Some(engine),
             paddle: env!("CARGO_PKG_VERSION").to_owned(),
             ..HostReport::new(channel, 0)
         };
-        Teller { name, report, minute: Minute::default(), changed: true, told_at: None }
+        let minute = Minute::default();
+        Teller { name, report, minute, minute_since: now, last_minute: None, changed: true, told_at: None }
     }
 
     /// Whether a report should be written now.
@@ -35,12 +43,18 @@ impl Teller {
         self.changed || self.told_at.is_none_or(|told| now.saturating_duration_since(told) >= every)
     }
 
-    /// The report as it stands; the next minute begins.
+    /// The report as it stands, with the last whole minute; in the first, with what there is of it.
     pub(super) fn report(&mut self, now: Instant, at_ms: u64) -> (Name, HostReport) {
         self.changed = false;
         self.told_at = Some(now);
         self.report.at_ms = at_ms;
-        self.report.minute = Some(std::mem::take(&mut self.minute));
+        let span = now.saturating_duration_since(self.minute_since);
+        self.minute.span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        if span >= MINUTE {
+            self.last_minute = Some(std::mem::take(&mut self.minute));
+            self.minute_since = now;
+        }
+        self.report.minute = Some(self.last_minute.as_ref().unwrap_or(&self.minute).clone());
         (self.name.clone(), self.report.clone())
     }
 
@@ -121,5 +135,37 @@ fn push<T>(list: &mut Vec<T>, entry: T) {
     list.push(entry);
     if list.len() > ENTRIES_MAX {
         list.remove(0);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+    use pipeline::Report;
+
+    fn batch(events: u64) -> Handled {
+        let mut report = Report::default();
+        report.counts.events = events;
+        Handled { response: Vec::new(), report, out_of_time: false, iterator_age_ms: None }
+    }
+
+    #[test]
+    fn a_whole_minute_is_told_until_the_next_one_is() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let name = |name: &str| name.parse::<Name>().unwrap();
+        let mut teller = Teller::new(name("host"), name("live"), "e".repeat(64).parse().unwrap(), begun);
+        let told = |teller: &mut Teller, seconds| {
+            let minute = teller.report(at(seconds), 0).1.minute.unwrap();
+            (minute.events, minute.span_ms)
+        };
+        teller.count(&batch(5));
+        assert_eq!(told(&mut teller, 3), (5, 3_000));
+        teller.count(&batch(7));
+        assert_eq!(told(&mut teller, 61), (12, 61_000));
+        teller.count(&batch(1));
+        assert_eq!(told(&mut teller, 62), (12, 61_000));
+        assert_eq!(told(&mut teller, 130), (1, 69_000));
     }
 }

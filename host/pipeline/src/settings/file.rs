@@ -225,6 +225,7 @@ impl<'de> Deserialize<'de> for IdField {
 struct ReleaseTable {
     store: Option<String>,
     channel: Option<String>,
+    test_records: Option<bool>,
 }
 
 fn wrong<T>(message: impl Into<String>) -> Result<T, SettingsError> {
@@ -256,7 +257,11 @@ pub(super) fn parse(text: &str) -> Result<Pipeline, SettingsError> {
         routes: routes(file.routes)?,
         input: input(file.input)?,
         document: document_rules(file.document)?,
-        release: Release { store: file.release.store, channel: file.release.channel },
+        release: Release {
+            store: file.release.store,
+            channel: file.release.channel,
+            test_records: file.release.test_records.unwrap_or(true),
+        },
     })
 }
 

@@ -217,12 +217,20 @@ pub struct DocumentRules {
 }
 
 /// Defaults of the commands that work with a store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// The store's URL.
     pub store: Option<String>,
     /// The channel.
     pub channel: Option<String>,
+    /// Whether the records of the tests go into releases, for hosts to try them on.
+    pub test_records: bool,
+}
+
+impl Default for Release {
+    fn default() -> Release {
+        Release { store: None, channel: None, test_records: true }
+    }
 }
 
 impl Pipeline {

@@ -43,6 +43,7 @@ fn everything_the_design_shows_is_read() {
         [release]
         store = "s3://bucket/prefix"
         channel = "live"
+        test_records = false
         "#,
     )
     .expect("it stands in the design");
@@ -54,6 +55,8 @@ fn everything_the_design_shows_is_read() {
     assert_eq!(pipeline.routes[0].stream, "clickstream");
     assert_eq!(pipeline.route("audit"), Some(1));
     assert!(pipeline.document.rules.id_field.is_none() && pipeline.document.rules.strict);
+    assert_eq!(pipeline.release.channel.as_deref(), Some("live"));
+    assert!(!pipeline.release.test_records);
 }
 
 #[test]
@@ -62,6 +65,7 @@ fn an_empty_file_is_the_identity() {
     assert!(pipeline.steps.is_empty());
     assert_eq!(pipeline.routes.len(), 1);
     assert_eq!(pipeline.document.rules.id_field.as_deref(), Some("paddle_id"));
+    assert!(pipeline.release.test_records);
 }
 
 #[test]

@@ -92,7 +92,11 @@ fn problem(kind: ErrorKind, words: &str) -> String {
         ErrorKind::Conflict => "somebody else has written it meanwhile".to_owned(),
         ErrorKind::NoBucket => "the bucket or folder does not exist".to_owned(),
         ErrorKind::PermissionDenied => format!("not allowed ({words})"),
-        ErrorKind::Unauthenticated => format!("the credentials are missing, wrong or expired ({words})"),
+        ErrorKind::Unauthenticated => {
+            // What a caller's hook says stands behind the client's own sentence.
+            let words = words.rsplit_once("for path credentials: ").map_or(words, |(_, words)| words);
+            format!("the credentials are missing, wrong or expired ({words})")
+        }
         ErrorKind::WrongRegion => format!("the bucket is in another region ({words})"),
         _ => words.to_owned(),
     }

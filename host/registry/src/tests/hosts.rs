@@ -27,6 +27,7 @@ fn full(entries: usize) -> HostReport {
         swaps: vec![swap; entries],
         probations: vec![probation; entries],
         minute: Some(Minute {
+            span_ms: 60_000,
             events: 9,
             documents: 8,
             dropped: 1,

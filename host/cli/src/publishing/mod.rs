@@ -1,0 +1,121 @@
+//! What `paddle publish` does before it writes anything: the tests, the artifacts, the trial of what is shipped, the
+//! comparison with what a channel holds, and the gates.
+//!
+//! Layout: `tested` (the project's cases), `shipped` (components and what was compiled of them), `trial` (the records that a
+//! release carries), `private` (what those must not contain), `compared` (old and new on the same records), `gates` (what is
+//! refused), `show` (what changes, for people), `upload` (how far it is); `recompile`
+//! (a release that is there, for another engine).
+
+pub(crate) mod compared;
+pub(crate) mod gates;
+mod private;
+pub(crate) mod recompile;
+pub(crate) mod shipped;
+pub(crate) mod show;
+pub(crate) mod tested;
+pub(crate) mod trial;
+pub(crate) mod upload;
+
+use crate::Context;
+use crate::environment;
+use crate::error::{Error, Trouble};
+use crate::project::Project;
+use crate::time;
+use anyhow::Context as _;
+use bytes::Bytes;
+use registry::{Blob, Draft, Fingerprint, Manifest, Name, Plugin};
+use shipped::{Shipped, Target};
+use tested::Tested;
+
+/// A release, ready to be compared and published.
+pub(crate) struct Prepared {
+    pub(crate) draft: Draft,
+    /// The engines that it was compiled for.
+    pub(crate) engines: Vec<Fingerprint>,
+    pub(crate) tested: Tested,
+    pub(crate) shipped: Shipped,
+    /// What kinds of private text the test records contain, and where.
+    pub(crate) private: Vec<String>,
+    /// Sentences that deserve a look.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How to prepare.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparing {
+    pub(crate) pipeline: Name,
+    pub(crate) why: String,
+    /// Whether compiled code is of use: it has to be signed.
+    pub(crate) compiled: bool,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// Builds, tests, compiles and tries a project.
+pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Context) -> Result<Prepared, Error> {
+    let Some(config) = project.text.clone() else {
+        return Err(Error::usage(format!(
+            "{} is no pipeline: a release is made of a paddle.toml; write one with a [[step]] for this plugin",
+            project.source
+        )));
+    };
+    // Ids are made of sequence numbers, which tests do not have; what is published is the text.
+    project.pipeline.document.rules.id_field = None;
+    let tested = tested::run(project, context)?;
+    let shipped = shipped::compile(project, &how.targets, context)?;
+    let mut warnings = tested.warnings.clone();
+    let records = match project.pipeline.release.test_records {
+        true => trial::record(project, &shipped, &tested, &mut warnings, context)?,
+        false => None,
+    };
+    let private = records.iter().flat_map(private::found).collect();
+    let records: Option<Bytes> = records.map(|records| records.to_bytes());
+    let manifest = Manifest {
+        pipeline: how.pipeline.clone(),
+        config,
+        plugins: plugins(project, &tested, &shipped),
+        assets: Vec::new(),
+        test_records: records.as_ref().map(|records| Blob::of(records)),
+        at_ms: time::now_ms(),
+        by: environment::user(),
+        why: how.why.clone(),
+        paddle: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let blobs = shipped.components.iter().map(|component| component.wasm.clone()).chain(records);
+    let mut draft = Draft::new(manifest, blobs)?;
+    let mut engines = Vec::new();
+    for (engine, artifacts) in shipped.artifacts.iter().filter(|_| how.compiled) {
+        draft = draft.with_compiled(shipped::drafted(*engine, artifacts.clone()))?;
+        engines.push(*engine);
+    }
+    Ok(Prepared { draft, engines, tested, shipped, private, warnings })
+}
+
+fn plugins(project: &Project, tested: &Tested, shipped: &Shipped) -> Vec<Plugin> {
+    let plugin = |(step, component): (&pipeline::settings::Step, &shipped::Component)| Plugin {
+        step: step.name.clone(),
+        plugin: step.plugin.clone(),
+        wasm: Blob::of(&component.wasm),
+        imports: component.imports.clone(),
+        observed: tested.observed(&step.name),
+        fuel_per_event: tested.fuel_per_event(&step.name),
+        load_us: Some(u64::try_from(component.load.as_micros()).unwrap_or(u64::MAX)),
+    };
+    project.pipeline.steps.iter().zip(&shipped.components).map(plugin).collect()
+}
+
+/// For what only a mistake of ours can break.
+trait OrBug<T> {
+    fn or_bug(self) -> Result<T, Error>;
+}
+
+impl<T> OrBug<T> for anyhow::Result<T> {
+    fn or_bug(self) -> Result<T, Error> {
+        self.map_err(Error::Bug)
+    }
+}
+
+/// Reads a release's config, which this version may not be able to.
+pub(crate) fn pipeline_of(manifest: &Manifest) -> Result<pipeline::Pipeline, Error> {
+    let parsed = pipeline::Pipeline::parse(&manifest.config);
+    parsed.context("this version of paddle cannot read the release's paddle.toml").or_usage()
+}

@@ -1,0 +1,74 @@
+//! Private text in test records: they are uploaded, and everybody who may read the store can read them.
+
+use lambda::trial::{TrialCase, TrialRecords};
+use pipeline::Forbidden;
+use serde_json::Value;
+use unpack::Unpacked;
+
+/// What is looked for.
+const KINDS: [Forbidden; 3] = [Forbidden::Email, Forbidden::Card, Forbidden::Iban];
+
+/// What was found, one sentence part a case and kind: `an e-mail address in test \`a\``.
+pub(super) fn found(records: &TrialRecords) -> Vec<String> {
+    records.cases.iter().flat_map(of_case).collect()
+}
+
+fn of_case(case: &TrialCase) -> Vec<String> {
+    let mut texts = case.expected.clone();
+    for record in &case.records {
+        let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(record.as_bytes()) else { continue };
+        // What is packed is as readable as what is not.
+        if let (Ok(Unpacked::Parts(parts)), _) = unpack::unpack(&bytes.clone().into(), &unpack::Settings::default()) {
+            texts.extend(parts.iter().map(|part| String::from_utf8_lossy(&part.data).into_owned()));
+        }
+        texts.push(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    let has = |kind: &Forbidden| texts.iter().any(|text| is_in(*kind, text));
+    KINDS.into_iter().filter(has).map(|kind| format!("{} in test `{}`", told(kind), case.name)).collect()
+}
+
+fn told(kind: Forbidden) -> &'static str {
+    match kind {
+        Forbidden::Email => "an e-mail address",
+        Forbidden::Card => "a card number",
+        Forbidden::Iban => "an IBAN",
+    }
+}
+
+/// Whether it occurs in a text as it stands, or in a string of its JSON once escapes are undone.
+fn is_in(kind: Forbidden, text: &str) -> bool {
+    kind.is_in(text) || serde_json::from_str::<Value>(text).is_ok_and(|value| is_in_value(kind, &value))
+}
+
+fn is_in_value(kind: Forbidden, value: &Value) -> bool {
+    match value {
+        Value::String(text) => kind.is_in(text),
+        Value::Array(items) => items.iter().any(|item| is_in_value(kind, item)),
+        Value::Object(members) => members.iter().any(|(key, value)| kind.is_in(key) || is_in_value(kind, value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::found;
+    use lambda::trial::{TrialCase, TrialRecords};
+
+    fn check(record: &str, expected: &[&str]) {
+        let records = vec![base64_simd::STANDARD.encode_to_string(record)];
+        let case = TrialCase { name: "a".into(), records, expected: vec![r#"{"dropped_by":"x"}"#.into()] };
+        assert_eq!(found(&TrialRecords { version: 1, cases: vec![case] }), expected, "{record}");
+    }
+
+    #[test]
+    fn private_text_is_found_however_it_is_written() {
+        check(r#"{"level":"INFO"}"#, &[]);
+        check(r#"{"user":"ann@example.com"}"#, &["an e-mail address in test `a`"]);
+        check(r#"{"user":"ann\u0040example.com"}"#, &["an e-mail address in test `a`"]);
+        check(r#"{"n":4111111111111111}"#, &["a card number in test `a`"]);
+        check(
+            "mail ann@example.com, DE89370400440532013000",
+            &["an e-mail address in test `a`", "an IBAN in test `a`"],
+        );
+    }
+}
