@@ -156,6 +156,17 @@ fn a_release_gets_what_it_compiles_to_later_too() {
 }
 
 #[test]
+fn a_release_is_compiled_for_both_processors_on_either() {
+    let desk = Desk::new();
+    desk.ok(&["keygen"]);
+    let told = desk.json(&["publish", "--target", "x86_64,arm64", "--allow-pii"]);
+    assert_eq!(told["engines"].as_array().map(Vec::len), Some(2), "{told}");
+    let release = told["release"].as_str().expect("what was published");
+    let compiled = desk.store().join(format!("pipelines/clickstream/releases/{release}/compiled"));
+    assert_eq!(std::fs::read_dir(compiled).expect("it was compiled").count(), 2);
+}
+
+#[test]
 fn what_makes_no_sense_is_told() {
     let desk = Desk::without_key();
     desk.fails(&["publish", "--to", "live"], 2, "make a key (paddle keygen)");
@@ -163,8 +174,6 @@ fn what_makes_no_sense_is_told() {
     desk.fails(&["publish", "--wait"], 2, "name it with --to");
     desk.fails(&["publish", "redact"], 2, "is no pipeline");
     desk.fails(&["publish", "--key", "nobody"], 2, "there is no key `nobody` (there are: publisher)");
-    let other = if cfg!(target_arch = "x86_64") { "arm64" } else { "x86_64" };
-    desk.fails(&["publish", "--target", other], 2, "--recompile");
     desk.fails(&["status", "--store", "/nowhere/at/all"], 4, "there is no such folder");
     desk.fails(&["inspect", "--store", "x"], 2, "name it with --release");
     let usage = desk.run(&["publish", "--target", "mips"]);
