@@ -158,7 +158,6 @@ fn a_release_gets_what_it_compiles_to_later_too() {
 #[test]
 fn a_release_is_compiled_for_both_processors_on_either() {
     let desk = Desk::new();
-    desk.ok(&["keygen"]);
     let told = desk.json(&["publish", "--target", "x86_64,arm64", "--allow-pii"]);
     assert_eq!(told["engines"].as_array().map(Vec::len), Some(2), "{told}");
     let release = told["release"].as_str().expect("what was published");
