@@ -4,7 +4,7 @@ use crate::{spoiled, support};
 use base64_simd::STANDARD;
 use serde_json::{Value, json};
 use simulator::firehose::{Firehose, Options};
-use simulator::runtime::{Environment, Freeze, Function};
+use simulator::runtime::{Environment, Freeze, Function, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -298,4 +298,40 @@ async fn without_anything_to_run_the_start_fails_with_a_sentence() {
     let failure = environment.init().failure.clone().expect("it has nothing to run");
     assert!(failure.message.contains("nothing to run from channel `live`"), "{failure:?}");
     environment.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_it_writes_is_json_with_a_level_and_a_time() {
+    let mut stage = Stage::new(Place::folder()).await;
+    let empty = Environment::start(&stage.function(Freeze::AfterNext)).await.expect("the simulator works");
+    let failed_start = parsed(&empty);
+    empty.shutdown().await;
+    stage.publish("r0").await;
+    let mut environment = Environment::start(&stage.function(Freeze::AfterNext)).await.expect("it starts");
+    stage.batch(&mut environment).await;
+    let foreign = br#"{"Records":[{"eventSource":"aws:sqs","messageId":"1"}]}"#;
+    environment.invoke(foreign).await.expect("the simulator works").outcome.into_result().expect_err("not its event");
+    let ran = parsed(&environment);
+    environment.shutdown().await;
+    let errors = |lines: &[Value]| -> Vec<String> {
+        lines.iter().filter(|line| line["level"] == "ERROR").map(|line| text_of(&line["message"])).collect()
+    };
+    let start = errors(&failed_start);
+    assert!(start.iter().any(|text| text.contains("nothing to run from channel `live`")), "{start:?}");
+    let event = errors(&ran);
+    assert!(event.iter().any(|text| text.starts_with("Paddlewheel.Event: ")), "{event:?}");
+    // The metrics have their own time: CloudWatch finds them by `_aws`.
+    for line in failed_start.iter().chain(&ran).filter(|line| line.get("_aws").is_none()) {
+        let time = text_of(&line["timestamp"]);
+        assert!(time.len() >= "2026-01-01T00:00:00Z".len() && time.ends_with('Z'), "{line}");
+        assert!(["DEBUG", "INFO", "WARN", "ERROR"].contains(&&*text_of(&line["level"])), "{line}");
+        assert!(!text_of(&line["message"]).is_empty(), "{line}");
+    }
+}
+
+/// The lines that the function itself wrote.
+fn parsed(environment: &Environment) -> Vec<Value> {
+    let lines = environment.log();
+    let own = lines.iter().filter(|line| line.source != Source::Platform);
+    own.map(|line| serde_json::from_str(&line.text).unwrap_or_else(|_| panic!("not JSON: {}", line.text))).collect()
 }

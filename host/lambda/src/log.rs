@@ -18,6 +18,11 @@ pub enum Format {
 }
 
 impl Format {
+    /// What this process was asked for.
+    pub fn from_environment() -> Format {
+        Format::of_lambda(std::env::var("AWS_LAMBDA_LOG_FORMAT").ok().as_deref())
+    }
+
     pub(crate) fn of_lambda(value: Option<&str>) -> Format {
         if value.is_some_and(|value| value.eq_ignore_ascii_case("json")) { Format::Json } else { Format::Text }
     }
@@ -37,6 +42,11 @@ pub enum Level {
 }
 
 impl Level {
+    /// What this process was asked for.
+    pub fn from_environment() -> Level {
+        Level::of_lambda(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref())
+    }
+
     /// `AWS_LAMBDA_LOG_LEVEL`; Lambda's default is INFO.
     pub(crate) fn of_lambda(value: Option<&str>) -> Level {
         match value.map(str::to_ascii_uppercase).as_deref() {
