@@ -135,6 +135,17 @@ fn a_trap_tells_where_it_happened() {
 }
 
 #[test]
+fn a_panic_tells_what_was_wrong_and_names_functions_as_people_do() {
+    for way in WAYS {
+        let trapped = failure(&mut runner_as(way, STEP), event(0, asking("panic", 0)));
+        let first = trapped.message.lines().collect::<Vec<_>>();
+        assert!(first[0].starts_with("panicked at ") && first[1] == "a panic on request", "{}", trapped.message);
+        assert!(first[2].contains("unreachable"), "{}", trapped.message);
+        assert!(trapped.message.contains("::") && !trapped.message.contains("17h"), "{}", trapped.message);
+    }
+}
+
+#[test]
 fn isolation_forgets_what_an_event_left_behind() {
     for way in WAYS {
         let mut shared = runner_as(way, STEP);

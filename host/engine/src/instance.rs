@@ -38,6 +38,9 @@ const HANDLES_LEFT_MAX: i64 = 64;
 /// Lines that a plugin prints are kept within the step's limit of log lines; this bounds one of them, in bytes.
 const PRINTED_LINE_BYTES_MAX: usize = 4 << 10;
 
+/// Lines of a plugin's last words that go into the failure: enough for the text of a panic or the end of a traceback.
+const LAST_WORDS_MAX: usize = 8;
+
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     exports: Exports,
@@ -70,7 +73,10 @@ impl Instance {
         match exports.init(&mut store, &step.config) {
             Ok(Ok(())) => Ok(Instance { store, exports, fresh: true }),
             Ok(Err(reason)) => Err(LoadError::Init(reason)),
-            Err(error) => Err(LoadError::InitBroke(broken(&store, error).message)),
+            Err(error) => {
+                take_printed(&mut store);
+                Err(LoadError::InitBroke(broken(&store, error).message))
+            }
         }
     }
 
@@ -321,11 +327,26 @@ fn broken(store: &Store<State>, error: wasmtime::Error) -> Failure {
         return Failure::new(FailureKind::Timeout, "it was still running after its time limit");
     }
     let mut message = error.root_cause().to_string();
+    // A panic or an uncaught exception says on the way out what was wrong; the trap itself only says that there was one.
+    if matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached))
+        && let Some(said) = last_words(store.data())
+    {
+        message = format!("{said}\n({message})");
+    }
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
         for frame in backtrace.frames() {
             let offset = frame.module_offset().map_or(String::new(), |offset| format!(" (0x{offset:x})"));
-            message.push_str(&format!("\n  at {}{offset}", frame.func_name().unwrap_or("?")));
+            let name = frame.func_name().unwrap_or("?");
+            message.push_str(&format!("\n  at {:#}{offset}", rustc_demangle::demangle(name)));
         }
     }
     Failure::new(FailureKind::Trap, crate::bindings::cut(message))
+}
+
+/// What the plugin said last in this call: errors that it logged, or lines that it printed to standard error.
+fn last_words(state: &State) -> Option<String> {
+    let loud = state.log.iter().rev().take_while(|line| line.level >= Level::Warn).take(LAST_WORDS_MAX);
+    let mut lines: Vec<&str> = loud.map(|line| line.message.trim_end()).filter(|line| !line.is_empty()).collect();
+    lines.reverse();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
