@@ -4,7 +4,7 @@ use crate::{spoiled, support};
 use base64_simd::STANDARD;
 use serde_json::{Value, json};
 use simulator::firehose::{Firehose, Options};
-use simulator::runtime::{Environment, Freeze, Function, Source};
+use simulator::runtime::{Environment, Freeze, Function, Memory, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// Between two batches that follow each other.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// How much more memory fifty further swaps may take. Fifty releases that left their code behind would take several times that.
+const MEMORY_GROWTH_MIB_MAX: u64 = 16;
 
 /// Longest wait for anything.
 const TIME_MAX: Duration = Duration::from_secs(120);
@@ -203,7 +206,9 @@ async fn a_hundred_releases(mut stage: Stage) {
     println!("a cold start from {} took {:?}", stage.place.url(), environment.init().duration);
     let mut kinds = spoiled::KINDS.iter();
     let mut expected = BTreeMap::new();
+    let mut memory = Vec::new();
     for round in 1..RELEASES {
+        memory.extend(environment.memory());
         let mark = format!("r{round}");
         let spoiled = if round.is_multiple_of(RELEASES / spoiled::KINDS.len()) { kinds.next() } else { None };
         let Some((how, kind)) = spoiled else {
@@ -229,7 +234,20 @@ async fn a_hundred_releases(mut stage: Stage) {
     let told: BTreeMap<String, String> = told.collect();
     assert!(!told.is_empty() && told.iter().all(|(id, kind)| expected.get(id) == Some(kind)), "{told:?}");
     stage.print_latencies();
+    check_memory(&memory);
     environment.shutdown().await;
+}
+
+/// Whether the memory of releases that are over is given back: once each kind of release was met, and the pool's slots have been
+/// used, swaps take no more.
+fn check_memory(memory: &[Memory]) {
+    let (early, late) = memory.split_at(memory.len() / 2);
+    let most = |some: &[Memory]| some.iter().map(|memory| memory.resident_bytes >> 20).max().expect("it was measured");
+    let (one, before, after) = (most(&memory[..1]), most(early), most(late));
+    println!(
+        "in memory: {one} MiB with one release; at most {before} MiB in the first 50 swaps, {after} MiB in the next"
+    );
+    assert!(after <= before + MEMORY_GROWTH_MIB_MAX, "each swap leaves something behind: {memory:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,8 +97,7 @@ impl Shop {
 
     /// Publishes a release without moving the channel. `why` makes it another one than any other.
     pub async fn shelve(&self, recipe: &Recipe, why: &str) -> ReleaseId {
-        let config =
-            format!("[pipeline]\nname = \"clickstream\"\n[document]\nrelease_field = \"release\"\n{}", recipe.steps);
+        let config = config(recipe);
         let settings = Pipeline::parse(&config).expect("a pipeline");
         let (mut plugins, mut blobs, mut artifacts) = (Vec::new(), Vec::new(), BTreeMap::new());
         for step in &settings.steps {
