@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo test bench lambda install build target tools fuzz help
+.PHONY: demo test bench stores lambda install build target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,6 +38,15 @@ bench: target ## what the host costs beside plain native code, in one run; also 
 	@sh tests/tools/moto.sh
 	@echo "3 of 3: the bench"
 	$(CARGO) bench --package tests --bench bench
+
+# Three programs: neither client of a store, ours, AWS's own.
+STORES = $(CARGO) build --locked --release --manifest-path tests/peers/stores/Cargo.toml --target-dir $(BENCH)/stores
+stores: ## what reading a release costs through object_store and through AWS's S3 client: size and time
+	@sh tests/tools/moto.sh
+	$(STORES) && cp $(BENCH)/stores/release/stores $(BENCH)/stores/neither
+	$(STORES) --features object-store && cp $(BENCH)/stores/release/stores $(BENCH)/stores/object_store
+	$(STORES) --features aws-sdk-s3 && cp $(BENCH)/stores/release/stores $(BENCH)/stores/aws-sdk-s3
+	python3 tests/peers/stores/measure.py $(BENCH)/stores
 
 lambda: ## the function's binary, alone: a workspace build would carry the compiler into it
 	$(CARGO) build --release --package lambda --bin bootstrap --no-default-features
