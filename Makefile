@@ -62,8 +62,14 @@ tools: ## what the tests need besides Rust, pinned, in .tools/
 	@sh tests/tools/moto.sh
 	@sh tests/tools/rie.sh
 
-fuzz: ## a minute of libFuzzer on the document crate, where a nightly compiler is there
+# libFuzzer's instrumentation, as cargo-fuzz sets it.
+SANCOV = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing
+FUZZ_SECONDS ?= 60
+fuzz: ## libFuzzer for a minute on each of documents and what releases are signed with, where a nightly compiler is there
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "no nightly compiler: skipped"; exit 0; }; \
-	cd host/document/fuzz && mkdir -p corpus && \
-	RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing" \
-	cargo +nightly run --release --target $$(rustc -vV | sed -n 's/^host: //p') -- -max_total_time=$${FUZZ_SECONDS:-60} -max_len=512 corpus
+	for crate in document registry; do \
+		echo "host/$$crate/fuzz, $(FUZZ_SECONDS) s"; mkdir -p host/$$crate/fuzz/corpus && ( cd host/$$crate/fuzz && \
+		RUSTFLAGS="$(SANCOV)" CARGO_TARGET_DIR=$(TARGET_DIR)/fuzz cargo +nightly run --release \
+			--target $$(rustc -vV | sed -n 's/^host: //p') -- -max_total_time=$(FUZZ_SECONDS) -max_len=512 corpus ) || exit 1; \
+	done
