@@ -167,10 +167,10 @@ pub(crate) fn json(state: &mut State, rep: u32) -> Result<Option<String>> {
 }
 
 pub(crate) fn data(state: &mut State, rep: u32) -> Result<bytes::Bytes> {
-    // Without a scope the very bytes that came, as long as nothing differs.
-    let seen = match state.scope {
-        Some(_) => on_visible(state, rep, |document| document.json())?,
-        None => None,
+    // To who may read everything the very bytes that came, as long as nothing differs.
+    let seen = match &state.scope {
+        Some(scope) if !scope.reads_all() => on_visible(state, rep, |document| document.json())?,
+        Some(_) | None => None,
     };
     let data = match seen {
         Some(json) => json.into(),

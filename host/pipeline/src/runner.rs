@@ -183,9 +183,9 @@ impl Runner {
         let pipeline = Arc::clone(&self.pipeline);
         let settings = &pipeline.steps[step];
         self.report.steps[step].events += 1;
-        if settings.is_restricted() && event.content.document().is_none() {
-            let failure =
-                Failure::new(FailureKind::Denied, "the event is not JSON, so it has no fields that this step may see");
+        if settings.is_restricted() && !event.content.document().is_some_and(|document| document.is_object()) {
+            let reason = "the event is no JSON object, so it has no fields, and this step may see nothing else";
+            let failure = Failure::new(FailureKind::Denied, reason);
             return self.policy(step, settings, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
         if self.skips(step) {
