@@ -71,5 +71,5 @@ fuzz: ## libFuzzer for a minute on each of documents and what releases are signe
 	for crate in document registry; do \
 		echo "host/$$crate/fuzz, $(FUZZ_SECONDS) s"; mkdir -p host/$$crate/fuzz/corpus && ( cd host/$$crate/fuzz && \
 		RUSTFLAGS="$(SANCOV)" CARGO_TARGET_DIR=$(TARGET_DIR)/fuzz cargo +nightly run --release \
-			--target $$(rustc -vV | sed -n 's/^host: //p') -- -max_total_time=$(FUZZ_SECONDS) -max_len=512 corpus ) || exit 1; \
+			--target $$(rustc -vV | sed -n 's/^host: //p') -- -max_total_time=$(FUZZ_SECONDS) -max_len=512 -artifact_prefix=corpus/ corpus ) || exit 1; \
 	done

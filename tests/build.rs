@@ -18,7 +18,7 @@ const GUESTS: [(&str, &str, Adapter); 9] = [
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its tests").to_owned();
-    for source in ["tests/guests", "plugins", "wit"] {
+    for source in ["tests/guests", "plugins", "wit", "host/pii"] {
         watch(&root.join(source));
     }
     // Their own target folders: the build that this script belongs to has locked the usual one.

@@ -230,7 +230,8 @@ fn precompiled_code_gives_the_same_answers() {
         let artifact = engine.precompile(&wasm).expect("compiled");
         let code = engine.load_precompiled(&artifact).expect("made by this engine");
         let pipeline = Pipeline::parse(STEP).expect("settings");
-        let plugin = engine.load(&code, &pipeline.steps[0], "{}").expect("it starts").plugin();
+        let plugin =
+            engine.load(&code, &pipeline.steps[0], &tests::filled(&pipeline.steps[0])).expect("it starts").plugin();
         let mut runner = pipeline::Runner::new(std::sync::Arc::new(pipeline), vec![plugin], "s");
         assert_eq!(settle(&mut runner, event(0, r#"{"n":1}"#)), r#"{"n":1}"#);
         assert!(engine.load_precompiled(b"not an artifact").is_err());

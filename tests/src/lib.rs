@@ -17,3 +17,8 @@ pub fn skip(test: &str, tool: &str, needs: &str) {
     assert!(std::env::var_os("PADDLE_TESTS_COMPLETE").is_none_or(|asked| asked != "1"), "{told}");
     writeln!(std::io::stderr(), "{told}").unwrap_or_default();
 }
+
+/// A step's config as it stands; a secret in it is its own name.
+pub fn filled(step: &pipeline::settings::Step) -> pipeline::Filled {
+    pipeline::fill_secrets(&step.config, &|name| Ok(name.to_owned())).expect("names of secrets are long enough")
+}

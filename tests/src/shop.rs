@@ -171,7 +171,7 @@ impl Shop {
     /// Test records that came to what they do.
     fn records(&self, settings: &Pipeline, compiled: &[Compiled]) -> Bytes {
         let load = |(step, made): (&pipeline::settings::Step, &Compiled)| {
-            self.engine.load(&made.code, step, &step.config.to_string()).expect("it loads")
+            self.engine.load(&made.code, step, &crate::filled(step)).expect("it loads")
         };
         let steps: Vec<engine::Loaded> = settings.steps.iter().zip(compiled).map(load).collect();
         let make = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());

@@ -72,7 +72,7 @@ impl Instance {
         };
         match exports.init(&mut store, &step.config) {
             Ok(Ok(())) => Ok(Instance { store, exports, fresh: true }),
-            Ok(Err(reason)) => Err(LoadError::Init(reason)),
+            Ok(Err(reason)) => Err(LoadError::Init(step.hidden.hide(&reason).into_owned())),
             Err(error) => {
                 take_printed(&mut store);
                 Err(LoadError::InitBroke(broken(&store, error).message))
@@ -115,11 +115,7 @@ impl Instance {
         }
         match answer {
             Ok(Ok(outputs)) => self.accept(outputs),
-            Ok(Err(PluginFailure::Error(message))) => match Signal::from(PluginFailure::Error(message)) {
-                Signal::Failed(failure) => Err(CallError::Broken(failure)),
-                signal @ (Signal::Retry(_) | Signal::Unsettled(_)) => Err(CallError::Signal(signal)),
-            },
-            Ok(Err(failure)) => Err(CallError::Signal(failure.into())),
+            Ok(Err(failure)) => Err(answered(failure.hide(&step.hidden))),
             Err(error) => Err(classify(&self.store, error)),
         }
     }
@@ -221,7 +217,7 @@ fn store(step: &Step) -> Store<State> {
         lines_max: step.limits.log_lines,
         line_bytes_max: PRINTED_LINE_BYTES_MAX,
     };
-    let state = State::new(step.limits, step.scope.clone(), Wasi::new(settings));
+    let state = State::new(step.limits, step.scope.clone(), step.hidden.clone(), Wasi::new(settings));
     let mut store = Store::new(&step.engine.wasmtime, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -271,15 +267,28 @@ fn take_printed(store: &mut Store<State>) {
             wasi::Stream::Stdout => Level::Info,
             wasi::Stream::Stderr => Level::Warn,
         };
-        state.log(level, &line.text);
+        match line.bytes_cut {
+            0 => state.log(level, &line.text),
+            _ => state.log(level, &state.hidden.hide_cut(&line.text)),
+        }
     }
     state.log_dropped += dropped;
+}
+
+/// What a plugin's own failure means: an uncaught exception breaks its instance.
+fn answered(failure: PluginFailure) -> CallError {
+    let is_broken = matches!(failure, PluginFailure::Error(_));
+    match Signal::from(failure) {
+        Signal::Failed(failure) if is_broken => CallError::Broken(failure),
+        signal @ (Signal::Failed(_) | Signal::Retry(_) | Signal::Unsettled(_)) => CallError::Signal(signal),
+    }
 }
 
 /// What an error of a call means.
 fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
     if let Some(HostStop(failure)) = error.downcast_ref::<HostStop>() {
-        return CallError::Spent(Signal::Failed(failure.clone()));
+        let message = store.data().hidden.hide(&failure.message);
+        return CallError::Spent(Signal::Failed(Failure::new(failure.kind, message)));
     }
     match error.downcast_ref::<Interrupted>() {
         Some(Interrupted::BatchOver) => {
@@ -326,7 +335,7 @@ fn broken(store: &Store<State>, error: wasmtime::Error) -> Failure {
     if error.is::<Interrupted>() || matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) {
         return Failure::new(FailureKind::Timeout, "it was still running after its time limit");
     }
-    let mut message = error.root_cause().to_string();
+    let mut message = store.data().hidden.hide(&error.root_cause().to_string()).into_owned();
     // A panic or an uncaught exception says on the way out what was wrong; the trap itself only says that there was one.
     if matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached))
         && let Some(said) = last_words(store.data())
