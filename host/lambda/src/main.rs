@@ -39,13 +39,16 @@ fn main() -> ExitCode {
 /// What the runtime and the AWS client have to say, in the form of [`lambda::LogFormat`], with the time: the runtime's own
 /// subscriber leaves it out, and Lambda sorts JSON lines by it.
 fn log_what_the_libraries_say() {
-    let lines = fmt().with_target(false).with_ansi(false).with_max_level(match LogLevel::from_environment() {
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Error => tracing::Level::ERROR,
-    });
-    match LogFormat::from_environment() {
+    let asked = |name| std::env::var(name).ok();
+    let lines = fmt().with_target(false).with_ansi(false).with_max_level(
+        match LogLevel::of_lambda(asked("AWS_LAMBDA_LOG_LEVEL").as_deref()) {
+            LogLevel::Debug => tracing::Level::DEBUG,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Error => tracing::Level::ERROR,
+        },
+    );
+    match LogFormat::of_lambda(asked("AWS_LAMBDA_LOG_FORMAT").as_deref()) {
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
         LogFormat::Text => lines.init(),
     }
