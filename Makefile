@@ -3,13 +3,16 @@ CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo test bench stores lambda install build target tools fuzz help
+.PHONY: demo demo-swap test bench stores lambda install build target tools fuzz help
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: build ## the whole system on this machine: Kinesis records through plugins to Firehose
 	$(PADDLE) dev plugins/example --once --web-events 10000 --out $(TARGET_DIR)/demo
+
+demo-swap: build ## releases while records flow: a live swap, two refused, one that the function returns from by itself
+	$(TARGET_DIR)/debug/demo-swap
 
 test: tools build ## everything that is checked, as CI does
 	$(CARGO) fmt --all --check

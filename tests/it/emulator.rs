@@ -1,7 +1,6 @@
 //! The real `bootstrap` and the main job under AWS's own Runtime Interface Emulator: an independent judge of how a runtime
 //! behaves. One invocation at a time, since two at once crash the emulator.
 
-use crate::function::bootstrap;
 use crate::support;
 use crate::whole::{PIPELINE, dead_letters, documents, expect_settled, mapping, stream};
 use simulator::firehose::{Firehose, Options};
@@ -11,6 +10,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tests::programs;
 
 /// How long the emulator may take to listen, and one invocation to end.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ impl Emulator {
         let log = std::fs::File::create(log).expect("a file");
         let process = Command::new(program)
             .args(["--runtime-interface-emulator-address", &address, "--runtime-api-address", &runtime])
-            .arg(bootstrap())
+            .arg(programs::program("bootstrap"))
             .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdout(log.try_clone().expect("a file"))
             .stderr(log)

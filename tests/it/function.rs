@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use simulator::firehose::{Firehose, Options};
 use simulator::runtime::{Environment, Freeze, Function, Memory, Source};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tests::place::Place;
+use tests::programs::program;
 use tests::shop::Shop;
 
 /// Releases that are published one after the other, spoiled ones among them.
@@ -28,15 +28,6 @@ const MEMORY_GROWTH_MIB_MAX: u64 = 16;
 
 /// Longest wait for anything.
 const TIME_MAX: Duration = Duration::from_secs(120);
-
-/// The program that `make build` has put beside the tests.
-pub fn bootstrap() -> PathBuf {
-    let test = std::env::current_exe().expect("this program");
-    let folder = test.parent().and_then(Path::parent).expect("target/debug");
-    let program = folder.join("bootstrap");
-    assert!(program.is_file(), "build the workspace's programs first (make build)");
-    program
-}
 
 /// A function, the Firehose behind it, and the store it follows.
 struct Stage {
@@ -66,7 +57,7 @@ impl Stage {
     }
 
     fn function(&self, freeze: Freeze) -> Function {
-        let mut function = Function::new(bootstrap());
+        let mut function = Function::new(program("bootstrap"));
         function.memory_mib = 256;
         function.freeze = freeze;
         function.scratch = Some(self.scratch.path().join("tmp"));

@@ -2,8 +2,8 @@
 //!
 //! `engine`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `whole` goes all the way from a stream to
 //! documents; `releases` follows a channel, `function` with the real program (`spoiled`: releases that must be refused),
-//! `emulator` that program under AWS's own emulator; `publishing` runs `paddle`; `s3` writes dead letters to a bucket; `tidy`
-//! keeps the rules of the house that a program can check.
+//! `emulator` that program under AWS's own emulator; `publishing` runs `paddle`, `swap` tells the story of
+//! `make demo-swap`; `s3` writes dead letters to a bucket; `tidy` keeps the rules of the house that a program can check.
 
 mod emulator;
 mod engine;
@@ -16,6 +16,7 @@ mod s3;
 mod secrets;
 mod spoiled;
 mod support;
+mod swap;
 mod tidy;
 mod wasi;
 mod whole;

@@ -1,14 +1,17 @@
-//! What tests and benches share: guests, an S3, stores of releases and functions that follow them. The tests are in `it/`, one
-//! binary.
+//! What tests and benches share: guests, an S3, stores of releases and functions that follow them, a desk with `paddle` on it, and
+//! the story that `make demo-swap` tells. The tests are in `it/`, one binary.
 
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
 use std::io::Write;
 
+pub mod desk;
 pub mod guests;
 pub mod moto;
 pub mod place;
+pub mod programs;
 pub mod shop;
+pub mod swap;
 
 /// Says that a test is skipped for want of a tool, past the test harness, which shows only what failing tests print. With
 /// `PADDLE_TESTS_COMPLETE=1` that is a failure.

@@ -27,7 +27,7 @@ store, AWS or the network; 5 refused, nothing was changed (a gate, a lost race, 
 
 /// Runs your record transforms between Kinesis and Firehose: here, with the very code of the Lambda.
 #[derive(Debug, Parser)]
-#[command(name = "paddle", version = "0.1.0", after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "paddle", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// How reports are written
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]

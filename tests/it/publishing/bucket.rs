@@ -35,7 +35,7 @@ fn a_bucket_is_as_good_as_a_folder() {
 
     desk.set("PADDLE_STORE", "s3://another/x");
     desk.fails(&["status", "--pipeline", "x"], 4, "the bucket or folder does not exist; check the store's URL");
-    desk.fails(&["publish", "--allow-pii"], 4, "the bucket or folder does not exist; check the store's URL");
+    desk.fails(&["publish"], 4, "the bucket or folder does not exist; check the store's URL");
 }
 
 #[test]

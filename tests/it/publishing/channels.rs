@@ -91,7 +91,7 @@ fn an_operator_goes_back_and_forth_and_nowhere_else() {
     let (one, two) = (desk.publish(), desk.publish_mask("two"));
     desk.edit("index_field = \"item_index\"", "index_field = \"at\"");
     desk.ok(&["test", "--update"]);
-    let third = desk.json(&["publish", "--allow-pii"])["release"].as_str().expect("an id").to_owned();
+    let third = desk.json(&["publish"])["release"].as_str().expect("an id").to_owned();
 
     let mut operator = desk.colleague();
     let public = operator.ok(&["keygen", "--operator"]).trim().to_owned();
@@ -119,7 +119,7 @@ fn a_key_that_nobody_here_believes_is_told() {
     desk.publish();
     let mut stranger = Desk::new();
     stranger.set("PADDLE_STORE", &desk.store().display().to_string());
-    stranger.fails(&["publish", "--to", "live", "--allow-pii"], 5, "add the key to PADDLE_TRUSTED_KEYS");
+    stranger.fails(&["publish", "--to", "live"], 5, "add the key to PADDLE_TRUSTED_KEYS");
     stranger.fails(&["promote", "live", "--to", "live"], 5, "add the key to PADDLE_TRUSTED_KEYS");
     stranger.fails(&["inspect", "--release", "live"], 5, "add the key to PADDLE_TRUSTED_KEYS");
     stranger.set("PADDLE_SIGNING_KEY", "what is this");

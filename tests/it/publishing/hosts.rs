@@ -22,9 +22,9 @@ fn now_ms() -> u64 {
 }
 
 /// A host that only speaks.
-fn speaker(paddle: &str) -> HostReport {
+fn speaker() -> HostReport {
     let mut report = HostReport::new(Name::new("live").expect("a name"), now_ms());
-    report.paddle = paddle.to_owned();
+    report.paddle = env!("CARGO_PKG_VERSION").to_owned();
     report.engine = Some("e".repeat(64).parse().expect("64 digits"));
     report
 }
@@ -81,7 +81,7 @@ async fn a_running_host_is_waited_for_and_shown() {
     let waited = beside(&desk, &follower, &host, |desk| {
         desk.edit("index_field = \"item_index\"", "index_field = \"at\"");
         desk.ok(&["test", "--update"]);
-        desk.json(&["publish", "--to", "live", "--allow-pii", "--wait=120s"])
+        desk.json(&["publish", "--to", "live", "--wait=120s"])
     })
     .await;
     assert_eq!(waited["hosts"]["taken"].as_array().map(Vec::len), Some(1), "{waited}");
@@ -94,7 +94,11 @@ async fn a_running_host_is_waited_for_and_shown() {
     assert_eq!((&told["state"], &told["report"]["running"]["release"]), (&"current".into(), &second.clone().into()));
     assert_eq!(told["report"]["swaps"][0]["from"], first);
     let text = desk.ok(&["status"]);
-    for words in ["1 host: 1 current", "swapped", "in the last", "time per event", "its probation runs on 1 host"] {
+    assert_eq!(told["report"]["paddle"], env!("CARGO_PKG_VERSION"));
+    let version = format!("  {}", env!("CARGO_PKG_VERSION"));
+    for words in
+        ["1 host: 1 current", "swapped", "in the last", "time per event", "its probation runs on 1 host", &version]
+    {
         assert!(text.contains(words), "{words}: {text}");
     }
 
@@ -120,7 +124,7 @@ fn spoil(desk: &Desk) -> String {
     desk.ok(&["test", "--update"]);
     let key = std::fs::read_to_string(desk.path("home/.config/paddlewheel/publisher.key")).expect("a key");
     let key = registry::SigningKey::parse(&key).expect("a key");
-    let id = desk.json(&["publish", "--allow-pii"])["release"].as_str().expect("an id").to_owned();
+    let id = desk.json(&["publish"])["release"].as_str().expect("an id").to_owned();
     let registry = registry(desk);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let spoilt = runtime.block_on(async {
@@ -142,11 +146,11 @@ fn spoil(desk: &Desk) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_host_is_an_answer_and_a_silent_one_is_waited_for_in_vain() {
     let desk = Desk::new();
-    let told = desk.ok(&["publish", "--to", "live", "--allow-pii", "--wait"]);
+    let told = desk.ok(&["publish", "--to", "live", "--wait"]);
     assert!(told.contains("no host is running: it is taken with the next batch"), "{told}");
     let registry = registry(&desk);
     let silent = Name::new("host-silent").expect("a name");
-    registry.write_host(&silent, &speaker("0.0.0")).await.expect("written");
+    registry.write_host(&silent, &speaker()).await.expect("written");
     desk.fails(
         &["promote", "live", "--to", "live", "--wait=1s"],
         6,
@@ -160,9 +164,9 @@ async fn no_host_is_an_answer_and_a_silent_one_is_waited_for_in_vain() {
     // Nothing was compiled for its engine.
     desk.edit("index_field = \"item_index\"", "index_field = \"at\"");
     desk.ok(&["test", "--update"]);
-    let dry = desk.json(&["publish", "--to", "live", "--allow-pii", "--dry-run"]);
+    let dry = desk.json(&["publish", "--to", "live", "--dry-run"]);
     assert_eq!(dry["running_hosts"]["must_compile"][0], "host-silent");
-    let dry = desk.ok(&["publish", "--to", "live", "--allow-pii", "--dry-run"]);
+    let dry = desk.ok(&["publish", "--to", "live", "--dry-run"]);
     assert!(
         dry.contains("1 running host, 1 with another engine (host-silent): each would have to compile it"),
         "{dry}"
@@ -175,7 +179,7 @@ async fn the_last_minute_of_all_hosts_is_added_up() {
     let id = desk.publish();
     let registry = registry(&desk);
     for (name, events) in [("host-a", 600), ("host-b", 1_200)] {
-        let mut report = speaker("0.0.0");
+        let mut report = speaker();
         report.revision = 1;
         report.running = Some(Running { release: id.parse().expect("an id"), since_ms: now_ms() });
         report.minute = Some(Minute {

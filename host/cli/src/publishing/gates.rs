@@ -24,7 +24,8 @@ pub(crate) struct Allowed {
     /// Let an event cost more than a quarter more fuel than now
     #[arg(long = "allow-slower")]
     slower: bool,
-    /// Let test records go into the store that contain e-mail addresses, card numbers or IBANs
+    /// Let test records go into the store that contain e-mail addresses, card numbers or IBANs (addresses at example.com and
+    /// the like, and the test numbers of card processors, may always)
     #[arg(long = "allow-pii")]
     pii: bool,
     /// Publish although running hosts are older than this paddle and may not be able to read the pipeline

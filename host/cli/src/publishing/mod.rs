@@ -2,7 +2,7 @@
 //! comparison with what a channel holds, and the gates.
 //!
 //! Layout: `tested` (the project's cases), `shipped` (components and what was compiled of them), `trial` (the records that a
-//! release carries), `private` (what those must not contain), `compared` (old and new on the same records), `gates` (what is
+//! release carries), `private` (what those must not contain, but for what is `reserved`), `compared` (old and new on the same records), `gates` (what is
 //! refused), `show` (what changes, for people), `upload` (how far it is); `recompile`
 //! (a release that is there, for another engine).
 
@@ -10,6 +10,7 @@ pub(crate) mod compared;
 pub(crate) mod gates;
 mod private;
 pub(crate) mod recompile;
+mod reserved;
 pub(crate) mod shipped;
 pub(crate) mod show;
 pub(crate) mod tested;

@@ -24,8 +24,18 @@ const STEPS_MAX: usize = 64;
 /// Most routes: each is a delivery stream.
 const ROUTES_MAX: usize = 64;
 
-/// This program's version, for `requires`.
-const VERSION: (u32, u32) = (0, 1);
+/// This program's version, for `requires`: the workspace's.
+const VERSION: (u32, u32) = (digits(env!("CARGO_PKG_VERSION_MAJOR")), digits(env!("CARGO_PKG_VERSION_MINOR")));
+
+/// A number that cargo has checked already.
+const fn digits(text: &str) -> u32 {
+    let (bytes, mut at, mut number) = (text.as_bytes(), 0, 0);
+    while at < bytes.len() {
+        number = number * 10 + (bytes[at] - b'0') as u32;
+        at += 1;
+    }
+    number
+}
 
 type Result<T> = std::result::Result<T, Mistake>;
 

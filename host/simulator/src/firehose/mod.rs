@@ -151,6 +151,12 @@ impl Firehose {
         self.state.log().accepted.get(stream).cloned().unwrap_or_default()
     }
 
+    /// What `stream` accepted after its first `count` records, in order: to look again and again.
+    pub fn accepted_after(&self, stream: &str, count: usize) -> Vec<Accepted> {
+        let log = self.state.log();
+        log.accepted.get(stream).and_then(|accepted| accepted.get(count..)).unwrap_or_default().to_vec()
+    }
+
     /// How many records all streams accepted, kept or not.
     pub fn accepted_count(&self) -> u64 {
         self.state.log().accepted_count

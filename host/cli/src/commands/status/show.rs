@@ -119,6 +119,7 @@ fn hosts(channel: &Followed, now_ms: u64, paint: Paint, width: usize) -> Vec<Str
         ("revision", Align::Right),
         ("events", Align::Right),
         ("heard", Align::Left),
+        ("paddle", Align::Left),
         ("", Align::Left),
     ]);
     let mut sorted: Vec<&(Name, HostReport)> = channel.hosts.iter().collect();
@@ -133,6 +134,7 @@ fn hosts(channel: &Followed, now_ms: u64, paint: Paint, width: usize) -> Vec<Str
             report.revision.to_string(),
             report.minute.as_ref().map_or(String::new(), |minute| number(minute.events)),
             ago(report.at_ms, now_ms),
+            one_line(&report.paddle),
             cut(&one_line(state.reason().unwrap_or_default()), width / 2),
         ]);
     }
