@@ -63,14 +63,16 @@ impl Instance {
         let exports = match &step.start {
             Start::Flat(flat) => {
                 let started = flat::Exports::start(&mut store, flat, &step.engine.flat_linker);
-                Exports::Flat(Box::new(started.map_err(|error| LoadError::Start(broken(&store, error).message))?))
+                Exports::Flat(Box::new(
+                    started.map_err(|error| LoadError::Start(broken(&store, error).message().to_owned()))?,
+                ))
             }
             Start::Component(pre) => Exports::of_component(&mut store, pre)?,
         };
         match exports.init(&mut store, &step.config) {
             Ok(Ok(())) => Ok(Instance { store, exports, fresh: true }),
             Ok(Err(reason)) => Err(LoadError::Init(step.hidden.hide(&reason).into_owned())),
-            Err(error) => Err(LoadError::InitBroke(broken(&store, error).message)),
+            Err(error) => Err(LoadError::InitBroke(broken(&store, error).message().to_owned())),
         }
     }
 
@@ -150,7 +152,7 @@ impl Instance {
 impl Exports {
     fn of_component(store: &mut Store<State>, pre: &InstancePre<State>) -> Result<Exports, LoadError> {
         let started = pre.instantiate(&mut *store);
-        let instance = started.map_err(|error| LoadError::Start(broken(store, error).message))?;
+        let instance = started.map_err(|error| LoadError::Start(broken(store, error).message().to_owned()))?;
         let plugin = instance.get_export_index(&mut *store, None, PLUGIN);
         let missing = |what: &str| LoadError::NoPlugin(format!("{what} is missing"));
         let plugin = plugin.ok_or_else(|| missing("the interface"))?;
@@ -263,7 +265,7 @@ fn take_printed(store: &mut Store<State>) {
         };
         match line.bytes_cut {
             0 => state.log(level, &line.text),
-            _ => state.log(level, &state.hidden.hide_cut(&line.text).into_owned()),
+            _ => state.log(level, &state.hidden.hide_cut(&line.text)),
         }
     }
     state.log_dropped += dropped;
@@ -281,8 +283,7 @@ fn answered(failure: PluginFailure) -> CallError {
 /// What an error of a call means.
 fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
     if let Some(HostStop(failure)) = error.downcast_ref::<HostStop>() {
-        let message = store.data().hidden.hide(&failure.message);
-        return CallError::Spent(Signal::Failed(Failure::new(failure.kind, message)));
+        return CallError::Spent(Signal::Failed(failure.hide(&store.data().hidden)));
     }
     match error.downcast_ref::<Interrupted>() {
         Some(Interrupted::BatchOver) => {
