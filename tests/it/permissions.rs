@@ -1,6 +1,7 @@
 //! Fields as permissions, through the real engine: every spelling of one secret, and what a plugin can learn of it.
 
-use crate::support::{WAYS, event, runner, runner_as, settle};
+use crate::support::{NOW_MS, WAYS, event, runner, runner_as, settle};
+use pipeline::Outcome;
 
 /// One secret, `user.email`, in every spelling there is.
 const SPELLINGS: &[&str] = &[
@@ -29,6 +30,34 @@ fn redact_leaves_the_secret_in_no_spelling() {
             let settled = settle(&mut runner, event(k, *text));
             assert!(settled.starts_with('{') && !settled.contains("SECRET"), "{action} of {text}: {settled}");
         }
+    }
+}
+
+#[test]
+fn each_spelling_is_hashed_once_with_its_own_value() {
+    let key = "hash_key = \"0123456789abcdef\"";
+    let mut runner = runner(&format!("[[step]]\nplugin = \"redact\"\nconfig = {{ fields = [\"user.email\"], {key} }}"));
+    let mut hash = |value: &str| {
+        let settled = settle(&mut runner, event(0, format!(r#"{{"user":{{"email":{value}}}}}"#)));
+        let document: serde_json::Value = serde_json::from_str(&settled).unwrap_or_else(|_| panic!("{settled}"));
+        document["user"]["email"].to_string()
+    };
+    let (a, b, one) = (hash("\"a\""), hash("\"b\""), hash("1.0"));
+    assert!(a != b && hash("1") == one && a.len() == 66, "{a} {b} {one}");
+    for (given, hashed) in [
+        (
+            r#"{"user.email":"a","user":{"email":"b"},"n":1.50}"#,
+            format!(r#"{{"user.email":{a},"user":{{"email":{b}}},"n":1.50}}"#),
+        ),
+        (r#"{"user":{"email":"b"},"user.email":1}"#, format!(r#"{{"user":{{"email":{b}}},"user.email":{one}}}"#)),
+        (r#"{"user":[{"email":"a"},{"email":1}]}"#, format!(r#"{{"user":[{{"email":{a}}},{{"email":{one}}}]}}"#)),
+    ] {
+        let settled = match runner.process(event(1, given), NOW_MS, None) {
+            Outcome::Emit(documents) => String::from_utf8_lossy(&documents[0].bytes).into_owned(),
+            other => panic!("{given}: {other:?}"),
+        };
+        let (document, _) = settled.split_once(",\"paddle_id\"").unwrap_or_else(|| panic!("{settled}"));
+        assert_eq!(format!("{document}}}"), hashed, "{given}");
     }
 }
 

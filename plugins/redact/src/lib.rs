@@ -1,10 +1,13 @@
 //! `redact`: hides what must not be stored, in named fields and by pattern anywhere.
 //!
-//! `config` reads and checks the step's config, `fields` hides named fields, `strings` finds the strings of a document, and
+//! `config` reads and checks the step's config, `fields` hides named fields (`hashing` and `spans`:
+//! by hashes), `strings` finds the strings of a document, and
 //! the host's own `pii` finds e-mail addresses, card numbers and IBANs in a string. The README says what a config may hold.
 
 mod config;
 mod fields;
+mod hashing;
+mod spans;
 mod strings;
 
 use paddlewheel::prelude::*;
@@ -25,10 +28,7 @@ impl Plugin for Redact {
 impl Redact {
     /// Hides all that the config names. Fails rather than let anything through that it could not look at.
     fn hide(&self, event: &impl Fields) -> Result<(), Failure> {
-        let mut json = false;
-        for field in &self.fields {
-            json |= self.action.apply(event, field)?;
-        }
+        let json = self.action.apply(event, &self.fields)?;
         // A field that was found proves that the event is JSON. Else it is asked: without fields nothing can be hidden.
         if !json && !event.has("") {
             return Err(Failure::Reject("not JSON: cannot be redacted".to_owned()));

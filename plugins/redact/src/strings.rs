@@ -50,7 +50,7 @@ pub(crate) fn visit(json: &str, root: &str, visit: &mut dyn FnMut(&dyn Fn() -> S
 }
 
 /// The string that begins here, as written, up to its closing quote.
-fn string_at(json: &str, start: usize) -> &str {
+pub(crate) fn string_at(json: &str, start: usize) -> &str {
     let bytes = json.as_bytes();
     let mut end = start;
     while let Some(byte) = bytes.get(end) {
@@ -81,7 +81,11 @@ fn path(root: &str, levels: &[Level<'_>]) -> String {
 
 /// Appends a name as a path writes it. Trailing dots are no part of a name.
 fn push_name(path: &mut String, name: &str) {
-    let name = name.trim_end_matches('.');
+    push_key(path, name.trim_end_matches('.'));
+}
+
+/// Appends a key as the host writes it in a path.
+pub(crate) fn push_key(path: &mut String, name: &str) {
     let bare = !name.is_empty() && !name.contains(['.', '[', ']', '"', '*', '\\']);
     if bare {
         path.push_str(name);
@@ -98,7 +102,7 @@ fn push_name(path: &mut String, name: &str) {
 }
 
 /// A string without its escapes. Half of a surrogate pair becomes U+FFFD: it is no part of anything looked for.
-fn unescaped(written: &str) -> Cow<'_, str> {
+pub(crate) fn unescaped(written: &str) -> Cow<'_, str> {
     let Some(first) = written.find('\\') else { return Cow::Borrowed(written) };
     let mut units = String::with_capacity(written.len());
     units.push_str(&written[..first]);
