@@ -61,6 +61,33 @@ fn each_spelling_is_hashed_once_with_its_own_value() {
     }
 }
 
+#[test]
+fn a_pattern_is_masked_in_the_spelling_that_has_it_alone() {
+    for (more, given, masked) in [
+        (
+            "",
+            r#"{"user.note":"to a@b.de","user":{"note":"plain"}}"#,
+            r#"{"user.note":"to ***","user":{"note":"plain"}}"#,
+        ),
+        (
+            "",
+            r#"{"user.note":"x\n\"","user":{"note":"a@b.de\n\""},"n":1.50}"#,
+            r#"{"user.note":"x\n\"","user":{"note":"***\n\""},"n":1.50}"#,
+        ),
+        (
+            "in = [\"user\"]",
+            r#"{"user.note":"a@b.de!","user":{"note":"c@d.ef"},"x":"a@b.de"}"#,
+            r#"{"user.note":"***!","user":{"note":"***"},"x":"a@b.de"}"#,
+        ),
+    ] {
+        let comma = if more.is_empty() { "" } else { ", " };
+        let mut runner =
+            runner(&format!("[[step]]\nplugin = \"redact\"\nconfig = {{ patterns = [\"email\"]{comma}{more} }}"));
+        let expected: serde_json::Value = serde_json::from_str(masked).expect("JSON");
+        assert_eq!(settle(&mut runner, event(0, given)), expected.to_string(), "{given}");
+    }
+}
+
 /// What the guest noted in `seen`.
 fn seen(runner: &mut pipeline::Runner, text: String) -> String {
     let settled = settle(runner, event(0, text));

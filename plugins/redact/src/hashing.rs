@@ -3,7 +3,8 @@
 //! A path of the contract means every spelling of a name at once (`{"user.email":…,"user":{"email":…}}`). Two values cannot be
 //! told apart by it, so where spellings meet the document is rewritten as text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use hmac::{Hmac, Mac};
 use paddlewheel::prelude::*;
@@ -86,20 +87,12 @@ fn name_of(path: &str) -> Vec<String> {
 fn rewrite(event: &impl Fields, paths: &BTreeSet<String>, keyed: &Hmac<Sha256>) -> Result<(), Failure> {
     let lost = || Failure::Reject("two spellings of a field cannot be hashed apart".to_owned());
     let json = event.json().ok_or_else(lost)?;
-    let found: BTreeMap<usize, usize> =
-        spans::find(&json, paths).into_iter().map(|span| (span.start, span.end)).collect();
-    let mut hashed = String::with_capacity(json.len());
-    let mut done = 0;
-    for (start, end) in found {
-        let Some(text) = spans::value(&json[start..end]).and_then(text_of) else { continue };
-        hashed.push_str(&json[done..start]);
-        hashed.push('"');
-        hashed.push_str(&hash(keyed, &text));
-        hashed.push('"');
-        done = end;
-    }
-    hashed.push_str(&json[done..]);
-    event.set("", &Value::Json(hashed)).map_err(|_| lost())
+    let hashed = |span: Range<usize>| {
+        let text = spans::value(&json[span.clone()]).and_then(text_of)?;
+        Some((span, hash(keyed, &text)))
+    };
+    let hashed: Vec<_> = spans::find(&json, paths).into_iter().filter_map(hashed).collect();
+    event.set("", &Value::Json(spans::replace(&json, &hashed))).map_err(|_| lost())
 }
 
 /// HMAC-SHA256 in hexadecimal.

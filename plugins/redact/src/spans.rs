@@ -18,6 +18,27 @@ pub(crate) fn find(json: &str, paths: &BTreeSet<String>) -> Vec<Range<usize>> {
     reader.found
 }
 
+/// The text with strings in place of these parts, which are in order and apart.
+pub(crate) fn replace(json: &str, parts: &[(Range<usize>, String)]) -> String {
+    let mut replaced = String::with_capacity(json.len());
+    let mut done = 0;
+    for (part, text) in parts {
+        replaced.push_str(&json[done..part.start]);
+        replaced.push('"');
+        for character in text.chars() {
+            match character {
+                '"' | '\\' => replaced.extend(['\\', character]),
+                '\0'..='\x1f' => replaced.push_str(&format!("\\u{:04x}", u32::from(character))),
+                _ => replaced.push(character),
+            }
+        }
+        replaced.push('"');
+        done = part.end;
+    }
+    replaced.push_str(&json[done..]);
+    replaced
+}
+
 /// The value that a JSON text is, as the contract hands it out.
 pub(crate) fn value(json: &str) -> Option<Value> {
     Some(match json.as_bytes().first()? {
@@ -120,7 +141,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{find, value};
+    use super::{find, replace, value};
     use paddlewheel::Value;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -144,6 +165,16 @@ mod tests {
         check(json, &["b[1]", "b[1].c", "\"\""], &[r#"{"c":"x\"]"}"#, "0"]);
         check(json, &["nothing", "b[3]"], &[]);
         check("[1]", &[""], &["[1]"]);
+    }
+
+    #[test]
+    fn what_is_put_in_is_a_string() {
+        let json = r#"{"a":1, "b":"x"}"#;
+        assert_eq!(
+            replace(json, &[(5..6, "\"\\\n".to_owned()), (12..15, "ä".to_owned())]),
+            r#"{"a":"\"\\\u000a", "b":"ä"}"#
+        );
+        assert_eq!(replace(json, &[]), json);
     }
 
     #[test]
