@@ -165,7 +165,7 @@ fn slack(environment: &Environment) -> Duration {
     Duration::from_secs(1).max(environment.init().duration)
 }
 
-fn event(numbers: &[u64]) -> Vec<u8> {
+pub fn event(numbers: &[u64]) -> Vec<u8> {
     let record = |k: &u64| {
         let data = json!({"level": "INFO", "k": k, "email": "a@b.co", "items": [{"sku": 1}, {"sku": 2}]}).to_string();
         json!({

@@ -14,6 +14,7 @@ mod publishing;
 mod releases;
 mod s3;
 mod secrets;
+mod secrets_manager;
 mod spoiled;
 mod support;
 mod swap;

@@ -100,6 +100,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("wasmtime", &["engine"]),
     ("aws-sdk-firehose", &["lambda"]),
+    ("aws-sdk-secretsmanager", &["lambda"]),
     ("lambda_runtime", &["lambda"]),
     ("object_store", &["lambda", "registry"]),
     ("hyper", &["simulator"]),

@@ -1,4 +1,4 @@
-//! moto, which plays S3.
+//! moto, which plays S3 and Secrets Manager.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -51,15 +51,31 @@ impl Moto {
         assert!(status.contains("200"), "{status}");
     }
 
-    /// One request, signed by nobody, which moto does not mind: its status and body.
+    /// Puts a secret into Secrets Manager; its ARN.
+    pub fn make_secret(&self, name: &str, value: &str) -> String {
+        let body = serde_json::json!({"Name": name, "SecretString": value}).to_string();
+        let target = "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: secretsmanager.CreateSecret\r\n";
+        let (status, answer) = self.request_to("secretsmanager", target, "POST", "/", body.as_bytes());
+        assert!(status.contains("200"), "{status}");
+        let answer: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
+        answer["ARN"].as_str().expect("an ARN").to_owned()
+    }
+
+    /// One request to S3, signed by nobody, which moto does not mind: its status and body.
     pub fn request(&self, method: &str, path: &str, body: &[u8]) -> (String, Vec<u8>) {
+        self.request_to("s3", "", method, path, body)
+    }
+
+    fn request_to(&self, service: &str, more: &str, method: &str, path: &str, body: &[u8]) -> (String, Vec<u8>) {
         let mut connection = TcpStream::connect(&self.address).expect("moto listens");
         connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
         let address = &self.address;
-        let credential = "Credential=test/20261124/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let credential =
+            format!("Credential=test/20261124/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0");
         let length = body.len();
-        let head =
-            format!("Host: {address}\r\nAuthorization: AWS4-HMAC-SHA256 {credential}\r\nContent-Length: {length}");
+        let head = format!(
+            "Host: {address}\r\n{more}Authorization: AWS4-HMAC-SHA256 {credential}\r\nContent-Length: {length}"
+        );
         write!(connection, "{method} {path} HTTP/1.0\r\n{head}\r\n\r\n").expect("sent");
         connection.write_all(body).expect("sent");
         let mut answer = Vec::new();

@@ -81,6 +81,7 @@ impl Function {
 
 async fn function() -> anyhow::Result<Function> {
     let mut settings = Settings::from_environment()?;
+    settings.secrets = settings.secrets.fetched().await?;
     let url = settings.dead_letters.clone().unwrap_or_else(local_dead_letters);
     let world = World {
         firehose: Arc::new(AwsFirehose::from_environment().await),

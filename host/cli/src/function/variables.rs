@@ -84,7 +84,8 @@ pub(super) fn check_pipeline(settings: &Settings, pipeline: &Pipeline, all: &mut
     let mut names: Vec<String> = pipeline.steps.iter().flat_map(|step| secret_names(&step.config)).collect();
     names.sort();
     names.dedup();
-    for name in names {
+    // What is in Secrets Manager only the function may read.
+    for name in names.into_iter().filter(|name| !settings.secrets.is_elsewhere(name)) {
         match settings.secrets.get(&name).map(|value| pipeline::check_secret(&value)) {
             Err(why) => found.blocks(format!("the secret `{name}` of pipeline `{}` is missing", pipeline.name), why),
             Ok(Err(why)) => found.blocks(

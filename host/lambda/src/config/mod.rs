@@ -2,17 +2,18 @@
 //!
 //! Left to others: AWS's own variables for regions, endpoints and credentials (the SDK and the object store read those).
 
+mod secrets;
 mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests;
 
+pub use secrets::Secrets;
 pub use store::StoreSettings;
 
 use crate::log::{Format, Level};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -91,39 +92,6 @@ pub struct Settings {
     pub store: Option<StoreSettings>,
 }
 
-/// Values of `PADDLE_SECRET_*`. Shows names only.
-#[derive(Clone, Default)]
-pub struct Secrets(BTreeMap<String, String>);
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl Secrets {
-    /// The value for `{ secret = "NAME" }`: that of `PADDLE_SECRET_NAME`, the name in capitals, `-` and `.` written as `_`.
-    ///
-    /// # Errors
-    /// A name without a value, or a value that points at Secrets Manager, which this version cannot read.
-    pub fn get(&self, name: &str) -> Result<String, String> {
-        let variable = Secrets::variable(name);
-        match self.0.get(&variable) {
-            None => Err(format!("set {variable} to its value")),
-            Some(value) if value.starts_with("arn:") && value.contains(":secretsmanager:") => Err(format!(
-                "{variable} is the ARN of a secret in Secrets Manager, which this version does not read: let the \
-                 deployment put the value itself in (CloudFormation: {{{{resolve:secretsmanager:…}}}})"
-            )),
-            Some(value) => Ok(value.clone()),
-        }
-    }
-
-    /// The variable that holds a secret.
-    pub fn variable(name: &str) -> String {
-        format!("PADDLE_SECRET_{}", name.to_ascii_uppercase().replace(['-', '.'], "_"))
-    }
-}
-
 impl Default for Settings {
     fn default() -> Settings {
         Settings::read(&BTreeMap::new()).expect("every variable has a default")
@@ -178,7 +146,7 @@ impl Settings {
             log_level: Level::of_lambda(get("AWS_LAMBDA_LOG_LEVEL")),
             on_lambda,
             memory_mib,
-            secrets: secrets(variables),
+            secrets: Secrets::of(variables),
             store: StoreSettings::read(variables, on_lambda)?,
         })
     }
@@ -240,9 +208,4 @@ fn routes(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
         );
     }
     Ok(routes)
-}
-
-fn secrets(variables: &BTreeMap<String, String>) -> Secrets {
-    let of_secret = |(name, _): &(&String, &String)| name.starts_with("PADDLE_SECRET_");
-    Secrets(variables.iter().filter(of_secret).map(|(name, value)| (name.clone(), value.clone())).collect())
 }

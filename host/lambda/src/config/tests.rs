@@ -80,6 +80,7 @@ fn a_missing_secret_names_its_variable_and_nothing_else() {
     let arn = "arn:aws:secretsmanager:eu-west-1:1:secret:x";
     let settings = read(&[("PADDLE_SECRET_B", arn)]).unwrap();
     assert_eq!(settings.secrets.get("a.b-c").unwrap_err(), "set PADDLE_SECRET_A_B_C to its value");
-    assert!(settings.secrets.get("b").unwrap_err().contains("Secrets Manager"));
+    assert!(settings.secrets.get("b").unwrap_err().contains("only the function reads"));
+    assert!(settings.secrets.is_elsewhere("b") && !settings.secrets.is_elsewhere("a.b-c"));
     assert_eq!(Secrets::variable("redact-key"), "PADDLE_SECRET_REDACT_KEY");
 }
