@@ -134,7 +134,8 @@ fn keys_are_made_once_and_kept_secret() {
     let file = told["file"].as_str().expect("a file");
     let mode = std::fs::metadata(file).expect("it is there").permissions().mode();
     assert_eq!((mode & 0o777, told["purposes"].as_str()), (0o600, Some("release+channel+compiled")));
-    desk.fails(&["keygen"], 5, "keys are never overwritten");
+    let again = desk.fails(&["keygen"], 5, "keys are never overwritten");
+    assert!(again.err.contains(told["public"].as_str().expect("a line")), "{again:?}");
     desk.fails(&["keygen", "--name", "../x"], 2, "make the name of a key");
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).expect("changed");
     desk.fails(&["releases"], 2, "can be read by others (mode 644)");
