@@ -78,6 +78,10 @@ fn releases_are_compared_and_looked_into() {
     let same = desk.ok(&["diff", "live", "live"]);
     assert!(same.contains("nothing differs"), "{same}");
     desk.fails(&["diff", "nothing"], 2, "there is no channel `nothing`");
+    for command in ["status", "releases"] {
+        let mistyped = desk.ok(&[command, "--pipeline", "clickstraem"]);
+        assert!(mistyped.contains("nothing of `clickstraem` here; the store holds clickstream"), "{mistyped}");
+    }
     desk.fails(&["diff", "ffffffff"], 4, "there is no such release");
     let shown = desk.ok(&["inspect", "--release", "staging"]);
     for words in [one.as_str(), "held by staging", "mask writes  email, message, user.email, user.ip", "[pipeline]"] {

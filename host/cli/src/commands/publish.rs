@@ -289,6 +289,8 @@ fn tell(opened: &Opened, plan: &Plan, dry_run: bool, context: &mut Context) -> R
         ui.line(format!("  {told}"))?;
     }
     plan.prepared.warnings.iter().try_for_each(|warning| ui.warn(one_line(warning)))?;
+    // Before the upload begins.
+    ui.flush()?;
     Ok(Map::new())
 }
 

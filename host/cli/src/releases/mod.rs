@@ -169,6 +169,16 @@ impl Opened {
         Ok(Name::new(typed.or(self.channel.as_deref()).unwrap_or(CHANNEL_DEFAULT))?)
     }
 
+    /// For whoever finds nothing: the other pipelines of the store, if there are some. A name that was mistyped finds nothing.
+    pub(crate) fn others(&self, context: &Context) -> Result<Option<String>, Error> {
+        let mut names = context.runtime.block_on(registry::pipelines(self.registry.store(), PIPELINES_TOLD_MAX))?;
+        names.retain(|name| name != self.registry.pipeline());
+        let names: Vec<&str> = names.iter().map(Name::as_str).collect();
+        let told =
+            || format!("there is nothing of `{}` here; the store holds {}", self.registry.pipeline(), names.join(", "));
+        Ok((!names.is_empty()).then(|| told() + " (name one with --pipeline)"))
+    }
+
     /// The release that a text names: a channel's name, or the start of an id.
     pub(crate) async fn release(&self, named: &str) -> Result<ReleaseId, Error> {
         let channel = Name::new(named).ok();
