@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo demo-swap test bench lambda install build target tools fuzz help
+.PHONY: demo demo-swap test bench stores lambda install build target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,6 +42,15 @@ bench: target ## what the host costs beside plain native code, in one run; also 
 	@echo "3 of 3: the bench"
 	$(CARGO) bench --package tests --bench bench
 
+# Three programs: neither client of a store, ours, AWS's own.
+STORES = $(CARGO) build --locked --release --manifest-path tests/peers/stores/Cargo.toml --target-dir $(BENCH)/stores
+stores: ## what reading a release costs through object_store and through AWS's S3 client: size and time
+	@sh tests/tools/moto.sh
+	$(STORES) && cp $(BENCH)/stores/release/stores $(BENCH)/stores/neither
+	$(STORES) --features object-store && cp $(BENCH)/stores/release/stores $(BENCH)/stores/object_store
+	$(STORES) --features aws-sdk-s3 && cp $(BENCH)/stores/release/stores $(BENCH)/stores/aws-sdk-s3
+	python3 tests/peers/stores/measure.py $(BENCH)/stores
+
 lambda: ## the function's binary, alone: a workspace build would carry the compiler into it
 	$(CARGO) build --release --package lambda --bin bootstrap --no-default-features
 
@@ -56,8 +65,14 @@ tools: ## what the tests need besides Rust, pinned, in .tools/
 	@sh tests/tools/moto.sh
 	@sh tests/tools/rie.sh
 
-fuzz: ## a minute of libFuzzer on the document crate, where a nightly compiler is there
+# libFuzzer's instrumentation, as cargo-fuzz sets it.
+SANCOV = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing
+FUZZ_SECONDS ?= 60
+fuzz: ## libFuzzer for a minute on each of documents and what releases are signed with, where a nightly compiler is there
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "no nightly compiler: skipped"; exit 0; }; \
-	cd host/document/fuzz && mkdir -p corpus && \
-	RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing" \
-	cargo +nightly run --release --target $$(rustc -vV | sed -n 's/^host: //p') -- -max_total_time=$${FUZZ_SECONDS:-60} -max_len=512 corpus
+	for crate in document registry; do \
+		echo "host/$$crate/fuzz, $(FUZZ_SECONDS) s"; mkdir -p host/$$crate/fuzz/corpus && ( cd host/$$crate/fuzz && \
+		RUSTFLAGS="$(SANCOV)" CARGO_TARGET_DIR=$(TARGET_DIR)/fuzz cargo +nightly run --release \
+			--target $$(rustc -vV | sed -n 's/^host: //p') -- -max_total_time=$(FUZZ_SECONDS) -max_len=512 -artifact_prefix=corpus/ corpus ) || exit 1; \
+	done

@@ -10,7 +10,13 @@ const READY_MADE: [(&str, &str); 3] =
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace is two above").to_owned();
     let plugins = root.join("plugins");
-    for source in [plugins.join("sdk"), plugins.join("Cargo.toml"), plugins.join("Cargo.lock"), root.join("wit")] {
+    for source in [
+        plugins.join("sdk"),
+        plugins.join("Cargo.toml"),
+        plugins.join("Cargo.lock"),
+        root.join("wit"),
+        root.join("host/pii"),
+    ] {
         watch(&source);
     }
     // A target folder of its own: the build that this script belongs to has locked the usual one.

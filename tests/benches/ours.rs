@@ -92,7 +92,7 @@ impl Mask {
             |part: &&str| format!("[[step]]\nname = \"{part}\"\nplugin = \"mask\"\nconfig = {{ part = \"{part}\" }}\n");
         let pipeline = Arc::new(Pipeline::parse(&parts.iter().map(step).collect::<String>()).expect("a pipeline"));
         let load = |step: &pipeline::settings::Step| {
-            self.engine.load(&self.code, step, &step.config.to_string()).expect("it starts").plugin()
+            self.engine.load(&self.code, step, &tests::filled(step)).expect("it starts").plugin()
         };
         let plugins = pipeline.steps.iter().map(load).collect();
         (pipeline, plugins)

@@ -88,7 +88,7 @@ fn package(folder: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_runs_under_the_emulator_of_aws() {
     let Some(program) = program() else {
-        eprintln!("skipped: there is no emulator (make tools needs Python with pip)");
+        tests::skip("the main job under AWS's emulator", "emulator", "Python with pip");
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");

@@ -4,7 +4,7 @@ use crate::{spoiled, support};
 use base64_simd::STANDARD;
 use serde_json::{Value, json};
 use simulator::firehose::{Firehose, Options};
-use simulator::runtime::{Environment, Freeze, Function};
+use simulator::runtime::{Environment, Freeze, Function, Memory, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tests::place::Place;
@@ -22,6 +22,9 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// Between two batches that follow each other.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// How much more memory fifty further swaps may take. Fifty releases that left their code behind would take several times that.
+const MEMORY_GROWTH_MIB_MAX: u64 = 16;
 
 /// Longest wait for anything.
 const TIME_MAX: Duration = Duration::from_secs(120);
@@ -194,7 +197,9 @@ async fn a_hundred_releases(mut stage: Stage) {
     println!("a cold start from {} took {:?}", stage.place.url(), environment.init().duration);
     let mut kinds = spoiled::KINDS.iter();
     let mut expected = BTreeMap::new();
+    let mut memory = Vec::new();
     for round in 1..RELEASES {
+        memory.extend(environment.memory());
         let mark = format!("r{round}");
         let spoiled = if round.is_multiple_of(RELEASES / spoiled::KINDS.len()) { kinds.next() } else { None };
         let Some((how, kind)) = spoiled else {
@@ -220,7 +225,20 @@ async fn a_hundred_releases(mut stage: Stage) {
     let told: BTreeMap<String, String> = told.collect();
     assert!(!told.is_empty() && told.iter().all(|(id, kind)| expected.get(id) == Some(kind)), "{told:?}");
     stage.print_latencies();
+    check_memory(&memory);
     environment.shutdown().await;
+}
+
+/// Whether the memory of releases that are over is given back: once each kind of release was met, and the pool's slots have been
+/// used, swaps take no more.
+fn check_memory(memory: &[Memory]) {
+    let (early, late) = memory.split_at(memory.len() / 2);
+    let most = |some: &[Memory]| some.iter().map(|memory| memory.resident_bytes >> 20).max().expect("it was measured");
+    let (one, before, after) = (most(&memory[..1]), most(early), most(late));
+    println!(
+        "in memory: {one} MiB with one release; at most {before} MiB in the first 50 swaps, {after} MiB in the next"
+    );
+    assert!(after <= before + MEMORY_GROWTH_MIB_MAX, "each swap leaves something behind: {memory:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,4 +307,40 @@ async fn without_anything_to_run_the_start_fails_with_a_sentence() {
     let failure = environment.init().failure.clone().expect("it has nothing to run");
     assert!(failure.message.contains("nothing to run from channel `live`"), "{failure:?}");
     environment.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_it_writes_is_json_with_a_level_and_a_time() {
+    let mut stage = Stage::new(Place::folder()).await;
+    let empty = Environment::start(&stage.function(Freeze::AfterNext)).await.expect("the simulator works");
+    let failed_start = parsed(&empty);
+    empty.shutdown().await;
+    stage.publish("r0").await;
+    let mut environment = Environment::start(&stage.function(Freeze::AfterNext)).await.expect("it starts");
+    stage.batch(&mut environment).await;
+    let foreign = br#"{"Records":[{"eventSource":"aws:sqs","messageId":"1"}]}"#;
+    environment.invoke(foreign).await.expect("the simulator works").outcome.into_result().expect_err("not its event");
+    let ran = parsed(&environment);
+    environment.shutdown().await;
+    let errors = |lines: &[Value]| -> Vec<String> {
+        lines.iter().filter(|line| line["level"] == "ERROR").map(|line| text_of(&line["message"])).collect()
+    };
+    let start = errors(&failed_start);
+    assert!(start.iter().any(|text| text.contains("nothing to run from channel `live`")), "{start:?}");
+    let event = errors(&ran);
+    assert!(event.iter().any(|text| text.starts_with("Paddlewheel.Event: ")), "{event:?}");
+    // The metrics have their own time: CloudWatch finds them by `_aws`.
+    for line in failed_start.iter().chain(&ran).filter(|line| line.get("_aws").is_none()) {
+        let time = text_of(&line["timestamp"]);
+        assert!(time.len() >= "2026-01-01T00:00:00Z".len() && time.ends_with('Z'), "{line}");
+        assert!(["DEBUG", "INFO", "WARN", "ERROR"].contains(&&*text_of(&line["level"])), "{line}");
+        assert!(!text_of(&line["message"]).is_empty(), "{line}");
+    }
+}
+
+/// The lines that the function itself wrote.
+fn parsed(environment: &Environment) -> Vec<Value> {
+    let lines = environment.log();
+    let own = lines.iter().filter(|line| line.source != Source::Platform);
+    own.map(|line| serde_json::from_str(&line.text).unwrap_or_else(|_| panic!("not JSON: {}", line.text))).collect()
 }

@@ -1,6 +1,6 @@
 //! Fields as permissions, through the real engine: every spelling of one secret, and what a plugin can learn of it.
 
-use crate::support::{event, runner, settle};
+use crate::support::{WAYS, event, runner, runner_as, settle};
 
 /// One secret, `user.email`, in every spelling there is.
 const SPELLINGS: &[&str] = &[
@@ -32,20 +32,80 @@ fn redact_leaves_the_secret_in_no_spelling() {
     }
 }
 
+/// What the guest noted in `seen`.
+fn seen(runner: &mut pipeline::Runner, text: String) -> String {
+    let settled = settle(runner, event(0, text));
+    let document: serde_json::Value = serde_json::from_str(&settled).unwrap_or_else(|_| panic!("{settled}"));
+    document["seen"].as_str().unwrap_or_else(|| panic!("nothing was noted: {settled}")).to_owned()
+}
+
+/// Other documents that differ from one without the field in `secret` alone.
+const SECRETS: &[&str] = &[
+    r#","secret":"S""#,
+    r#","secret":null"#,
+    r#","secret":{"a":[1,2]}"#,
+    r#","secret.x":1"#,
+    r#","secr\u0065t":"S""#,
+    r#","secret.":["S"]"#,
+];
+
 #[test]
 fn a_step_that_may_not_read_it_learns_nothing() {
-    let toml = "[[step]]\nplugin = \"misbehave\"\nreads = [\"mode\", \"count\"]\nwrites = [\"seen\", \"secret\"]\n";
-    let mut runner = runner(toml);
-    let learnt = |runner: &mut pipeline::Runner, secret: &str| {
-        settle(runner, event(0, format!(r#"{{"mode":"denied-read"{secret}}}"#))).replace(secret, "")
-    };
-    let nothing = learnt(&mut runner, "");
-    for secret in
-        [r#","secret":"S""#, r#","secret":null"#, r#","secret":{"a":[1,2]}"#, r#","secret.x":1"#, r#","secr\u0065t":1"#]
-    {
-        let seen = learnt(&mut runner, secret);
-        assert!(!seen.contains('S') || seen == nothing, "{secret}: {seen}");
+    let step = "[[step]]\nplugin = \"misbehave\"\n";
+    for way in WAYS {
+        let scoped = format!("{step}reads = [\"mode\", \"count\"]\nwrites = [\"seen\", \"secret\"]\n");
+        let (mut scoped, mut open) = (runner_as(way, &scoped), runner_as(way, step));
+        let of =
+            |runner: &mut pipeline::Runner, secret: &str| seen(runner, format!(r#"{{"mode":"denied-read"{secret}}}"#));
+        let nothing = of(&mut scoped, "");
+        for secret in SECRETS {
+            assert_eq!(of(&mut scoped, secret), nothing, "{way:?}: {secret}");
+            assert_ne!(of(&mut open, secret), nothing, "an open step sees nothing either: {secret}");
+        }
     }
+}
+
+#[test]
+fn the_partition_key_is_a_permission_of_its_own() {
+    for (lists, key) in [
+        ("", "key-0"),
+        ("reads = [\"mode\", \"@partition-key\"]\nwrites = [\"seen\"]", "key-0"),
+        ("reads = [\"mode\"]\nwrites = [\"seen\"]", ""),
+        ("writes = [\"seen\"]", ""),
+        ("may = [\"drop\", \"route\", \"fan-out\"]", ""),
+    ] {
+        for way in WAYS {
+            let mut runner = runner_as(way, &format!("[[step]]\nplugin = \"misbehave\"\n{lists}\n"));
+            assert_eq!(seen(&mut runner, r#"{"mode":"partition-key"}"#.to_owned()), key, "{lists}");
+        }
+    }
+}
+
+#[test]
+fn only_objects_reach_a_restricted_step() {
+    let data: &[&[u8]] =
+        &[b"not json", b"[{\"mode\":\"ok\"}]", b"7", b"\"text\"", b"{\"a\":1,\"a\":2}", b"\xff\x00", b""];
+    for lists in ["reads = [\"mode\"]", "writes = [\"seen\"]", "may = [\"drop\"]"] {
+        // In production's order: what the step does not get, no later step gets either.
+        let mut runner =
+            runner(&format!("[[step]]\nplugin = \"misbehave\"\nconfig = {{ mode = \"drop\" }}\n{lists}\n"));
+        for bytes in data {
+            let settled = settle(&mut runner, event(0, bytes.to_vec()));
+            assert_eq!(settled, "failed: denied", "{lists}: {}", String::from_utf8_lossy(bytes));
+        }
+    }
+    let mut open = runner("[[step]]\nplugin = \"misbehave\"\nconfig = { mode = \"drop\" }\n");
+    for bytes in data {
+        assert_eq!(settle(&mut open, event(0, bytes.to_vec())), "dropped by step Some(0)");
+    }
+}
+
+#[test]
+fn a_step_with_may_alone_reads_and_writes_everything() {
+    let mut runner = runner("[[step]]\nplugin = \"misbehave\"\nmay = []\n");
+    let settled = settle(&mut runner, event(0, r#"{"mode":"denied-write","secret":1}"#));
+    assert_eq!(settled, r#"{"mode":"denied-write","secret":"overwritten"}"#);
+    assert_eq!(settle(&mut runner, event(1, r#"{"mode":"drop"}"#)), "failed: denied");
 }
 
 #[test]
@@ -58,11 +118,21 @@ fn a_write_that_is_not_granted_is_denied() {
 
 #[test]
 fn what_a_step_may_not_do_besides_is_denied() {
-    let limited =
-        |may: &str| format!("[[step]]\nplugin = \"misbehave\"\nreads = [\"mode\", \"count\"]\nmay = [{may}]\n");
-    for (mode, permission) in [("drop", "\"drop\""), ("too-many-outputs", "\"fan-out\"")] {
+    let limited = |may: &str| format!("[[step]]\nplugin = \"misbehave\"\nreads = [\"mode\", \"count\"]\n{may}\n");
+    for (mode, permission, allowed) in [
+        ("drop", "drop", "dropped by step Some(0)"),
+        ("route-unknown", "route", "failed: invalid-output"),
+        (
+            "too-many-outputs",
+            "fan-out",
+            r#"{"mode":"too-many-outputs","count":2} {"mode":"too-many-outputs","count":2}"#,
+        ),
+    ] {
         let text = format!(r#"{{"mode":"{mode}","count":2}}"#);
-        assert_eq!(settle(&mut runner(&limited("")), event(0, text.clone())), "failed: denied", "{mode}");
-        assert_ne!(settle(&mut runner(&limited(permission)), event(0, text)), "failed: denied", "{mode}");
+        for none in ["", "may = []"] {
+            assert_eq!(settle(&mut runner(&limited(none)), event(0, text.clone())), "failed: denied", "{mode}");
+        }
+        let granted = limited(&format!("may = [\"{permission}\"]"));
+        assert_eq!(settle(&mut runner(&granted), event(0, text)), allowed, "{mode}");
     }
 }

@@ -20,7 +20,7 @@ async fn inner() {
 #[test]
 fn dead_letters_reach_s3() {
     let Some(moto) = Moto::start() else {
-        eprintln!("skipped: there is no moto (make tools needs Python with pip)");
+        tests::skip("dead letters to S3", "moto", "Python with pip");
         return;
     };
     moto.make_bucket("letters");

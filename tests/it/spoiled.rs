@@ -8,13 +8,14 @@ use tests::place::Place;
 use tests::shop::{Recipe, Shop};
 
 /// What is wrong with a release, and what a host calls it.
-pub const KINDS: [(&str, &str); 18] = [
+pub const KINDS: [(&str, &str); 19] = [
     // A publisher's mistakes.
     ("test records that come to something else", "test-records"),
     ("a config that cannot be read", "config"),
     ("a plugin that refuses its config", "load"),
     ("a plugin that never ends its init", "load"),
     ("a plugin with a foreign import", "load"),
+    ("more steps than the pool has room for", "pool"),
     ("a missing blob", "not-found"),
     ("more bytes than the function takes", "too-large"),
     ("a manifest of the future", "unknown-version"),
@@ -31,6 +32,9 @@ pub const KINDS: [(&str, &str); 18] = [
     ("a swollen blob", "wrong-size"),
 ];
 
+/// Steps of a release that fits into no pool beside another: a host has room for two of 16 steps.
+const STEPS: usize = 40;
+
 /// Publishes a release with such a fault and puts it on the channel. `mark` makes it another one than any other.
 pub async fn publish(shop: &Shop, place: &Place, how: &str, mark: &str) -> ReleaseId {
     let good = Recipe::good(mark);
@@ -40,6 +44,10 @@ pub async fn publish(shop: &Shop, place: &Place, how: &str, mark: &str) -> Relea
         "a plugin that never ends its init" => {
             let steps = "[[step]]\nplugin = \"misbehave\"\nconfig = { init = \"slow-init\" }\n";
             promoted(shop, &bare(steps), mark).await
+        }
+        "more steps than the pool has room for" => {
+            let step = |n| format!("[[step]]\nname = \"s{n}\"\nplugin = \"split\"\nconfig = {{ path = \"items\" }}\n");
+            promoted(shop, &bare(&(0..STEPS).map(step).collect::<String>()), mark).await
         }
         "a plugin with a foreign import" => promoted(shop, &bare("[[step]]\nplugin = \"foreign\"\n"), mark).await,
         "a missing blob" | "a changed blob" | "a blob cut short" | "a swollen blob" => {

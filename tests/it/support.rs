@@ -51,7 +51,7 @@ pub fn code(way: Way, path: &str) -> engine::Code {
 
 /// Loads one step, its config as it stands.
 pub fn load(way: Way, step: &Step) -> Result<engine::Loaded, engine::LoadError> {
-    engine(way).load(&code(way, file(&step.plugin)), step, &step.config.to_string())
+    engine(way).load(&code(way, file(&step.plugin)), step, &tests::filled(step))
 }
 
 /// A runner of the pipeline that a `paddle.toml` describes.

@@ -291,7 +291,7 @@ impl Drop for Node {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_opensearch_holds_the_very_bytes() {
     let Some(node) = Node::start() else {
-        eprintln!("skipped: no OpenSearch was built (make tools needs a JDK and Maven)");
+        tests::skip("delivery to a real node", "OpenSearch", "a JDK and Maven");
         return;
     };
     let settings = destination::Settings {

@@ -3,6 +3,15 @@
 /// The guest that misbehaves on request.
 pub const MISBEHAVE: &str = env!("GUEST_MISBEHAVE");
 
+/// Whether the guests of WASI preview 1 could be built; if not, a test that wants them says that it is skipped.
+pub fn has_preview1(test: &str) -> bool {
+    let has = !env!("GUEST_PREVIEW1").is_empty();
+    if !has {
+        crate::skip(test, "wasm32-wasip1", "rustup");
+    }
+    has
+}
+
 /// The file of a plugin by the name that test pipelines use; a path is itself.
 pub fn file(plugin: &str) -> &str {
     match plugin {

@@ -20,7 +20,7 @@ impl Place {
     /// None where there is no moto.
     pub fn bucket() -> Option<Place> {
         let Some(moto) = Moto::start() else {
-            eprintln!("skipped: there is no moto (make tools needs Python with pip)");
+            crate::skip("following a bucket", "moto", "Python with pip");
             return None;
         };
         moto.make_bucket(BUCKET);

@@ -97,8 +97,7 @@ impl Shop {
 
     /// Publishes a release without moving the channel. `why` makes it another one than any other.
     pub async fn shelve(&self, recipe: &Recipe, why: &str) -> ReleaseId {
-        let config =
-            format!("[pipeline]\nname = \"clickstream\"\n[document]\nrelease_field = \"release\"\n{}", recipe.steps);
+        let config = config(recipe);
         let settings = Pipeline::parse(&config).expect("a pipeline");
         let (mut plugins, mut blobs, mut artifacts) = (Vec::new(), Vec::new(), BTreeMap::new());
         for step in &settings.steps {
@@ -172,7 +171,7 @@ impl Shop {
     /// Test records that came to what they do.
     fn records(&self, settings: &Pipeline, compiled: &[Compiled]) -> Bytes {
         let load = |(step, made): (&pipeline::settings::Step, &Compiled)| {
-            self.engine.load(&made.code, step, &step.config.to_string()).expect("it loads")
+            self.engine.load(&made.code, step, &crate::filled(step)).expect("it loads")
         };
         let steps: Vec<engine::Loaded> = settings.steps.iter().zip(compiled).map(load).collect();
         let make = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());

@@ -193,10 +193,10 @@ impl Project {
             let told = || format!("load step `{}` (plugin `{}`)", step.name, shown(step));
             let origin = self.origin(step)?;
             let config = match loading.secrets {
-                SecretsFrom::Environment => pipeline::resolve_secrets(&step.config, &|name| secrets.get(name)),
-                SecretsFrom::Dummy => pipeline::resolve_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
+                SecretsFrom::Environment => pipeline::fill_secrets(&step.config, &|name| secrets.get(name)),
+                SecretsFrom::Dummy => pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
             };
-            let config = config.with_context(told).or_usage()?.to_string();
+            let config = config.with_context(told).or_usage()?;
             let wasm = match components.get(&step.plugin) {
                 Some(wasm) => wasm.clone(),
                 None => component(&origin, context)?.wasm,

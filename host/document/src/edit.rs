@@ -106,12 +106,7 @@ impl Document {
 
     fn set_segments(&mut self, segments: &[Segment<'_>], value: &Value<'_>) -> Result<(), EditError> {
         let found = self.find_all(segments);
-        if found.exact.is_empty() && found.beyond.is_empty() {
-            let (parent, rest) = self.way_to(segments)?;
-            let added = self.add_value(value, segments.len())?;
-            self.insert_added(parent, rest, added);
-            return Ok(());
-        }
+        let way = if found.exact.is_empty() { Some(self.way_to(segments)?) } else { None };
         let nodes = self.buffers.nodes.len();
         let added = self.add_value(value, segments.len())?;
         // A value with parts is copied for each further spelling.
@@ -120,7 +115,7 @@ impl Document {
         if self.overlay_bytes().saturating_add(copies.saturating_mul(one)) > OVERLAY_BYTES_MAX {
             return Err(EditError::TooLarge);
         }
-        self.put(segments, &found, added);
+        self.put(&found, way, added);
         Ok(())
     }
 
@@ -175,16 +170,13 @@ impl Document {
         Ok(nodes)
     }
 
-    /// Replaces what a path names: the exact values, and what goes on behind it in dotted keys.
-    pub(crate) fn put(&mut self, segments: &[Segment<'_>], found: &Found, added: Added) {
-        if found.exact.is_empty() {
-            // Only dotted keys behind the path: the new value takes their place.
-            let parent = self.node(found.beyond[0]).parent;
-            self.unlink(&found.beyond);
-            let (way, rest) = self.way_to(segments).unwrap_or((parent, segments));
-            return self.insert_added(way, rest, added);
-        }
+    /// Puts a value at a path: in the place of what it names, and of what goes on behind it in dotted keys. `way`: where it goes
+    /// when there is no exact value, as [`Document::way_to`] tells.
+    pub(crate) fn put(&mut self, found: &Found, way: Option<(u32, &[Segment<'_>])>, added: Added) {
         self.unlink(&found.beyond);
+        if let Some((parent, rest)) = way {
+            return self.insert_added(parent, rest, added);
+        }
         let copies = found.exact.len();
         for &node in &found.exact[..copies - 1] {
             let copy = self.copy_value(&added);

@@ -54,14 +54,12 @@ impl Document {
         if to.len() + self.height(node) > DEPTH_MAX {
             return false;
         }
-        if targets.exact.is_empty() && targets.beyond.is_empty() {
-            match self.way_to(to) {
-                Ok((parent, rest)) if !within(self, parent) => self.insert_added(parent, rest, hollow),
-                Ok(_) | Err(_) => return false,
-            }
-        } else {
-            self.put(to, &targets, hollow);
-        }
+        let way = match targets.exact.is_empty().then(|| self.way_to(to)) {
+            None => None,
+            Some(Ok((parent, rest))) if !within(self, parent) => Some((parent, rest)),
+            Some(Ok(_) | Err(_)) => return false,
+        };
+        self.put(&targets, way, hollow);
         let mut left: Nodes = sources.exact.iter().chain(&sources.beyond).copied().collect();
         left.retain(|&mut source| !targets.exact.contains(&source) && self.is_linked(source));
         self.unlink(&left);

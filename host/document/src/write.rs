@@ -17,7 +17,9 @@ impl Document {
 
     /// How long [`Document::json`] would be, in bytes, found without writing it.
     pub fn json_bytes(&self) -> usize {
-        self.node_bytes(self.root)
+        let mut length = Length(0);
+        self.write_node(self.root, &mut length);
+        length.0
     }
 
     /// A length that [`Document::json_bytes`] is surely not above, known without a walk.
@@ -26,26 +28,14 @@ impl Document {
         self.source.len() + self.placed + self.buffers.added.len() + 6 * self.buffers.nodes.len()
     }
 
-    fn node_bytes(&self, index: u32) -> usize {
-        let node = self.node(index);
-        if !node.facts.has(Facts::DIRTY) {
-            return node.value.len();
-        }
-        let members = self.children(index).map(|child| {
-            let key = if node.kind == Kind::Object { self.node(child).key.len() + 3 } else { 0 };
-            key + self.node_bytes(child) + 1
-        });
-        members.sum::<usize>().max(1) + 1
-    }
-
-    pub(crate) fn write_node(&self, index: u32, out: &mut Vec<u8>) {
+    pub(crate) fn write_node(&self, index: u32, out: &mut impl Sink) {
         if let Some(text) = self.clean_text(index) {
-            out.extend_from_slice(text);
+            out.put(text);
             return;
         }
-        let (open, close) = if self.node(index).kind == Kind::Array { (b'[', b']') } else { (b'{', b'}') };
-        out.push(open);
-        let in_object = open == b'{';
+        let in_object = self.node(index).kind == Kind::Object;
+        let (open, close) = if in_object { (b"{", b"}") } else { (b"[", b"]") };
+        out.put(open);
         let mut stretch = Stretch { document: self, out, span: None, first: true };
         for child in self.children(index) {
             let node = self.node(child);
@@ -57,26 +47,48 @@ impl Document {
             stretch.flush();
             stretch.comma();
             if in_object {
-                stretch.out.extend_from_slice(self.slice(node.key.quoted()));
-                stretch.out.push(b':');
+                stretch.out.put(self.slice(node.key.quoted()));
+                stretch.out.put(b":");
             }
             self.write_node(child, stretch.out);
         }
         stretch.flush();
-        out.push(close);
+        out.put(close);
+    }
+}
+
+/// Where text goes: into a buffer, or nowhere but into its length.
+pub(crate) trait Sink {
+    /// Takes what comes next.
+    fn put(&mut self, text: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    #[inline]
+    fn put(&mut self, text: &[u8]) {
+        self.extend_from_slice(text);
+    }
+}
+
+/// Bytes that were put.
+struct Length(usize);
+
+impl Sink for Length {
+    fn put(&mut self, text: &[u8]) {
+        self.0 += text.len();
     }
 }
 
 /// Neighbours that still stand side by side in their buffer, copied in one go.
-struct Stretch<'a> {
+struct Stretch<'a, S> {
     document: &'a Document,
-    out: &'a mut Vec<u8>,
+    out: &'a mut S,
     /// What is waiting to be copied.
     span: Option<Span>,
     first: bool,
 }
 
-impl Stretch<'_> {
+impl<S: Sink> Stretch<'_, S> {
     /// Adds a child that is as it was. `ends`: the text behind it does not lead to the next child.
     fn extend(&mut self, span: Span, ends: bool) {
         self.span = Some(match self.span {
@@ -91,13 +103,13 @@ impl Stretch<'_> {
     fn flush(&mut self) {
         if let Some(span) = self.span.take() {
             self.comma();
-            self.out.extend_from_slice(self.document.slice(span));
+            self.out.put(self.document.slice(span));
         }
     }
 
     fn comma(&mut self) {
         if !self.first {
-            self.out.push(b',');
+            self.out.put(b",");
         }
         self.first = false;
     }

@@ -6,7 +6,7 @@
 
 use crate::state::Held;
 use document::Value;
-use pipeline::{Failure, FailureKind, Level, Signal};
+use pipeline::{Failure, FailureKind, Hidden, Level, Signal};
 use wasmtime::component::{ComponentType, Lift, Lower, Resource, WasmStr};
 
 pub(crate) const EVENTS: &str = "paddlewheel:transform/events@0.1.0";
@@ -98,6 +98,18 @@ pub(crate) enum PluginFailure {
     Retry(String),
     #[component(name = "error")]
     Error(String),
+}
+
+impl PluginFailure {
+    /// The same with secrets hidden.
+    pub(crate) fn hide(self, hidden: &Hidden) -> PluginFailure {
+        let hide = |message: String| if hidden.is_empty() { message } else { hidden.hide(&message).into_owned() };
+        match self {
+            PluginFailure::Reject(message) => PluginFailure::Reject(hide(message)),
+            PluginFailure::Retry(message) => PluginFailure::Retry(hide(message)),
+            PluginFailure::Error(message) => PluginFailure::Error(hide(message)),
+        }
+    }
 }
 
 /// Longest message of a failure that is kept, in bytes: a stack trace fits, a data dump does not.

@@ -80,7 +80,7 @@ pub(crate) fn keys(state: &mut State, rep: u32, path: &str) -> Result<Vec<String
 }
 
 pub(crate) fn expand(state: &mut State, rep: u32, text: &str) -> Result<Vec<String>> {
-    let pattern = parsed(text, Pattern::parse)?;
+    let pattern = parsed(state, text, Pattern::parse)?;
     let Some(found) = on_visible(state, rep, |document| document.expand(&pattern, RESULTS_MAX))? else {
         return Ok(Vec::new());
     };
@@ -94,7 +94,7 @@ pub(crate) fn expand(state: &mut State, rep: u32, text: &str) -> Result<Vec<Stri
 
 /// `set` and `set-text`. The inner error is the plugin's to handle.
 pub(crate) fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>) -> Result<Result<(), String>> {
-    let path = parsed(text, Path::parse)?;
+    let path = parsed(state, text, Path::parse)?;
     let scope = state.scope.clone();
     if let Value::Text(text) | Value::Json(text) = value {
         work_on(state, text.len())?;
@@ -115,7 +115,7 @@ pub(crate) fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>) ->
 }
 
 pub(crate) fn replace_text(state: &mut State, rep: u32, text: &str, with: &str) -> Result<u32> {
-    let pattern = parsed(text, Pattern::parse)?;
+    let pattern = parsed(state, text, Pattern::parse)?;
     let scope = state.scope.clone();
     work_on(state, with.len())?;
     let replaced = on_document(state, rep, |document| document.replace_text(&pattern, with, scope.as_deref()))?;
@@ -123,7 +123,7 @@ pub(crate) fn replace_text(state: &mut State, rep: u32, text: &str, with: &str) 
 }
 
 pub(crate) fn remove(state: &mut State, rep: u32, text: &str) -> Result<u32> {
-    let pattern = parsed(text, Pattern::parse)?;
+    let pattern = parsed(state, text, Pattern::parse)?;
     let scope = state.scope.clone();
     let removed = on_document(state, rep, |document| document.remove(&pattern, scope.as_deref()))?;
     changed(state, text, removed.map(|removed| removed.map_err(EditError::Denied)))
@@ -143,7 +143,7 @@ fn changed(state: &mut State, pattern: &str, result: Option<Result<u32, EditErro
 }
 
 pub(crate) fn rename(state: &mut State, rep: u32, text: &str, target: &str) -> Result<bool> {
-    let (path, to) = (parsed(text, Path::parse)?, parsed(target, Path::parse)?);
+    let (path, to) = (parsed(state, text, Path::parse)?, parsed(state, target, Path::parse)?);
     let scope = state.scope.clone();
     match on_document(state, rep, |document| document.rename(&path, &to, scope.as_deref()))? {
         None => Ok(false),
@@ -167,10 +167,10 @@ pub(crate) fn json(state: &mut State, rep: u32) -> Result<Option<String>> {
 }
 
 pub(crate) fn data(state: &mut State, rep: u32) -> Result<bytes::Bytes> {
-    // Without a scope the very bytes that came, as long as nothing differs.
-    let seen = match state.scope {
-        Some(_) => on_visible(state, rep, |document| document.json())?,
-        None => None,
+    // To who may read everything the very bytes that came, as long as nothing differs.
+    let seen = match &state.scope {
+        Some(scope) if !scope.reads_all() => on_visible(state, rep, |document| document.json())?,
+        Some(_) | None => None,
     };
     let data = match seen {
         Some(json) => json.into(),
@@ -206,12 +206,12 @@ pub(crate) fn derive(state: &mut State, rep: u32, data: bytes::Bytes) -> Result<
 
 /// Parses a path or a pattern; one that is malformed ends the call.
 #[inline]
-fn parsed<'a, T>(text: &'a str, parse: impl FnOnce(&'a str) -> Result<T, PathError>) -> Result<T> {
+fn parsed<'a, T>(state: &State, text: &'a str, parse: impl FnOnce(&'a str) -> Result<T, PathError>) -> Result<T> {
     if text.len() > PATH_BYTES_MAX {
         return stop(FailureKind::InvalidOutput, "a path has more than 4,096 bytes");
     }
     parse(text).or_else(|error| {
-        let shown: String = text.chars().take(200).collect();
+        let shown: String = state.hidden.hide(text).chars().take(200).collect();
         stop(FailureKind::InvalidOutput, format!("malformed path `{shown}`: {error}"))
     })
 }
@@ -224,7 +224,7 @@ fn read<R>(
     text: &str,
     body: impl FnOnce(&mut Document, &Path<'_>) -> Option<R>,
 ) -> Result<Option<R>> {
-    let path = parsed(text, Path::parse)?;
+    let path = parsed(state, text, Path::parse)?;
     let found = on_visible(state, rep, |document| body(document, &path))?.flatten();
     note_read(state, text, found.is_some());
     Ok(found)

@@ -38,6 +38,9 @@ const HANDLES_LEFT_MAX: i64 = 64;
 /// Lines that a plugin prints are kept within the step's limit of log lines; this bounds one of them, in bytes.
 const PRINTED_LINE_BYTES_MAX: usize = 4 << 10;
 
+/// Lines of a plugin's last words that go into the failure: enough for the text of a panic or the end of a traceback.
+const LAST_WORDS_MAX: usize = 8;
+
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     exports: Exports,
@@ -69,8 +72,11 @@ impl Instance {
         };
         match exports.init(&mut store, &step.config) {
             Ok(Ok(())) => Ok(Instance { store, exports, fresh: true }),
-            Ok(Err(reason)) => Err(LoadError::Init(reason)),
-            Err(error) => Err(LoadError::InitBroke(broken(&store, error).message)),
+            Ok(Err(reason)) => Err(LoadError::Init(step.hidden.hide(&reason).into_owned())),
+            Err(error) => {
+                take_printed(&mut store);
+                Err(LoadError::InitBroke(broken(&store, error).message))
+            }
         }
     }
 
@@ -109,11 +115,7 @@ impl Instance {
         }
         match answer {
             Ok(Ok(outputs)) => self.accept(outputs),
-            Ok(Err(PluginFailure::Error(message))) => match Signal::from(PluginFailure::Error(message)) {
-                Signal::Failed(failure) => Err(CallError::Broken(failure)),
-                signal @ (Signal::Retry(_) | Signal::Unsettled(_)) => Err(CallError::Signal(signal)),
-            },
-            Ok(Err(failure)) => Err(CallError::Signal(failure.into())),
+            Ok(Err(failure)) => Err(answered(failure.hide(&step.hidden))),
             Err(error) => Err(classify(&self.store, error)),
         }
     }
@@ -215,7 +217,7 @@ fn store(step: &Step) -> Store<State> {
         lines_max: step.limits.log_lines,
         line_bytes_max: PRINTED_LINE_BYTES_MAX,
     };
-    let state = State::new(step.limits, step.scope.clone(), Wasi::new(settings));
+    let state = State::new(step.limits, step.scope.clone(), step.hidden.clone(), Wasi::new(settings));
     let mut store = Store::new(&step.engine.wasmtime, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -265,15 +267,28 @@ fn take_printed(store: &mut Store<State>) {
             wasi::Stream::Stdout => Level::Info,
             wasi::Stream::Stderr => Level::Warn,
         };
-        state.log(level, &line.text);
+        match line.bytes_cut {
+            0 => state.log(level, &line.text),
+            _ => state.log(level, &state.hidden.hide_cut(&line.text)),
+        }
     }
     state.log_dropped += dropped;
+}
+
+/// What a plugin's own failure means: an uncaught exception breaks its instance.
+fn answered(failure: PluginFailure) -> CallError {
+    let is_broken = matches!(failure, PluginFailure::Error(_));
+    match Signal::from(failure) {
+        Signal::Failed(failure) if is_broken => CallError::Broken(failure),
+        signal @ (Signal::Failed(_) | Signal::Retry(_) | Signal::Unsettled(_)) => CallError::Signal(signal),
+    }
 }
 
 /// What an error of a call means.
 fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
     if let Some(HostStop(failure)) = error.downcast_ref::<HostStop>() {
-        return CallError::Spent(Signal::Failed(failure.clone()));
+        let message = store.data().hidden.hide(&failure.message);
+        return CallError::Spent(Signal::Failed(Failure::new(failure.kind, message)));
     }
     match error.downcast_ref::<Interrupted>() {
         Some(Interrupted::BatchOver) => {
@@ -320,12 +335,27 @@ fn broken(store: &Store<State>, error: wasmtime::Error) -> Failure {
     if error.is::<Interrupted>() || matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) {
         return Failure::new(FailureKind::Timeout, "it was still running after its time limit");
     }
-    let mut message = error.root_cause().to_string();
+    let mut message = store.data().hidden.hide(&error.root_cause().to_string()).into_owned();
+    // A panic or an uncaught exception says on the way out what was wrong; the trap itself only says that there was one.
+    if matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached))
+        && let Some(said) = last_words(store.data())
+    {
+        message = format!("{said}\n({message})");
+    }
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
         for frame in backtrace.frames() {
             let offset = frame.module_offset().map_or(String::new(), |offset| format!(" (0x{offset:x})"));
-            message.push_str(&format!("\n  at {}{offset}", frame.func_name().unwrap_or("?")));
+            let name = frame.func_name().unwrap_or("?");
+            message.push_str(&format!("\n  at {:#}{offset}", rustc_demangle::demangle(name)));
         }
     }
     Failure::new(FailureKind::Trap, crate::bindings::cut(message))
+}
+
+/// What the plugin said last in this call: errors that it logged, or lines that it printed to standard error.
+fn last_words(state: &State) -> Option<String> {
+    let loud = state.log.iter().rev().take_while(|line| line.level >= Level::Warn).take(LAST_WORDS_MAX);
+    let mut lines: Vec<&str> = loud.map(|line| line.message.trim_end()).filter(|line| !line.is_empty()).collect();
+    lines.reverse();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -7,8 +7,8 @@ use crate::instance::Instance;
 use crate::state::State;
 use crate::step::StepPlugin;
 use document::Scope;
-use pipeline::Plugin;
 use pipeline::settings::{Isolation, Limits, Step as StepSettings};
+use pipeline::{Filled, Hidden, Plugin};
 use std::sync::Arc;
 use wasmtime::component::InstancePre;
 
@@ -23,6 +23,8 @@ pub(crate) struct Step {
     pub(crate) engine: Arc<Inner>,
     pub(crate) start: Start,
     pub(crate) config: String,
+    /// Hides the config's secrets in what the plugin says.
+    pub(crate) hidden: Hidden,
     pub(crate) limits: Limits,
     pub(crate) scope: Option<Arc<Scope>>,
     pub(crate) isolation: Isolation,
@@ -36,12 +38,12 @@ pub(crate) enum Start {
 }
 
 impl Engine {
-    /// Loads a step: links its plugin, starts one instance and calls `init` with `config`, which is JSON with its secrets
-    /// filled in.
+    /// Loads a step: links its plugin, starts one instance and calls `init` with the config. The config's secrets are hidden in
+    /// whatever the plugin says, from here on.
     ///
     /// # Errors
     /// The plugin does not fit the contract, cannot be started within the step's limits, or refuses the config.
-    pub fn load(&self, code: &Code, settings: &StepSettings, config: &str) -> Result<Loaded, LoadError> {
+    pub fn load(&self, code: &Code, settings: &StepSettings, config: &Filled) -> Result<Loaded, LoadError> {
         let start = match &code.form {
             Form::Flat(flat) => Start::Flat(Arc::clone(flat)),
             Form::Component(component) => {
@@ -53,7 +55,8 @@ impl Engine {
         let step = Step {
             engine: Arc::clone(&self.inner),
             start,
-            config: config.to_owned(),
+            config: config.json.clone(),
+            hidden: config.hidden.clone(),
             limits: settings.limits,
             scope: settings.scope.clone(),
             isolation: settings.isolation,

@@ -10,7 +10,7 @@ use crate::limiter::Limiter;
 use crate::wasi::Wasi;
 use document::{Document, Scope};
 use pipeline::settings::Limits;
-use pipeline::{Event, Failure, FailureKind, LogLine};
+use pipeline::{Event, Failure, FailureKind, Hidden, LogLine};
 use std::fmt;
 use std::sync::Arc;
 
@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) wasi: Wasi,
     pub(crate) scope: Option<Arc<Scope>>,
     limits: Limits,
+    /// Hides the step's secrets in what the plugin says.
+    pub(crate) hidden: Hidden,
     /// The events of this call; a rep is an index behind `base`.
     events: Vec<Option<Held>>,
     base: u32,
@@ -97,13 +99,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(limits: Limits, scope: Option<Arc<Scope>>, wasi: Wasi) -> State {
+    pub(crate) fn new(limits: Limits, scope: Option<Arc<Scope>>, hidden: Hidden, wasi: Wasi) -> State {
         State {
             limiter: Limiter::new(limits.memory_mib),
             watch: Watch::default(),
             wasi,
             scope,
             limits,
+            hidden,
             events: Vec::new(),
             base: 1,
             live: 0,
@@ -225,6 +228,7 @@ impl State {
             self.log_dropped += 1;
             return;
         }
+        let message = self.hidden.hide(message);
         let end = message.floor_char_boundary(LOG_LINE_BYTES_MAX);
         self.log_bytes += end;
         self.log.push(LogLine { level, message: message[..end].to_owned() });

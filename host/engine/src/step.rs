@@ -5,6 +5,7 @@ use crate::instance::{CallError, Instance};
 use crate::loaded::Step;
 use pipeline::settings::Isolation;
 use pipeline::{Event, Fields, LogLine, Output, Plugin, Signal, Transformed};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -100,6 +101,15 @@ impl Plugin for StepPlugin {
     }
 
     fn take_fields(&mut self) -> Fields {
-        self.noted.as_mut().map(Noted::take).unwrap_or_default()
+        let fields = self.noted.as_mut().map(Noted::take).unwrap_or_default();
+        if self.step.hidden.is_empty() {
+            fields
+        } else {
+            fields.renamed(|name| self.step.hidden.hide(name).into_owned())
+        }
+    }
+
+    fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.step.hidden.hide(text)
     }
 }

@@ -69,9 +69,9 @@ impl Bundle {
                 Some(code) => code.clone(),
                 None => self.code(engine, &wasm, &digest).with_context(|| format!("load step `{}`", step.name))?,
             };
-            let config = pipeline::resolve_secrets(&step.config, &|name| secrets.get(name))
+            let config = pipeline::fill_secrets(&step.config, &|name| secrets.get(name))
                 .with_context(|| format!("load step `{}`", step.name))?;
-            let loaded = engine.load(&code, step, &config.to_string());
+            let loaded = engine.load(&code, step, &config);
             steps.push(loaded.with_context(|| format!("load step `{}` (plugin `{}`)", step.name, step.plugin))?);
             codes.insert(digest.clone(), code);
             digests.push(digest);

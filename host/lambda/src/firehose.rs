@@ -3,7 +3,7 @@
 use aws_sdk_firehose::Client;
 use aws_sdk_firehose::config::retry::RetryConfig;
 use aws_sdk_firehose::config::timeout::TimeoutConfig;
-use aws_sdk_firehose::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
 use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::Record;
@@ -38,7 +38,7 @@ pub trait Firehose: Send + Sync {
 /// Why a whole request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// Firehose will not take it unchanged: it is split until the culprit is found.
+    /// It is too large, whole or in one of its documents: it is split until the culprit is found.
     Refused(String),
     /// A person must act, and nothing is gained by trying again: says what to fix.
     Configuration(String),
@@ -102,8 +102,9 @@ impl Firehose for AwsFirehose {
 
 fn send_error(stream: &str, error: &SdkError<PutRecordBatchError>) -> SendError {
     let SdkError::ServiceError(service) = error else {
-        let told = DisplayErrorContext(error).to_string();
-        if matches!(error, SdkError::ConstructionFailure(_)) || told.contains("CredentialsNotLoaded") {
+        let told = chain(error);
+        // The kind of a credentials error is in no public type: its name stands in the debug text only.
+        if matches!(error, SdkError::ConstructionFailure(_)) || format!("{error:?}").contains("CredentialsNotLoaded") {
             return SendError::Configuration(format!(
                 "the request to Firehose could not be made; check region and credentials: {told}"
             ));
@@ -113,6 +114,22 @@ fn send_error(stream: &str, error: &SdkError<PutRecordBatchError>) -> SendError 
     let code = service.err().code().unwrap_or("");
     let message = service.err().message().unwrap_or("no message");
     classify(stream, service.raw().status().as_u16(), code, message)
+}
+
+/// An error and what caused it, outermost first, as one sentence.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Whether a refusal is about the size of the documents: only then does a smaller request, or one without the culprit, pass.
+/// The messages are Firehose's own: `Records size exceeds 4 MB limit`, and `… 'records.3.member.data' failed to satisfy
+/// constraint: Member must have length less than or equal to 1024000`.
+fn is_about_size(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let names_a_limit =
+        ["size exceeds", "length less than or equal to", "too large"].iter().any(|limit| message.contains(limit));
+    names_a_limit && !message.contains("deliverystreamname")
 }
 
 /// What an error of the service means. Codes are those of the service model and of AWS's common errors.
@@ -136,7 +153,7 @@ pub(crate) fn classify(stream: &str, status: u16, code: &str, message: &str) -> 
         "InvalidArgumentException" | "ValidationException" if message.contains("stream type") => {
             fix(&format!("`{stream}` does not take direct puts: use a delivery stream whose source is Direct PUT"))
         }
-        "InvalidArgumentException" | "ValidationException" | "SerializationException" => SendError::Refused(told()),
+        "InvalidArgumentException" | "ValidationException" if is_about_size(message) => SendError::Refused(told()),
         "ThrottlingException"
         | "Throttling"
         | "ServiceUnavailableException"
@@ -145,7 +162,7 @@ pub(crate) fn classify(stream: &str, status: u16, code: &str, message: &str) -> 
         | "RequestTimeoutException"
         | "InternalFailure" => SendError::Transient(told()),
         _ => match status {
-            413 => SendError::Refused(told()),
+            413 => SendError::Refused("Firehose answered 413: the request is too large".into()),
             408 | 429 | 500.. => SendError::Transient(told()),
             // A fault of ours or of the set-up that nobody foresaw: data stays in Kinesis, and a person sees it.
             _ => fix(&format!("Firehose refuses requests to `{stream}`")),

@@ -18,7 +18,8 @@ pub enum Format {
 }
 
 impl Format {
-    pub(crate) fn of_lambda(value: Option<&str>) -> Format {
+    /// `AWS_LAMBDA_LOG_FORMAT`; Lambda's default is text.
+    pub fn of_lambda(value: Option<&str>) -> Format {
         if value.is_some_and(|value| value.eq_ignore_ascii_case("json")) { Format::Json } else { Format::Text }
     }
 }
@@ -38,7 +39,7 @@ pub enum Level {
 
 impl Level {
     /// `AWS_LAMBDA_LOG_LEVEL`; Lambda's default is INFO.
-    pub(crate) fn of_lambda(value: Option<&str>) -> Level {
+    pub fn of_lambda(value: Option<&str>) -> Level {
         match value.map(str::to_ascii_uppercase).as_deref() {
             Some("TRACE" | "DEBUG") => Level::Debug,
             Some("WARN") => Level::Warn,

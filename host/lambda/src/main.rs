@@ -6,12 +6,14 @@ use bodies::Bodies;
 use bytes::Bytes;
 use engine::Engine;
 use lambda::{
-    AwsFirehose, Bundle, Clock, Follower, HandleError, Handled, Host, Invocation, Output, Settings, World,
-    open_dead_letters,
+    AwsFirehose, Bundle, Clock, Follower, HandleError, Handled, Host, Invocation, LogFormat, LogLevel, Output,
+    Settings, World, open_dead_letters,
 };
 use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tracing::{self, subscriber::fmt};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +24,42 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Deadlines before 2001, in milliseconds since the Unix epoch, are none: local emulators send the time left instead.
 const DEADLINE_MS_MIN: u64 = 1_000_000_000_000;
 
-fn main() -> Result<(), Error> {
+fn main() -> ExitCode {
+    log_what_the_libraries_say();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // In the format that Lambda was asked for, like every other line.
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the runtime and the AWS client have to say, in the form of [`lambda::LogFormat`], with the time: the runtime's own
+/// subscriber leaves it out, and Lambda sorts JSON lines by it.
+fn log_what_the_libraries_say() {
+    let asked = |name| std::env::var(name).ok();
+    let lines = fmt().with_target(false).with_ansi(false).with_max_level(
+        match LogLevel::of_lambda(asked("AWS_LAMBDA_LOG_LEVEL").as_deref()) {
+            LogLevel::Debug => tracing::Level::DEBUG,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Error => tracing::Level::ERROR,
+        },
+    );
+    match LogFormat::of_lambda(asked("AWS_LAMBDA_LOG_FORMAT").as_deref()) {
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
+        LogFormat::Text => lines.init(),
+    }
+}
+
+fn run() -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        lambda_runtime::tracing::init_default_subscriber();
         match function().await {
             Ok(function) => serve(Arc::new(function)).await,
-            Err(error) => report_failed_start(error).await,
+            Err(error) => Err(report_failed_start(error).await),
         }
     })
 }
@@ -94,8 +125,8 @@ async fn serve(function: Arc<Function>) -> Result<(), Error> {
         let body = to_pick_up.take(&context.request_id);
         async move {
             let invocation = Invocation { request_id: context.request_id, remaining: remaining(context.deadline) };
-            let handled = function.handle(body, invocation).await.map_err(diagnostic)?;
-            answer(handled.response).map_err(|error| diagnostic(HandleError::Bug(error)))
+            let handled = function.handle(body, invocation).await.map_err(Failed)?;
+            answer(handled.response).map_err(|error| Failed(HandleError::Bug(error)))
         }
     });
     Runtime::new(handler).layer(TracingLayer::new()).layer(bodies).run().await
@@ -106,8 +137,19 @@ fn answer(response: Vec<u8>) -> anyhow::Result<Box<RawValue>> {
     Ok(RawValue::from_string(String::from_utf8(response)?)?)
 }
 
-fn diagnostic(error: HandleError) -> Diagnostic {
-    Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+/// A failed invocation. The runtime logs its debug text, so that is the sentence for people.
+struct Failed(HandleError);
+
+impl std::fmt::Debug for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.0.error_type(), self.0)
+    }
+}
+
+impl From<Failed> for Diagnostic {
+    fn from(Failed(error): Failed) -> Diagnostic {
+        Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+    }
 }
 
 fn remaining(deadline_ms: u64) -> Duration {
@@ -119,14 +161,14 @@ fn remaining(deadline_ms: u64) -> Duration {
 }
 
 /// Lambda shows what is reported to `/init/error`; `lambda_runtime` has no call for it, so the one request is written here.
-async fn report_failed_start(error: anyhow::Error) -> Result<(), Error> {
+async fn report_failed_start(error: anyhow::Error) -> Error {
     let message = format!("{error:#}");
     if let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") {
         let body = serde_json::json!({ "errorType": "Paddlewheel.Init", "errorMessage": message }).to_string();
-        // Whether it arrives or not, the process ends with the same message on standard error.
+        // Whether it arrives or not, the process ends with the same message in its log.
         post(&api, "/2018-06-01/runtime/init/error", &body).await.unwrap_or_default();
     }
-    Err(message.into())
+    message.into()
 }
 
 /// How long the one request may take: the other end is on this machine.

@@ -4,6 +4,7 @@ use crate::event::Event;
 use crate::failure::Signal;
 use bytestring::ByteString;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,11 @@ pub trait Plugin: Send {
     /// The fields read and written since the last call, for the report. Nothing by default.
     fn take_fields(&mut self) -> Fields {
         Fields::default()
+    }
+
+    /// A text of the plugin's with its secrets hidden, for messages that repeat it. What it logs and why it fails is so already.
+    fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        text.into()
     }
 }
 
@@ -114,6 +120,17 @@ impl Fields {
                 *to.entry(field).or_default() += count;
             }
         }
+    }
+
+    /// The same counts under other names; those of names that become one are added.
+    pub fn renamed(self, rename: impl Fn(&str) -> String) -> Fields {
+        let of = |counts: BTreeMap<String, u64>| {
+            counts.into_iter().fold(BTreeMap::new(), |mut renamed, (name, count)| {
+                *renamed.entry(rename(&name)).or_default() += count;
+                renamed
+            })
+        };
+        Fields { read: of(self.read), written: of(self.written), absent: of(self.absent) }
     }
 
     /// Fields that were asked for or to be changed, and that not one event had: most likely a misspelt path.

@@ -183,9 +183,9 @@ impl Runner {
         let pipeline = Arc::clone(&self.pipeline);
         let settings = &pipeline.steps[step];
         self.report.steps[step].events += 1;
-        if settings.is_restricted() && event.content.document().is_none() {
-            let failure =
-                Failure::new(FailureKind::Denied, "the event is not JSON, so it has no fields that this step may see");
+        if settings.is_restricted() && !event.content.document().is_some_and(|document| document.is_object()) {
+            let reason = "the event is no JSON object, so it has no fields, and this step may see nothing else";
+            let failure = Failure::new(FailureKind::Denied, reason);
             return self.policy(step, settings, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
         if self.skips(step) {
@@ -197,7 +197,7 @@ impl Runner {
         let mut transformed = self.plugins[step].transform(&given, run.deadline);
         self.count_call(step, &given, &transformed);
         let result = std::mem::replace(&mut transformed.result, Ok(Vec::new()));
-        let result = result.and_then(|outputs| self.accept(settings, outputs, &given));
+        let result = result.and_then(|outputs| self.accept(step, outputs, &given));
         self.count_timeouts(step, &result);
         if let Some(observe) = &mut self.observe {
             let shown = result.as_ref().map_or_else(TraceResult::Signal, |outputs| TraceResult::Outputs(outputs));
@@ -257,7 +257,8 @@ impl Runner {
     }
 
     /// Checks what a step may do besides changing fields, and finds the routes it names.
-    fn accept(&self, settings: &Step, mut outputs: Vec<Output>, given: &Event) -> Result<Vec<Output>, Signal> {
+    fn accept(&self, step: usize, mut outputs: Vec<Output>, given: &Event) -> Result<Vec<Output>, Signal> {
+        let settings = &self.pipeline.steps[step];
         let denied = |what| {
             Err(Signal::Failed(Failure::new(FailureKind::Denied, format!("this step may not {what} (see `may`)"))))
         };
@@ -276,7 +277,7 @@ impl Runner {
             }
             let Some(route) = self.pipeline.route(name) else {
                 let known: Vec<&str> = self.pipeline.routes.iter().map(|route| route.name.as_str()).collect();
-                let name: String = name.chars().take(100).collect();
+                let name: String = self.plugins[step].hide(name).chars().take(100).collect();
                 let message = format!("there is no route `{name}`; the pipeline has {}", known.join(", "));
                 return Err(Signal::Failed(Failure::new(FailureKind::InvalidOutput, message)));
             };

@@ -80,7 +80,7 @@ pub struct Refused {
     /// The release; none when not even the pointer could be read.
     #[serde(default)]
     pub release: Option<ReleaseId>,
-    /// The pointer's revision.
+    /// The pointer's revision; that of the last one accepted when the pointer itself was refused.
     #[serde(default)]
     pub revision: u64,
     /// When.

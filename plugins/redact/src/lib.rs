@@ -1,11 +1,10 @@
 //! `redact`: hides what must not be stored, in named fields and by pattern anywhere.
 //!
-//! `config` reads and checks the step's config, `fields` hides named fields, `strings` finds the strings of a document and
-//! `scan` finds e-mail addresses, card numbers and IBANs in a string. The README says what a config may hold.
+//! `config` reads and checks the step's config, `fields` hides named fields, `strings` finds the strings of a document, and
+//! the host's own `pii` finds e-mail addresses, card numbers and IBANs in a string. The README says what a config may hold.
 
 mod config;
 mod fields;
-mod scan;
 mod strings;
 
 use paddlewheel::prelude::*;
@@ -71,7 +70,7 @@ impl Redact {
 
     /// Notes a string's place and what it becomes, if it has a match.
     fn note(&self, place: &dyn Fn() -> String, text: &str, found: &mut Vec<(String, String)>) {
-        if let Some(masked) = scan::mask(text, &self.patterns, &self.mask) {
+        if let Some(masked) = pii::mask(text, &self.patterns, &self.mask) {
             found.push((place(), masked));
         }
     }

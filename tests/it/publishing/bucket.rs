@@ -17,7 +17,7 @@ fn desk(moto: &Moto) -> Desk {
 #[test]
 fn a_bucket_is_as_good_as_a_folder() {
     let Some(moto) = Moto::start() else {
-        eprintln!("skipped: there is no moto (make tools needs Python with pip)");
+        tests::skip("publishing to a bucket", "moto", "Python with pip");
         return;
     };
     let mut desk = desk(&moto);

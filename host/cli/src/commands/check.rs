@@ -179,10 +179,31 @@ fn of_step(step: &Step) -> Vec<String> {
             "step `{name}`: isolation = \"event\" makes a fresh instance for each event, which costs about 11 × a call"
         ));
     }
-    if step.scope.as_ref().is_some_and(|scope| scope.writes_all() && !scope.reads_all()) {
-        warnings.push(format!("step `{name}`: it may write every field but not read every field: name `writes` too"));
-    }
+    warnings.extend(not_granted(step));
     warnings
+}
+
+/// What a restricted step may not do besides, when that may not be meant: nobody said so, or its plugin lives by it.
+fn not_granted(step: &Step) -> Option<String> {
+    step.scope.as_ref()?;
+    let (name, may) = (&step.name, step.may);
+    let needs = match step.plugin.as_str() {
+        "filter" if !may.drop => Some(("drops events", "drop")),
+        "split" if !may.fan_out => Some(("fans out", "fan-out")),
+        _ => None,
+    };
+    if let Some((does, permission)) = needs {
+        let plugin = &step.plugin;
+        return Some(format!(
+            "step `{name}`: {plugin} {does}, which this step may not: such events fail as `denied`; name it, may = [\"{permission}\"]"
+        ));
+    }
+    (!may.stated).then(|| {
+        format!(
+            "step `{name}`: it has reads or writes and no may, so it may not drop, route or fan out (an event fails as `denied`): \
+             name what it may, or say may = []"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -207,5 +228,17 @@ mod tests {
         check("[[step]]\nplugin = \"redact\"\nrequired = false\non_failure = { trap = \"pass\" }", &["unmasked"]);
         check("[[step]]\nplugin = \"a\"\non_failure = \"pass\"\nisolation = \"event\"", &["unchanged", "11 ×"]);
         check("[[step]]\nplugin = \"a\"\n[routes]\na = \"x\"\nb = \"x\"", &["go to one stream"]);
+    }
+
+    #[test]
+    fn what_a_restricted_step_may_not_do_is_named() {
+        let step = |plugin, more: &str| format!("[[step]]\nplugin = \"{plugin}\"\n{more}");
+        check(&step("a", "reads = [\"x\"]\nwrites = []"), &["may not drop, route or fan out"]);
+        check(&step("a", "reads = [\"x\"]\nwrites = []\nmay = []"), &[]);
+        check(&step("filter", "reads = [\"x\"]"), &["filter drops events"]);
+        check(&step("filter", "may = [\"route\"]"), &["filter drops events"]);
+        check(&step("filter", "reads = [\"x\"]\nmay = [\"drop\"]"), &[]);
+        check(&step("split", "may = []"), &["split fans out"]);
+        check(&step("split", "may = [\"fan-out\"]"), &[]);
     }
 }

@@ -85,8 +85,13 @@ pub(super) fn check_pipeline(settings: &Settings, pipeline: &Pipeline, all: &mut
     names.sort();
     names.dedup();
     for name in names {
-        if let Err(why) = settings.secrets.get(&name) {
-            found.blocks(format!("the secret `{name}` of pipeline `{}` is missing", pipeline.name), why);
+        match settings.secrets.get(&name).map(|value| pipeline::check_secret(&value)) {
+            Err(why) => found.blocks(format!("the secret `{name}` of pipeline `{}` is missing", pipeline.name), why),
+            Ok(Err(why)) => found.blocks(
+                format!("the secret `{name}` of pipeline `{}` is refused: {why}", pipeline.name),
+                "set a longer one".to_owned(),
+            ),
+            Ok(Ok(())) => {}
         }
     }
 }

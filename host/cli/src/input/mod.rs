@@ -1,5 +1,5 @@
 //! Records from files and standard input, in whatever form people have them. Lines are read as a stream, so a file may be
-//! larger than memory.
+//! larger than memory, and compressed with gzip.
 //!
 //! Recognised by the first line: one record a line; a JSON array of records; a Lambda's Kinesis event; what
 //! `aws kinesis get-records` prints; JSON values printed over several lines.
@@ -12,6 +12,7 @@ mod tests;
 use crate::error::{Error, Trouble};
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
 use lambda::trial::minify;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
@@ -27,6 +28,9 @@ const LINE_BYTES_MAX: u64 = 16 << 20;
 
 /// Bytes read from a file at once.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// How a gzip file begins (RFC 1952). No text does.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +96,15 @@ impl Reader {
 
     /// Reads one input. `name` is for messages.
     pub(crate) fn read(&mut self, name: &str, mut input: impl BufRead, take: &mut Take) -> Result<Flow, Error> {
+        let begin = input.fill_buf().with_context(|| format!("read {name}")).or_usage()?;
+        if begin.starts_with(&GZIP) {
+            let text = MultiGzDecoder::new(input);
+            return self.text(name, BufReader::with_capacity(BUFFER_BYTES, text), take);
+        }
+        self.text(name, input, take)
+    }
+
+    fn text(&mut self, name: &str, mut input: impl BufRead, take: &mut Take) -> Result<Flow, Error> {
         let mut skipped = 0;
         let head = loop {
             let line = read_line(&mut input, name, skipped + 1)?;

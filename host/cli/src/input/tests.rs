@@ -119,3 +119,26 @@ fn whoever_has_enough_ends_it() {
         assert!(matches!(read, Ok(Flow::Break(()))) && count == 2, "{text}: {read:?} {count}");
     }
 }
+
+#[test]
+fn a_compressed_file_is_read_as_what_is_in_it() {
+    use std::io::Write as _;
+    let gzip = |text: &str| {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(text.as_bytes()).expect("in memory");
+        writer.finish().expect("in memory")
+    };
+    // Two files in one, as `cat` makes them.
+    let both = [gzip("{\"a\":1}\n"), gzip("{\"b\":2}\n")].concat();
+    let mut found = Vec::new();
+    let mut take = |record: Record| {
+        found.push((record.data, record.place));
+        Ok(Flow::Continue(()))
+    };
+    assert!(Reader::default().read("f.gz", &both[..], &mut take).expect("it is read").is_continue());
+    let expected = [("{\"a\":1}", "line 1 of f.gz"), ("{\"b\":2}", "line 2 of f.gz")];
+    assert_eq!(found, expected.map(|(text, place)| (Data::Bytes(text.into()), place.to_owned())));
+    let cut = &both[..both.len() - 9];
+    let told = Reader::default().read("f.gz", cut, &mut |_| Ok(Flow::Continue(()))).expect_err("it is cut").to_string();
+    assert_eq!(told, "read line 3 of f.gz: incomplete deflate stream");
+}

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use engine::{Code, Engine, LoadError};
 use pipeline::settings::Step;
-use pipeline::{Pipeline, Plugin};
+use pipeline::{Filled, Pipeline, Plugin};
 use registry::{Digest, DraftCompiled, Fingerprint};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -211,9 +211,8 @@ fn told(step: &Step) -> String {
     format!("load step `{}` (plugin `{}`)", step.name, shown(step))
 }
 
-fn config(step: &Step, secret: &str) -> Result<String, Error> {
-    let resolved = pipeline::resolve_secrets(&step.config, &|_| Ok(secret.to_owned()));
-    Ok(resolved.with_context(|| told(step)).or_usage()?.to_string())
+fn config(step: &Step, secret: &str) -> Result<Filled, Error> {
+    pipeline::fill_secrets(&step.config, &|_| Ok(secret.to_owned())).with_context(|| told(step)).or_usage()
 }
 
 #[cfg(test)]

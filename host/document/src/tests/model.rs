@@ -134,9 +134,11 @@ fn as_value(value: &Json) -> Value<'static> {
     Value::Json(value.to_string().into())
 }
 
-fn check(start: &Json, ops: &[Op]) {
+/// Operations on a document and on the model. `spaced`: with white space between all tokens, as people write it.
+fn check(start: &Json, spaced: bool, ops: &[Op]) {
     let mut tree = start.clone();
-    let mut held = document(&start.to_string());
+    let text = if spaced { format!("{start:#}").replace(':', " : ") } else { start.to_string() };
+    let mut held = document(&text);
     for op in ops {
         match op {
             Op::Get(at) => {
@@ -204,7 +206,57 @@ fn parent(path: &str) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
     #[test]
-    fn any_sequence_of_operations_agrees_with_a_tree(start in some_json().prop_filter("an object", Json::is_object), ops in prop::collection::vec(some_op(), 1..12)) {
-        check(&start, &ops);
+    fn any_sequence_of_operations_agrees_with_a_tree(start in some_json().prop_filter("an object", Json::is_object), spaced: bool, ops in prop::collection::vec(some_op(), 1..12)) {
+        check(&start, spaced, &ops);
+    }
+}
+
+/// Objects whose keys may have dots, so that a path has several spellings, and some of its spellings are in each other's way.
+fn some_dotted() -> impl Strategy<Value = Json> {
+    let key = prop::sample::select(&["a", "b", "a.b", "b.a", "a.b.c", "a.", "b.c.d"][..]).prop_map(str::to_owned);
+    let leaf = prop_oneof![Just(Json::Null), (0..9).prop_map(Json::from), "[a-z]{0,2}".prop_map(Json::String)];
+    leaf.prop_recursive(3, 16, 4, move |inner| {
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..3).prop_map(Json::Array),
+            3 => prop::collection::btree_map(key.clone(), inner, 0..4).prop_map(|map| Json::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Whether no field is left at a path, in any spelling.
+fn is_gone(held: &mut crate::Document, at: &str) -> bool {
+    held.expand(&pattern(at), 10).is_ok_and(|left| left.is_empty())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #[test]
+    fn any_sequence_of_operations_on_dotted_keys_leaves_json_and_does_what_it_says(start in some_dotted().prop_filter("an object", Json::is_object), ops in prop::collection::vec(some_op(), 1..8)) {
+        let mut held = document(&start.to_string());
+        for op in &ops {
+            let before = json(&held);
+            match op {
+                Op::Get(at) => prop_assert_eq!(held.get(&path(at)).is_some(), held.has(&path(at))),
+                Op::Set(at, value) => match held.set(&path(at), &as_value(value), None) {
+                    Ok(()) => prop_assert!(held.has(&path(at)), "set {} in {}: {}", at, before, json(&held)),
+                    Err(_) => prop_assert_eq!(json(&held), before),
+                },
+                Op::Replace(at, text) => drop(held.replace_text(&pattern(at), text, None)),
+                Op::Remove(at) => {
+                    held.remove(&pattern(at), None).expect("no scope");
+                    // Elements behind a removed one move up.
+                    prop_assert!(at.contains('[') || is_gone(&mut held, at), "remove {} from {}: {}", at, before, json(&held));
+                }
+                Op::Rename(from, to) => {
+                    if !held.rename(&path(from), &path(to), None).expect("no scope") {
+                        prop_assert_eq!(json(&held), before);
+                    }
+                }
+                Op::Copy => held = held.clone(),
+            }
+            // What is written is read again: no key stands twice.
+            document(&json(&held));
+            prop_assert_eq!(held.json_bytes(), json(&held).len());
+        }
     }
 }

@@ -123,6 +123,16 @@ fn errors_of_the_service_mean_what_they_mean() {
         (400, "InvalidArgumentException", "not permitted on KinesisStreamAsSource delivery stream type", "config"),
         (400, "InvalidArgumentException", "Records size exceeds 4 MB limit", "refused"),
         (400, "ValidationException", "must have length less than or equal to 1024000", "refused"),
+        (
+            400,
+            "ValidationException",
+            "1 validation error detected: Value at 'deliveryStreamName' failed to satisfy constraint: Member must have length less \
+             than or equal to 64",
+            "config",
+        ),
+        (400, "ValidationException", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", "config"),
+        (400, "InvalidArgumentException", "Something nobody has seen yet", "config"),
+        (400, "SerializationException", "", "config"),
         (413, "", "", "refused"),
         (503, "ServiceUnavailableException", "Slow down.", "transient"),
         (400, "ThrottlingException", "", "transient"),
@@ -136,7 +146,7 @@ fn errors_of_the_service_mean_what_they_mean() {
             SendError::Configuration(_) => "config",
             SendError::Transient(_) => "transient",
         };
-        assert_eq!(kind, expected, "{code}");
+        assert_eq!(kind, expected, "{code}: {message}");
     }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::config::Secrets;
 use crate::loaded::Loaded;
-use crate::trial::TrialRecords;
+use crate::trial::{Mismatch, TrialRecords};
 use anyhow::{Context as _, Result, anyhow};
 use engine::Engine;
-use pipeline::{Pipeline, Plugin};
+use pipeline::{Hidden, Pipeline, Plugin};
 use registry::{Cache, Code, ErrorKind, Fetched, Fingerprint, Registry, ReleaseId};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -89,12 +89,14 @@ impl Taker {
                 ),
             ));
         }
-        let loaded = self.steps(fetched, pipeline).map_err(|error| NotTaken::for_good("load", format!("{error:#}")))?;
-        try_on(fetched, &loaded)?;
+        let loaded = self.steps(fetched, pipeline);
+        let (loaded, hidden) = loaded.map_err(|error| NotTaken::for_good("load", format!("{error:#}")))?;
+        try_on(fetched, &loaded, &hidden)?;
         Ok(loaded)
     }
 
-    fn steps(&self, fetched: &Fetched, pipeline: Pipeline) -> Result<Loaded> {
+    /// The release's steps, and what hides the secrets of all of them.
+    fn steps(&self, fetched: &Fetched, pipeline: Pipeline) -> Result<(Loaded, Hidden)> {
         let manifest = &fetched.release.manifest;
         let mut codes = BTreeMap::new();
         for (digest, code) in &fetched.code {
@@ -104,38 +106,39 @@ impl Taker {
             };
             codes.insert(*digest, compiled);
         }
-        let (mut steps, mut digests) = (Vec::new(), Vec::new());
+        let (mut steps, mut digests, mut hidden) = (Vec::new(), Vec::new(), Hidden::default());
         for step in &pipeline.steps {
             let told = || format!("load step `{}` (plugin `{}`)", step.name, step.plugin);
             let plugin = manifest.plugins.iter().find(|plugin| plugin.step == step.name);
             let plugin = plugin.ok_or_else(|| anyhow!("the manifest names no plugin for it")).with_context(told)?;
             let code =
                 codes.get(&plugin.wasm.digest).ok_or_else(|| anyhow!("its code is not there")).with_context(told)?;
-            let config = pipeline::resolve_secrets(&step.config, &|name| self.secrets.get(name)).with_context(told)?;
-            steps.push(self.engine.load(code, step, &config.to_string()).with_context(told)?);
+            let config = pipeline::fill_secrets(&step.config, &|name| self.secrets.get(name)).with_context(told)?;
+            steps.push(self.engine.load(code, step, &config).with_context(told)?);
+            hidden = hidden.and(&config.hidden);
             digests.push(plugin.wasm.digest.to_string());
         }
         let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
         let release = Some(fetched.release.id.to_string());
-        Ok(Loaded { pipeline: Arc::new(pipeline), plugins: Box::new(plugins), digests, release })
+        Ok((Loaded { pipeline: Arc::new(pipeline), plugins: Box::new(plugins), digests, release }, hidden))
     }
 }
 
-/// The release's own test records must come to what they came to when it was published.
-fn try_on(fetched: &Fetched, loaded: &Loaded) -> Result<(), NotTaken> {
+/// The release's own test records must come to what they came to when it was published. What they come to here may hold secrets.
+fn try_on(fetched: &Fetched, loaded: &Loaded, hidden: &Hidden) -> Result<(), NotTaken> {
     let Some(records) = &fetched.test_records else { return Ok(()) };
     let failed = |error: anyhow::Error| NotTaken::for_good("test-records", format!("{error:#}"));
     let mismatches = TrialRecords::from_bytes(records).and_then(|records| records.try_on(loaded)).map_err(failed)?;
     let Some(first) = mismatches.first() else { return Ok(()) };
-    let shown = |answer: &Option<String>| answer.as_deref().unwrap_or("nothing").chars().take(200).collect::<String>();
-    let reason = format!(
-        "event {} of test `{}` comes to {}, and {} was expected",
-        first.event,
-        first.case,
-        shown(&first.came),
-        shown(&first.expected)
-    );
-    Err(NotTaken::for_good("test-records", reason))
+    Err(NotTaken::for_good("test-records", told(first, hidden)))
+}
+
+fn told(mismatch: &Mismatch, hidden: &Hidden) -> String {
+    let shown = |answer: &Option<String>| {
+        hidden.hide(answer.as_deref().unwrap_or("nothing")).chars().take(200).collect::<String>()
+    };
+    let Mismatch { event, case, expected, came } = mismatch;
+    format!("event {event} of test `{case}` comes to {}, and {} was expected", shown(came), shown(expected))
 }
 
 #[cfg(feature = "compiler")]
@@ -149,4 +152,21 @@ fn compile(_: &Engine, _: &[u8]) -> Result<engine::Code> {
         "it was compiled for another engine, and this function has no compiler: publish it again with this version's paddle \
          (paddle publish --recompile)"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hidden, Mismatch, told};
+
+    #[test]
+    fn why_a_release_is_refused_shows_no_secret() {
+        let came = Some(format!("{{\"key\":\"{}hush-hush\"}}", "x".repeat(185)));
+        let mismatch = Mismatch { case: "a".into(), event: 3, expected: None, came };
+        let told = told(&mismatch, &Hidden::new(["hush-hush".to_owned()]));
+        assert!(told.starts_with("event 3 of test `a` comes to {\"key\":\"xxx"), "{told}");
+        assert!(
+            told.contains("x***") && told.ends_with(", and nothing was expected") && !told.contains("hush"),
+            "{told}"
+        );
+    }
 }

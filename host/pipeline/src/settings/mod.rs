@@ -1,18 +1,29 @@
 //! What `paddle.toml` says, read once into one struct. Unknown keys and wrong values are errors that show the line.
 //!
-//! `file` is what was typed; [`Pipeline`] is what it means.
+//! `file` is what was typed, with `values` of more than one kind; `resolve` makes of it what it means, a [`Pipeline`], with
+//! `permissions` of its steps. `mistake` tells what is wrong, and where.
 
 mod file;
+mod mistake;
+mod permissions;
+mod resolve;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use crate::failure::FailureKind;
 use crate::forbid::Forbidden;
-use document::{Newlines, Pattern, Rules, Scope};
+use document::{Newlines, Rules, Scope};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The field that gets the deterministic id. Not `event.id`: OpenSearch would refuse a document with a scalar `event`.
+const ID_FIELD_DEFAULT: &str = "paddle_id";
+
+/// How long a plugin's `retry` is obeyed: five minutes ride out most troubles and block a shard for no longer.
+const RETRY_FOR_DEFAULT: Duration = Duration::from_secs(300);
 
 /// Why a `paddle.toml` cannot be used: one sentence, with the line and the offending text where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +67,7 @@ pub struct Step {
     pub config: serde_json::Value,
     /// What happens to a failed event, by kind.
     pub on_failure: Policies,
-    /// The fields it may see and change; none: all of them.
+    /// The fields it may see and change; none: nothing restricts the step.
     pub scope: Option<Arc<Scope>>,
     /// What else it may do.
     pub may: May,
@@ -69,7 +80,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Whether anything limits what the step may see, change or do: then only valid JSON reaches it.
+    /// Whether `reads`, `writes` or `may` is given: then only JSON objects reach it.
     pub fn is_restricted(&self) -> bool {
         self.scope.is_some()
     }
@@ -142,6 +153,8 @@ pub struct May {
     pub route: bool,
     /// Make several events of one.
     pub fan_out: bool,
+    /// Whether the file says so; else it follows from `reads` and `writes`.
+    pub stated: bool,
 }
 
 /// How long instances live.
@@ -240,7 +253,7 @@ impl Pipeline {
     /// A text that is not TOML, an unknown key (with the known ones), a wrong value, two steps of one name, or settings that
     /// contradict each other.
     pub fn parse(text: &str) -> Result<Pipeline, SettingsError> {
-        file::parse(text)
+        resolve::parse(text)
     }
 
     /// A pipeline of one step without config: what `paddle run ./plugin` means.
@@ -251,8 +264,8 @@ impl Pipeline {
             config: serde_json::json!({}),
             on_failure: Policies::all(Policy::DeadLetter),
             scope: None,
-            may: May { drop: true, route: true, fan_out: true },
-            retry_for: file::RETRY_FOR_DEFAULT,
+            may: May { drop: true, route: true, fan_out: true, stated: false },
+            retry_for: RETRY_FOR_DEFAULT,
             isolation: Isolation::Shared,
             limits: Limits::default(),
         };
@@ -274,7 +287,7 @@ impl Pipeline {
                 rules: Rules {
                     strict: false,
                     newlines: Newlines::Refuse,
-                    id_field: Some(file::ID_FIELD_DEFAULT.into()),
+                    id_field: Some(ID_FIELD_DEFAULT.into()),
                     stamp: None,
                 },
                 release_field: None,
@@ -289,13 +302,4 @@ impl Pipeline {
     pub fn route(&self, name: &str) -> Option<u16> {
         self.routes.iter().position(|route| route.name == name).map(|at| at as u16)
     }
-}
-
-fn pattern(text: &str, key: &str, step: &str) -> Result<Pattern<'static>, SettingsError> {
-    let wrong = |reason: String| SettingsError { message: format!("step `{step}`: `{key}` entry `{text}`: {reason}") };
-    let pattern = Pattern::parse(text).map_err(|error| wrong(error.to_string()))?.into_owned();
-    if pattern.has_index() {
-        return Err(wrong("permissions speak of all elements: write [*], not an index".into()));
-    }
-    Ok(pattern)
 }

@@ -1,6 +1,6 @@
 //! A stand-in for the host's events, for a plugin's unit tests.
 //!
-//! It knows plain JSON, paths and patterns, and arrays that are transparent to `expand` and `remove`. It does not know
+//! It knows plain JSON, paths and patterns, and arrays that are transparent to them. It does not know
 //! other spellings of a name, permissions or bounds: those are the host's, and `paddle test` runs the host.
 
 use std::cell::RefCell;
@@ -59,7 +59,7 @@ impl Fields for Fake {
         let length = match self.look(path)? {
             Json::Array(elements) => elements.len(),
             Json::Object(map) => map.len(),
-            Json::String(text) => text.len(),
+            Json::String(text) => text.chars().count(),
             _ => return None,
         };
         u32::try_from(length).ok()
@@ -266,4 +266,25 @@ fn from_value(value: &Value) -> Result<Json, String> {
         Value::Text(text) => text.as_str().into(),
         Value::Json(text) => serde_json::from_str(text).map_err(|error| error.to_string())?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn lengths_are_those_of_the_contract() {
+        let event = Fake::new(json!({"text": "Zürich ✓", "list": [1, 2], "object": {"a": 1}, "number": 12}));
+        let length = |path| event.length(path);
+        assert_eq!([length("text"), length("list"), length("object")], [Some(8), Some(2), Some(1)]);
+        assert_eq!([length("number"), length("nothing")], [None, None]);
+    }
+
+    #[test]
+    fn a_text_is_replaced_in_every_element_but_not_where_there_is_null() {
+        let event = Fake::new(json!({"to": [{"mail": "a"}, {"mail": null}, {"mail": "b"}]}));
+        assert_eq!(event.replace_text("to.mail", "***"), 2);
+        assert_eq!(event.document(), json!({"to": [{"mail": "***"}, {"mail": null}, {"mail": "***"}]}));
+    }
 }

@@ -139,6 +139,12 @@ pub(crate) fn denied_read(event: Event) -> Answer {
     keep(event)
 }
 
+/// Notes in `seen` the partition key.
+pub(crate) fn partition_key(event: Event) -> Answer {
+    event.set_text("seen", &event.partition_key())?;
+    keep(event)
+}
+
 /// Writes `count` lines.
 pub(crate) fn log_flood(count: u32) {
     for line in 0..count {

@@ -40,6 +40,7 @@ pub(crate) enum Mode {
     DeniedRead,
     DeniedWrite,
     DeniedRemove,
+    PartitionKey,
     LogFlood,
     LogHuge,
     LogAndReject,
@@ -94,6 +95,7 @@ impl Mode {
             Mode::DeniedRead => contract::denied_read(event),
             Mode::DeniedWrite => contract::set(event, "secret", &Value::Text("overwritten".to_owned())),
             Mode::DeniedRemove => contract::remove(event, "secret"),
+            Mode::PartitionKey => contract::partition_key(event),
             Mode::LogFlood => {
                 contract::log_flood(count);
                 keep(event)

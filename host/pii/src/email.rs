@@ -2,19 +2,21 @@
 //!
 //! Not found: a local part in quotes, a domain without a dot, an address of numbers.
 
+use crate::looked_at;
 use std::ops::Range;
 
 /// The shortest last part of a domain, in characters.
 const TOP_LEVEL_MIN: usize = 2;
 
 /// Appends where the addresses are.
-pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
+pub(crate) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     let mut from = 0;
     while let Some((at, sign_length)) = next_sign(text, from) {
         let after = at + sign_length;
         // What lies before `from` was looked at already, as part of the address before.
         let local = text[from..at].chars().rev().take_while(|c| is_local(*c)).map(char::len_utf8).sum::<usize>();
         let domain = domain_length(&text[after..]);
+        looked_at(local + 1);
         match domain {
             Some(domain) if local > 0 => {
                 found.push(at - local..after + domain);
@@ -50,11 +52,13 @@ fn is_domain(c: char) -> bool {
 fn domain_length(text: &str) -> Option<usize> {
     let length: usize = text.chars().take_while(|c| is_domain(*c)).map(char::len_utf8).sum();
     let mut domain = &text[..length];
+    looked_at(length);
     loop {
         domain = domain.trim_end_matches(['.', '-']);
         let (before, last) = domain.rsplit_once('.')?;
         let top_level = last.chars().count() >= TOP_LEVEL_MIN && last.starts_with(char::is_alphabetic);
-        if top_level && before.chars().any(char::is_alphanumeric) {
+        looked_at(last.len());
+        if top_level && before.chars().inspect(|_| looked_at(1)).any(char::is_alphanumeric) {
             return Some(domain.len());
         }
         domain = before;

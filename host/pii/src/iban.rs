@@ -1,6 +1,7 @@
 //! IBANs: the country, two check digits and the account, with the country's length and a right remainder. In one piece, or
 //! in groups of four with a space or a dash between them.
 
+use crate::looked_at;
 use std::ops::Range;
 
 /// How many characters an IBAN has in each country (SWIFT's registry).
@@ -14,7 +15,7 @@ const LENGTHS: &str = "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY
 const GROUP: usize = 4;
 
 /// Appends where the IBANs are.
-pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
+pub(crate) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -25,7 +26,9 @@ pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
             }
             // Only the beginning of a word can begin an IBAN.
             None if bytes[at].is_ascii_alphanumeric() => {
-                at += bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                let word = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                looked_at(word);
+                at += word;
             }
             None => at += 1,
         }
@@ -48,6 +51,7 @@ fn end_of_iban(text: &[u8]) -> Option<usize> {
             byte if byte.is_ascii_alphanumeric() => characters.push(byte.to_ascii_uppercase()),
             _ => return None,
         }
+        looked_at(1);
         at += 1;
     }
     let ends = !text.get(at).is_some_and(u8::is_ascii_alphanumeric);
@@ -55,6 +59,7 @@ fn end_of_iban(text: &[u8]) -> Option<usize> {
 }
 
 fn length_in(a: u8, b: u8) -> Option<usize> {
+    looked_at(1);
     let entry = LENGTHS.split(' ').find(|entry| entry.as_bytes()[..2] == [a, b])?;
     entry[2..].parse().ok()
 }
