@@ -93,7 +93,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("pipeline", &["document", "pii"]),
     ("engine", &["document", "pipeline"]),
     ("lambda", &["document", "engine", "pipeline", "registry", "unpack"]),
-    ("cli", &["engine", "lambda", "pipeline", "registry", "simulator", "toolchain", "unpack"]),
+    ("cli", &["engine", "lambda", "pii", "pipeline", "registry", "simulator", "toolchain", "unpack"]),
 ];
 
 /// Packages that only one crate may know.

@@ -3,12 +3,9 @@
 
 use super::reserved;
 use lambda::trial::{TrialCase, TrialRecords};
-use pipeline::Forbidden;
+use pii::Kind;
 use serde_json::Value;
 use unpack::Unpacked;
-
-/// What is looked for.
-const KINDS: [Forbidden; 3] = [Forbidden::Email, Forbidden::Card, Forbidden::Iban];
 
 /// What was found, one sentence part a case and kind: `an e-mail address in test \`a\``.
 pub(super) fn found(records: &TrialRecords) -> Vec<String> {
@@ -25,24 +22,24 @@ fn of_case(case: &TrialCase) -> Vec<String> {
         }
         texts.push(String::from_utf8_lossy(&bytes).into_owned());
     }
-    let has = |kind: &Forbidden| texts.iter().any(|text| is_in(*kind, text));
-    KINDS.into_iter().filter(has).map(|kind| format!("{} in test `{}`", told(kind), case.name)).collect()
+    let has = |kind: &Kind| texts.iter().any(|text| is_in(*kind, text));
+    Kind::ALL.into_iter().filter(has).map(|kind| format!("{} in test `{}`", told(kind), case.name)).collect()
 }
 
-fn told(kind: Forbidden) -> &'static str {
+fn told(kind: Kind) -> &'static str {
     match kind {
-        Forbidden::Email => "an e-mail address",
-        Forbidden::Card => "a card number",
-        Forbidden::Iban => "an IBAN",
+        Kind::Email => "an e-mail address",
+        Kind::Card => "a card number",
+        Kind::Iban => "an IBAN",
     }
 }
 
 /// Whether it occurs in a text as it stands, or in a string of its JSON once escapes are undone.
-fn is_in(kind: Forbidden, text: &str) -> bool {
+fn is_in(kind: Kind, text: &str) -> bool {
     occurs(kind, text) || serde_json::from_str::<Value>(text).is_ok_and(|value| is_in_value(kind, &value))
 }
 
-fn is_in_value(kind: Forbidden, value: &Value) -> bool {
+fn is_in_value(kind: Kind, value: &Value) -> bool {
     match value {
         Value::String(text) => occurs(kind, text),
         Value::Array(items) => items.iter().any(|item| is_in_value(kind, item)),
@@ -51,8 +48,10 @@ fn is_in_value(kind: Forbidden, value: &Value) -> bool {
     }
 }
 
-fn occurs(kind: Forbidden, text: &str) -> bool {
-    kind.is_in(&reserved::blanked(text))
+fn occurs(kind: Kind, text: &str) -> bool {
+    let mut found = Vec::new();
+    kind.find(text, &mut found);
+    found.into_iter().any(|range| !reserved::is_nobodys(kind, text, range))
 }
 
 #[cfg(test)]
