@@ -96,7 +96,7 @@ fn a_handle_of_an_earlier_event_reads_nothing() {
         assert!(settle(&mut runner, event(0, r#"{"mode":"stale-handle-keep","secret":"S"}"#)).starts_with('{'));
         let stolen = failure(&mut runner, event(1, asking("stale-handle-use", 0)));
         assert!(matches!(stolen.kind, FailureKind::Trap | FailureKind::Reject), "{stolen}");
-        assert!(!stolen.message.contains("\"S\""), "{stolen}");
+        assert!(!stolen.message().contains("\"S\""), "{stolen}");
         assert!(settle(&mut runner, event(2, r#"{"mode":"stale-handle-keep"}"#)).starts_with('{'));
         let dropped = settle(&mut runner, event(3, asking("stale-handle-drop", 0)));
         assert!(dropped.starts_with('{') || dropped.starts_with("failed: "), "{dropped}");
@@ -133,7 +133,7 @@ fn a_trapped_event_is_tried_once_more_in_a_fresh_instance() {
 fn a_trap_tells_where_it_happened() {
     for way in WAYS {
         let trapped = failure(&mut runner_as(way, STEP), event(0, asking("trap", 0)));
-        assert!(trapped.message.contains("misbehave"), "no function name in: {}", trapped.message);
+        assert!(trapped.message().contains("misbehave"), "no function name in: {}", trapped.message());
     }
 }
 
@@ -141,10 +141,10 @@ fn a_trap_tells_where_it_happened() {
 fn a_panic_tells_what_was_wrong_and_names_functions_as_people_do() {
     for way in WAYS {
         let trapped = failure(&mut runner_as(way, STEP), event(0, asking("panic", 0)));
-        let first = trapped.message.lines().collect::<Vec<_>>();
-        assert!(first[0].starts_with("panicked at ") && first[1] == "a panic on request", "{}", trapped.message);
-        assert!(first[2].contains("unreachable"), "{}", trapped.message);
-        assert!(trapped.message.contains("::") && !trapped.message.contains("17h"), "{}", trapped.message);
+        let first = trapped.message().lines().collect::<Vec<_>>();
+        assert!(first[0].starts_with("panicked at ") && first[1] == "a panic on request", "{}", trapped.message());
+        assert!(first[2].contains("unreachable"), "{}", trapped.message());
+        assert!(trapped.message().contains("::") && !trapped.message().contains("17h"), "{}", trapped.message());
     }
 }
 

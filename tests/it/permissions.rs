@@ -1,6 +1,7 @@
 //! Fields as permissions, through the real engine: every spelling of one secret, and what a plugin can learn of it.
 
-use crate::support::{WAYS, event, runner, runner_as, settle};
+use crate::support::{NOW_MS, WAYS, event, runner, runner_as, settle};
+use pipeline::Outcome;
 
 /// One secret, `user.email`, in every spelling there is.
 const SPELLINGS: &[&str] = &[
@@ -29,6 +30,61 @@ fn redact_leaves_the_secret_in_no_spelling() {
             let settled = settle(&mut runner, event(k, *text));
             assert!(settled.starts_with('{') && !settled.contains("SECRET"), "{action} of {text}: {settled}");
         }
+    }
+}
+
+#[test]
+fn each_spelling_is_hashed_once_with_its_own_value() {
+    let key = "hash_key = \"0123456789abcdef\"";
+    let mut runner = runner(&format!("[[step]]\nplugin = \"redact\"\nconfig = {{ fields = [\"user.email\"], {key} }}"));
+    let mut hash = |value: &str| {
+        let settled = settle(&mut runner, event(0, format!(r#"{{"user":{{"email":{value}}}}}"#)));
+        let document: serde_json::Value = serde_json::from_str(&settled).unwrap_or_else(|_| panic!("{settled}"));
+        document["user"]["email"].to_string()
+    };
+    let (a, b, one) = (hash("\"a\""), hash("\"b\""), hash("1.0"));
+    assert!(a != b && hash("1") == one && a.len() == 66, "{a} {b} {one}");
+    for (given, hashed) in [
+        (
+            r#"{"user.email":"a","user":{"email":"b"},"n":1.50}"#,
+            format!(r#"{{"user.email":{a},"user":{{"email":{b}}},"n":1.50}}"#),
+        ),
+        (r#"{"user":{"email":"b"},"user.email":1}"#, format!(r#"{{"user":{{"email":{b}}},"user.email":{one}}}"#)),
+        (r#"{"user":[{"email":"a"},{"email":1}]}"#, format!(r#"{{"user":[{{"email":{a}}},{{"email":{one}}}]}}"#)),
+    ] {
+        let settled = match runner.process(event(1, given), NOW_MS, None) {
+            Outcome::Emit(documents) => String::from_utf8_lossy(&documents[0].bytes).into_owned(),
+            other => panic!("{given}: {other:?}"),
+        };
+        let (document, _) = settled.split_once(",\"paddle_id\"").unwrap_or_else(|| panic!("{settled}"));
+        assert_eq!(format!("{document}}}"), hashed, "{given}");
+    }
+}
+
+#[test]
+fn a_pattern_is_masked_in_the_spelling_that_has_it_alone() {
+    for (more, given, masked) in [
+        (
+            "",
+            r#"{"user.note":"to a@b.de","user":{"note":"plain"}}"#,
+            r#"{"user.note":"to ***","user":{"note":"plain"}}"#,
+        ),
+        (
+            "",
+            r#"{"user.note":"x\n\"","user":{"note":"a@b.de\n\""},"n":1.50}"#,
+            r#"{"user.note":"x\n\"","user":{"note":"***\n\""},"n":1.50}"#,
+        ),
+        (
+            "in = [\"user\"]",
+            r#"{"user.note":"a@b.de!","user":{"note":"c@d.ef"},"x":"a@b.de"}"#,
+            r#"{"user.note":"***!","user":{"note":"***"},"x":"a@b.de"}"#,
+        ),
+    ] {
+        let comma = if more.is_empty() { "" } else { ", " };
+        let mut runner =
+            runner(&format!("[[step]]\nplugin = \"redact\"\nconfig = {{ patterns = [\"email\"]{comma}{more} }}"));
+        let expected: serde_json::Value = serde_json::from_str(masked).expect("JSON");
+        assert_eq!(settle(&mut runner, event(0, given)), expected.to_string(), "{given}");
     }
 }
 
@@ -82,20 +138,22 @@ fn the_partition_key_is_a_permission_of_its_own() {
 }
 
 #[test]
-fn only_objects_reach_a_restricted_step() {
-    let data: &[&[u8]] =
-        &[b"not json", b"[{\"mode\":\"ok\"}]", b"7", b"\"text\"", b"{\"a\":1,\"a\":2}", b"\xff\x00", b""];
-    for lists in ["reads = [\"mode\"]", "writes = [\"seen\"]", "may = [\"drop\"]"] {
-        // In production's order: what the step does not get, no later step gets either.
-        let mut runner =
-            runner(&format!("[[step]]\nplugin = \"misbehave\"\nconfig = {{ mode = \"drop\" }}\n{lists}\n"));
-        for bytes in data {
+fn only_json_reaches_a_restricted_step() {
+    let not_json: &[&[u8]] = &[b"not json", b"{\"a\":1,\"a\":2}", b"\xff\x00", b"{\"a\":", b""];
+    let step =
+        |lists: &str| runner(&format!("[[step]]\nplugin = \"misbehave\"\nconfig = {{ mode = \"drop\" }}\n{lists}\n"));
+    for lists in ["reads = [\"mode\"]\nmay = [\"drop\"]", "writes = [\"seen\"]\nmay = [\"drop\"]", "may = [\"drop\"]"] {
+        let mut runner = step(lists);
+        for bytes in not_json {
             let settled = settle(&mut runner, event(0, bytes.to_vec()));
             assert_eq!(settled, "failed: denied", "{lists}: {}", String::from_utf8_lossy(bytes));
         }
+        for json in ["{}", "[{\"mode\":\"ok\"}]", "7", "\"text\"", "null"] {
+            assert_eq!(settle(&mut runner, event(0, json)), "dropped by step Some(0)", "{lists}: {json}");
+        }
     }
-    let mut open = runner("[[step]]\nplugin = \"misbehave\"\nconfig = { mode = \"drop\" }\n");
-    for bytes in data {
+    let mut open = step("");
+    for bytes in not_json {
         assert_eq!(settle(&mut open, event(0, bytes.to_vec())), "dropped by step Some(0)");
     }
 }

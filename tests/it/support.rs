@@ -84,7 +84,7 @@ pub fn settle(runner: &mut Runner, event: Event) -> String {
             Some(failure) => format!("dropped for {}", failure.kind),
         },
         Outcome::DeadLetter(failed) => format!("failed: {}", failed.failure.kind),
-        Outcome::Retry(failed) => format!("retry: {}", failed.failure.message),
+        Outcome::Retry(failed) => format!("retry: {}", failed.failure.message()),
         Outcome::Unsettled(reason) => format!("unsettled: {reason}"),
     }
 }

@@ -198,7 +198,7 @@ impl Local {
 /// Why an event goes back to Kinesis, if it does.
 fn goes_back(outcome: &Outcome) -> Option<&str> {
     match outcome {
-        Outcome::Retry(failed) => Some(&failed.failure.message),
+        Outcome::Retry(failed) => Some(failed.failure.message()),
         Outcome::Unsettled(reason) => Some(reason),
         Outcome::Emit(_) | Outcome::Drop(_) | Outcome::DeadLetter(_) => None,
     }

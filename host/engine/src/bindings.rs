@@ -118,9 +118,9 @@ const MESSAGE_BYTES_MAX: usize = 16 << 10;
 impl From<PluginFailure> for Signal {
     fn from(failure: PluginFailure) -> Signal {
         match failure {
-            PluginFailure::Reject(message) => Signal::Failed(Failure::new(FailureKind::Reject, cut(message))),
+            PluginFailure::Reject(message) => Signal::Failed(Failure::of_guest(FailureKind::Reject, cut(message))),
             PluginFailure::Retry(message) => Signal::Retry(cut(message)),
-            PluginFailure::Error(message) => Signal::Failed(Failure::new(FailureKind::Error, cut(message))),
+            PluginFailure::Error(message) => Signal::Failed(Failure::of_guest(FailureKind::Error, cut(message))),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Answers are computed on what the step may see. `rep` is what a handle leads to; texts still lie in the plugin's memory.
 
-use crate::state::{State, stop};
-use document::{Document, EditError, PATH_BYTES_MAX, Path, PathError, Pattern, Value};
+use crate::state::{State, stop, stop_quoting};
+use document::{Denied, Document, EditError, PATH_BYTES_MAX, Path, PathError, Pattern, Value};
 use pipeline::FailureKind;
 use std::borrow::Cow;
 use wasmtime::{Error, Result};
@@ -85,7 +85,7 @@ pub(crate) fn expand(state: &mut State, rep: u32, text: &str) -> Result<Vec<Stri
         return Ok(Vec::new());
     };
     let Ok(paths) = found else {
-        return stop(FailureKind::InvalidOutput, format!("`{text}` names more than 10,000 fields"));
+        return stop_quoting(FailureKind::InvalidOutput, "`", text, "` names more than 10,000 fields");
     };
     let paths = bounded(paths)?;
     note_read(state, text, !paths.is_empty());
@@ -105,8 +105,10 @@ pub(crate) fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>) ->
             note_write(state, text, 1);
             Ok(Ok(()))
         }
-        Some(Err(EditError::Denied(denied))) => stop(FailureKind::Denied, denied.to_string()),
-        Some(Err(error @ EditError::NotFinite)) => stop(FailureKind::InvalidOutput, format!("`{text}`: {error}")),
+        Some(Err(EditError::Denied(denied))) => stop_denied(&denied),
+        Some(Err(error @ EditError::NotFinite)) => {
+            stop_quoting(FailureKind::InvalidOutput, "`", text, &format!("`: {error}"))
+        }
         Some(Err(error @ EditError::TooLarge)) => stop(FailureKind::Memory, error.to_string()),
         Some(Err(
             error @ (EditError::ThroughScalar | EditError::BeyondEnd | EditError::NotJson(_) | EditError::TooDeep),
@@ -138,6 +140,7 @@ fn changed(state: &mut State, pattern: &str, result: Option<Result<u32, EditErro
             Ok(count)
         }
         Some(Err(EditError::TooLarge)) => stop(FailureKind::Memory, EditError::TooLarge.to_string()),
+        Some(Err(EditError::Denied(denied))) => stop_denied(&denied),
         Some(Err(error)) => stop(FailureKind::Denied, error.to_string()),
     }
 }
@@ -154,7 +157,7 @@ pub(crate) fn rename(state: &mut State, rep: u32, text: &str, target: &str) -> R
             }
             Ok(renamed)
         }
-        Some(Err(denied)) => stop(FailureKind::Denied, denied.to_string()),
+        Some(Err(denied)) => stop_denied(&denied),
     }
 }
 
@@ -204,6 +207,10 @@ pub(crate) fn derive(state: &mut State, rep: u32, data: bytes::Bytes) -> Result<
     state.lend(derived, bytes)
 }
 
+fn stop_denied<T>(denied: &Denied) -> Result<T> {
+    stop_quoting(FailureKind::Denied, "this step may not change `", &denied.field, "`")
+}
+
 /// Parses a path or a pattern; one that is malformed ends the call.
 #[inline]
 fn parsed<'a, T>(state: &State, text: &'a str, parse: impl FnOnce(&'a str) -> Result<T, PathError>) -> Result<T> {
@@ -212,7 +219,7 @@ fn parsed<'a, T>(state: &State, text: &'a str, parse: impl FnOnce(&'a str) -> Re
     }
     parse(text).or_else(|error| {
         let shown: String = state.hidden.hide(text).chars().take(200).collect();
-        stop(FailureKind::InvalidOutput, format!("malformed path `{shown}`: {error}"))
+        stop_quoting(FailureKind::InvalidOutput, "malformed path `", &shown, &format!("`: {error}"))
     })
 }
 

@@ -1,6 +1,6 @@
 //! One instance of a plugin: its store, and one call at a time.
 
-use crate::bindings::{Lifted, Output as PluginOutput, PLUGIN, PluginFailure};
+use crate::bindings::{Lifted, Output as PluginOutput, PLUGIN, PluginFailure, cut};
 use crate::clock::Interrupted;
 use crate::code::LoadError;
 use crate::engine::{Clock, Mode};
@@ -66,7 +66,9 @@ impl Instance {
         let exports = match &step.start {
             Start::Flat(flat) => {
                 let started = flat::Exports::start(&mut store, flat, &step.engine.flat_linker);
-                Exports::Flat(Box::new(started.map_err(|error| LoadError::Start(broken(&store, error).message))?))
+                Exports::Flat(Box::new(
+                    started.map_err(|error| LoadError::Start(broken(&store, error).message().to_owned()))?,
+                ))
             }
             Start::Component(pre) => Exports::of_component(&mut store, pre)?,
         };
@@ -75,7 +77,7 @@ impl Instance {
             Ok(Err(reason)) => Err(LoadError::Init(step.hidden.hide(&reason).into_owned())),
             Err(error) => {
                 take_printed(&mut store);
-                Err(LoadError::InitBroke(broken(&store, error).message))
+                Err(LoadError::InitBroke(broken(&store, error).message().to_owned()))
             }
         }
     }
@@ -156,7 +158,7 @@ impl Instance {
 impl Exports {
     fn of_component(store: &mut Store<State>, pre: &InstancePre<State>) -> Result<Exports, LoadError> {
         let started = pre.instantiate(&mut *store);
-        let instance = started.map_err(|error| LoadError::Start(broken(store, error).message))?;
+        let instance = started.map_err(|error| LoadError::Start(broken(store, error).message().to_owned()))?;
         let plugin = instance.get_export_index(&mut *store, None, PLUGIN);
         let missing = |what: &str| LoadError::NoPlugin(format!("{what} is missing"));
         let plugin = plugin.ok_or_else(|| missing("the interface"))?;
@@ -287,8 +289,7 @@ fn answered(failure: PluginFailure) -> CallError {
 /// What an error of a call means.
 fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
     if let Some(HostStop(failure)) = error.downcast_ref::<HostStop>() {
-        let message = store.data().hidden.hide(&failure.message);
-        return CallError::Spent(Signal::Failed(Failure::new(failure.kind, message)));
+        return CallError::Spent(Signal::Failed(failure.hide(&store.data().hidden)));
     }
     match error.downcast_ref::<Interrupted>() {
         Some(Interrupted::BatchOver) => {
@@ -335,21 +336,26 @@ fn broken(store: &Store<State>, error: wasmtime::Error) -> Failure {
     if error.is::<Interrupted>() || matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) {
         return Failure::new(FailureKind::Timeout, "it was still running after its time limit");
     }
-    let mut message = store.data().hidden.hide(&error.root_cause().to_string()).into_owned();
+    let trap = error.root_cause().to_string();
+    let trap = store.data().hidden.hide(&trap);
+    let frames = error.downcast_ref::<WasmBacktrace>().map(backtrace).unwrap_or_default();
     // A panic or an uncaught exception says on the way out what was wrong; the trap itself only says that there was one.
-    if matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached))
-        && let Some(said) = last_words(store.data())
-    {
-        message = format!("{said}\n({message})");
+    let said = matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached))
+        .then(|| last_words(store.data()))
+        .flatten();
+    match said {
+        Some(said) => Failure::quoting(FailureKind::Trap, "", &cut(said), &cut(format!("\n({trap}){frames}"))),
+        None => Failure::new(FailureKind::Trap, cut(format!("{trap}{frames}"))),
     }
-    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        for frame in backtrace.frames() {
-            let offset = frame.module_offset().map_or(String::new(), |offset| format!(" (0x{offset:x})"));
-            let name = frame.func_name().unwrap_or("?");
-            message.push_str(&format!("\n  at {:#}{offset}", rustc_demangle::demangle(name)));
-        }
-    }
-    Failure::new(FailureKind::Trap, crate::bindings::cut(message))
+}
+
+/// A line for each function that was on its way.
+fn backtrace(backtrace: &WasmBacktrace) -> String {
+    let frame = |frame: &wasmtime::FrameInfo| {
+        let offset = frame.module_offset().map_or(String::new(), |offset| format!(" (0x{offset:x})"));
+        format!("\n  at {:#}{offset}", rustc_demangle::demangle(frame.func_name().unwrap_or("?")))
+    };
+    backtrace.frames().iter().map(frame).collect()
 }
 
 /// What the plugin said last in this call: errors that it logged, or lines that it printed to standard error.

@@ -70,6 +70,11 @@ pub(crate) fn stop<T>(kind: FailureKind, message: impl Into<String>) -> wasmtime
     Err(HostStop(Failure::new(kind, message)).into())
 }
 
+/// The same, with words of the guest between the host's.
+pub(crate) fn stop_quoting<T>(kind: FailureKind, before: &str, quoted: &str, after: &str) -> wasmtime::Result<T> {
+    Err(HostStop(Failure::quoting(kind, before, quoted, after)).into())
+}
+
 /// The state of one store.
 pub(crate) struct State {
     pub(crate) limiter: Limiter,

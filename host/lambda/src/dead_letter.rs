@@ -122,7 +122,7 @@ pub fn line<'a>(origin: Origin<'a>, failed: &'a Failed, loaded: &'a Loaded, fail
         plugin: step.map(|step| step.plugin.as_str()),
         digest: failed.step.and_then(|step| loaded.digests.get(step)).map(String::as_str),
         kind: failed.failure.kind.as_str(),
-        message: &failed.failure.message,
+        message: failed.failure.message(),
         log: &failed.log,
         elapsed_us: u64::try_from(failed.elapsed.as_micros()).unwrap_or(u64::MAX),
         memory_bytes: failed.memory_bytes,

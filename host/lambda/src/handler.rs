@@ -32,6 +32,9 @@ const WINDOW_TIME_MIN: Duration = Duration::from_millis(20);
 /// Dead letters told one by one in the log of a batch; the rest is counted.
 const DEAD_LETTERS_LOGGED_MAX: usize = 20;
 
+/// Longest reason in a log line, in bytes: a backtrace fits.
+const REASON_BYTES_MAX: usize = 4 << 10;
+
 /// Lines of plugins in the log of a batch, over all its windows; metrics count all.
 const GUEST_LINES_MAX: usize = 200;
 
@@ -201,7 +204,8 @@ impl<'a> Run<'a> {
         let Returned { record, events, step, reason } = returned;
         self.returned.push(Tally { record: *record, emitted: *events, ..Tally::default() });
         let step = step.and_then(|step| self.active.loaded.pipeline.steps.get(step)).map(|step| step.name.as_str());
-        let reason = self.guest_text(reason).to_owned();
+        let reason = reason.shown(self.host.settings.log_guest_text);
+        let reason = cut(&reason, REASON_BYTES_MAX);
         let id = &*self.batch.records[*record].id;
         self.log.warn(
             "A record goes back to Kinesis.",
@@ -253,11 +257,12 @@ impl<'a> Run<'a> {
         let room = DEAD_LETTERS_LOGGED_MAX - self.dead_letters_logged;
         for draft in drafts.iter().take(room) {
             let step = draft.failed.step.and_then(|step| self.active.loaded.pipeline.steps.get(step));
+            let reason = draft.failed.failure.shown(self.host.settings.log_guest_text);
             let fields = [
                 ("id", json!(&*draft.entered.id)),
                 ("step", json!(step.map(|step| &step.name))),
                 ("kind", json!(draft.failed.failure.kind)),
-                ("reason", json!(self.guest_text(&draft.failed.failure.message))),
+                ("reason", json!(cut(&reason, REASON_BYTES_MAX))),
             ];
             self.log.warn("An event became a dead letter.", &fields);
         }
@@ -280,7 +285,7 @@ impl<'a> Run<'a> {
     fn say(&mut self, said: Vec<Said>) {
         let room = GUEST_LINES_MAX - self.guest_lines;
         for Said { step, event, line } in said.iter().take(room) {
-            let text = self.guest_text(&line.message);
+            let text = cut(&line.message, self.host.settings.log_guest_text);
             if text.is_empty() {
                 continue;
             }
@@ -294,10 +299,6 @@ impl<'a> Run<'a> {
             self.log.line(line.level.into(), "A plugin says:", &fields);
             self.guest_lines += 1;
         }
-    }
-
-    fn guest_text<'t>(&self, text: &'t str) -> &'t str {
-        cut(text, self.host.settings.log_guest_text)
     }
 
     /// Dead letters for what Firehose will not take: one for each event, with the document as its input.

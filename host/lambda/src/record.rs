@@ -6,6 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use pipeline::settings::Policy;
 use pipeline::{Event, Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Pipeline, Report, Runner};
+use std::borrow::Cow;
 use std::time::Instant;
 use unpack::{Part, Unpacked};
 
@@ -81,7 +82,7 @@ impl Draft {
         let Failed { input, log, failure, .. } = &*self.failed;
         let log: usize = log.iter().map(|line| line.message.len() + size_of::<LogLine>()).sum();
         let data = self.entered.data.len() + input.as_ref().map_or(0, Bytes::len);
-        data + failure.message.len() + log + size_of::<Draft>() + size_of::<Failed>()
+        data + failure.message().len() + log + size_of::<Draft>() + size_of::<Failed>()
     }
 }
 
@@ -99,7 +100,24 @@ pub(crate) struct Returned {
     pub(crate) record: usize,
     pub(crate) events: u64,
     pub(crate) step: Option<usize>,
-    pub(crate) reason: String,
+    pub(crate) reason: Reason,
+}
+
+/// Who gives the reason decides how much of it a log shows.
+#[derive(Debug)]
+pub(crate) enum Reason {
+    Failure(Failure),
+    Unsettled(String),
+}
+
+impl Reason {
+    /// The reason with at most `guest_bytes_max` bytes of what a guest said.
+    pub(crate) fn shown(&self, guest_bytes_max: usize) -> Cow<'_, str> {
+        match self {
+            Reason::Failure(failure) => failure.shown(guest_bytes_max),
+            Reason::Unsettled(reason) => reason.into(),
+        }
+    }
 }
 
 /// The events of a record. Most records are one.
@@ -198,8 +216,8 @@ impl Done {
                 let entered = entered(record, part_at, part_key, std::mem::take(&mut failed.entered));
                 self.dead_letters.push(Draft { record: tally.record, entered, failed });
             }
-            Outcome::Retry(failed) => return back(failed.step, failed.failure.message),
-            Outcome::Unsettled(reason) => return back(None, reason),
+            Outcome::Retry(failed) => return back(failed.step, Reason::Failure(failed.failure)),
+            Outcome::Unsettled(reason) => return back(None, Reason::Unsettled(reason)),
         }
         Ok(())
     }

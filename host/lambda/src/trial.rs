@@ -213,7 +213,7 @@ fn refused(failure: &Failure) -> String {
 
 /// A backtrace changes with every build; the first line says what happened.
 fn message(failure: &Failure) -> String {
-    failure.message.lines().next().unwrap_or_default().chars().take(MESSAGE_WIDTH).collect()
+    failure.message().lines().next().unwrap_or_default().chars().take(MESSAGE_WIDTH).collect()
 }
 
 fn line(answer: &Answer) -> String {

@@ -1,7 +1,10 @@
 //! How an event fails: data with kinds, because policies, metrics and dead letters tell them apart.
 
+use crate::secret::Hidden;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// The kinds of failure, as `paddle.toml`, metrics and dead letters name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,19 +90,88 @@ pub enum Signal {
 pub struct Failure {
     /// Its kind.
     pub kind: FailureKind,
-    /// What went wrong, in one sentence or a guest's backtrace.
-    pub message: String,
+    message: String,
+    /// The part of it that a guest said, in bytes; the rest is the host's.
+    guest: Range<usize>,
 }
 
 impl Failure {
-    /// A failure of a kind, with its reason.
+    /// A failure of a kind, with the host's reason.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Failure {
-        Failure { kind, message: message.into() }
+        Failure { kind, message: message.into(), guest: 0..0 }
+    }
+
+    /// A failure of a kind, with a guest's own reason.
+    pub fn of_guest(kind: FailureKind, message: impl Into<String>) -> Failure {
+        let message = message.into();
+        let guest = 0..message.len();
+        Failure { kind, message, guest }
+    }
+
+    /// A failure of a kind, with the host's reason around words of a guest.
+    pub fn quoting(kind: FailureKind, before: &str, quoted: &str, after: &str) -> Failure {
+        let guest = before.len()..before.len() + quoted.len();
+        Failure { kind, message: [before, quoted, after].concat(), guest }
+    }
+
+    /// What went wrong, in one sentence or a guest's backtrace.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same reason for a failure of another kind.
+    pub fn as_kind(self, kind: FailureKind) -> Failure {
+        Failure { kind, ..self }
+    }
+
+    /// The same failure with secrets hidden.
+    pub fn hide(&self, hidden: &Hidden) -> Failure {
+        let (before, quoted, after) = self.parts();
+        Failure::quoting(self.kind, &hidden.hide(before), &hidden.hide(quoted), &hidden.hide(after))
+    }
+
+    /// The message with at most `guest_bytes_max` bytes of what a guest said.
+    pub fn shown(&self, guest_bytes_max: usize) -> Cow<'_, str> {
+        let (before, quoted, after) = self.parts();
+        if quoted.len() <= guest_bytes_max {
+            return Cow::Borrowed(&self.message);
+        }
+        Cow::Owned([before, &quoted[..quoted.floor_char_boundary(guest_bytes_max)], after].concat())
+    }
+
+    fn parts(&self) -> (&str, &str, &str) {
+        let Range { start, end } = self.guest;
+        (&self.message[..start], &self.message[start..end], &self.message[end..])
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, FailureKind::Denied};
+    use crate::secret::Hidden;
+
+    #[test]
+    fn what_a_guest_said_is_cut_and_the_hosts_reason_is_not() {
+        let quoting = Failure::quoting(Denied, "it may not change `", "größe", "` (see writes)");
+        for (failure, max, shown) in [
+            (Failure::new(Denied, "the host's"), 0, "the host's"),
+            (Failure::of_guest(Denied, "the guest's"), 0, ""),
+            (Failure::of_guest(Denied, "the guest's"), 3, "the"),
+            (quoting.clone(), 0, "it may not change `` (see writes)"),
+            (quoting.clone(), 3, "it may not change `gr` (see writes)"),
+            (quoting.clone(), 6, "it may not change `größ` (see writes)"),
+            (quoting.clone(), 7, "it may not change `größe` (see writes)"),
+        ] {
+            assert_eq!(failure.shown(max), shown);
+            assert_eq!(failure.shown(usize::MAX), failure.message());
+        }
+        let hidden = quoting.hide(&Hidden::new(["größe".to_owned()]));
+        assert_eq!(hidden, Failure::quoting(Denied, "it may not change `", "***", "` (see writes)"));
     }
 }

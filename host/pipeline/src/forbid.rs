@@ -27,7 +27,7 @@ impl Forbidden {
     }
 
     /// Whether it occurs in a text.
-    pub fn is_in(self, text: &str) -> bool {
+    fn is_in(self, text: &str) -> bool {
         let kind = match self {
             Forbidden::Email => pii::Kind::Email,
             Forbidden::Card => pii::Kind::Card,

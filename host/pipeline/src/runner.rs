@@ -183,8 +183,8 @@ impl Runner {
         let pipeline = Arc::clone(&self.pipeline);
         let settings = &pipeline.steps[step];
         self.report.steps[step].events += 1;
-        if settings.is_restricted() && !event.content.document().is_some_and(|document| document.is_object()) {
-            let reason = "the event is no JSON object, so it has no fields, and this step may see nothing else";
+        if settings.is_restricted() && event.content.document().is_none() {
+            let reason = "the event is not JSON, so it has no fields, and this step may see nothing else";
             let failure = Failure::new(FailureKind::Denied, reason);
             return self.policy(step, settings, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
@@ -211,9 +211,14 @@ impl Runner {
                 Ok(outputs)
             }
             Err(Signal::Failed(failure)) => self.policy(step, settings, failure, given, transformed, run),
-            Err(Signal::Retry(reason)) => {
-                self.retry(step, settings, Failure::new(FailureKind::RetryExhausted, reason), given, transformed, run)
-            }
+            Err(Signal::Retry(reason)) => self.retry(
+                step,
+                settings,
+                Failure::of_guest(FailureKind::RetryExhausted, reason),
+                given,
+                transformed,
+                run,
+            ),
             Err(Signal::Unsettled(reason)) => Err(Stop::Unsettled(reason)),
         }
     }
@@ -278,8 +283,9 @@ impl Runner {
             let Some(route) = self.pipeline.route(name) else {
                 let known: Vec<&str> = self.pipeline.routes.iter().map(|route| route.name.as_str()).collect();
                 let name: String = self.plugins[step].hide(name).chars().take(100).collect();
-                let message = format!("there is no route `{name}`; the pipeline has {}", known.join(", "));
-                return Err(Signal::Failed(Failure::new(FailureKind::InvalidOutput, message)));
+                let after = format!("`; the pipeline has {}", known.join(", "));
+                let failure = Failure::quoting(FailureKind::InvalidOutput, "there is no route `", &name, &after);
+                return Err(Signal::Failed(failure));
             };
             output.event.route = Some(route);
         }
@@ -335,7 +341,7 @@ impl Runner {
             self.report.steps[step].retries += 1;
             return Err(Stop::Retry(story(step, failure, &given, transformed, run)));
         }
-        let failure = Failure::new(FailureKind::RetryExhausted, failure.message);
+        let failure = failure.as_kind(FailureKind::RetryExhausted);
         self.policy(step, settings, failure, given, transformed, run)
     }
 

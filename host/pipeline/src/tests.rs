@@ -149,7 +149,9 @@ fn a_route_stays_until_another_is_named() {
     };
     assert_eq!(documents[0].route, 1);
     let unknown = runner(&toml, vec![route(Some("nowhere")), route(None), route(None)]).process(event("{}"), 0, None);
-    assert!(matches!(unknown, Outcome::DeadLetter(failed) if failed.failure.message.contains("default, audit, other")));
+    assert!(
+        matches!(unknown, Outcome::DeadLetter(failed) if failed.failure.message().contains("default, audit, other"))
+    );
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! `redact`: hides what must not be stored, in named fields and by pattern anywhere.
 //!
-//! `config` reads and checks the step's config, `fields` hides named fields, `strings` finds the strings of a document, and
+//! `config` reads and checks the step's config, `fields` hides named fields (`hashing` and `spans`:
+//! by hashes), `strings` finds the strings of a document, and
 //! the host's own `pii` finds e-mail addresses, card numbers and IBANs in a string. The README says what a config may hold.
 
 mod config;
 mod fields;
+mod hashing;
+mod spans;
 mod strings;
 
 use paddlewheel::prelude::*;
 
 use config::Redact;
 
-/// How often a document is searched. After the first time nothing should be left. A mask of the author's own may make a new
-/// match out of what stands beside it, and a name may be spelled in two ways: the second time hides these.
+/// How often a document is searched. After the first time nothing should be left; the second time makes sure.
 const ROUNDS_MAX: usize = 3;
 
 impl Plugin for Redact {
@@ -25,10 +27,7 @@ impl Plugin for Redact {
 impl Redact {
     /// Hides all that the config names. Fails rather than let anything through that it could not look at.
     fn hide(&self, event: &impl Fields) -> Result<(), Failure> {
-        let mut json = false;
-        for field in &self.fields {
-            json |= self.action.apply(event, field)?;
-        }
+        let json = self.action.apply(event, &self.fields)?;
         // A field that was found proves that the event is JSON. Else it is asked: without fields nothing can be hidden.
         if !json && !event.has("") {
             return Err(Failure::Reject("not JSON: cannot be redacted".to_owned()));
@@ -49,16 +48,21 @@ impl Redact {
         let mut found = Vec::new();
         if self.search_in.is_empty() {
             let json = event.json().ok_or_else(|| Failure::Reject("not JSON: cannot be redacted".to_owned()))?;
-            strings::visit(&json, "", &mut |place, text| self.note(place, text, &mut found));
+            strings::visit(&json, "", &mut |place, text, _| self.note(place, text, &mut found));
         }
         for path in self.search_in.iter().flat_map(|pattern| event.expand(pattern)) {
             match event.get(&path) {
                 Some(Value::Text(text)) => self.note(&|| path.clone(), &text, &mut found),
                 Some(Value::Json(json)) => {
-                    strings::visit(&json, &path, &mut |place, text| self.note(place, text, &mut found));
+                    strings::visit(&json, &path, &mut |place, text, _| self.note(place, text, &mut found));
                 }
                 Some(Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Number(_)) | None => {}
             }
+        }
+        // A path means every spelling of a name, and what is masked is one of them.
+        if found.iter().any(|(path, _)| event.expand(path).len() > 1) {
+            self.rewrite(event)?;
+            return Ok(true);
         }
         for (path, masked) in &found {
             event
@@ -66,6 +70,24 @@ impl Redact {
                 .map_err(|reason| Failure::Reject(format!("a match in {path} cannot be masked: {reason}")))?;
         }
         Ok(!found.is_empty())
+    }
+
+    /// Masks every match where it is written, each spelling of a name for itself.
+    fn rewrite(&self, event: &impl Fields) -> Result<(), Failure> {
+        let lost = || Failure::Reject("two spellings of a field cannot be masked apart".to_owned());
+        let json = event.json().ok_or_else(lost)?;
+        let searched = match self.search_in.as_slice() {
+            [] => std::iter::once(0..json.len()).collect(),
+            patterns => spans::find(&json, &patterns.iter().flat_map(|pattern| event.expand(pattern)).collect()),
+        };
+        let mut masked = Vec::new();
+        for span in searched {
+            strings::visit(&json[span.clone()], "", &mut |_, text, place| {
+                let part = span.start + place.start..span.start + place.end;
+                masked.extend(pii::mask(text, &self.patterns, &self.mask).map(|text| (part, text)));
+            });
+        }
+        event.set("", &Value::Json(spans::replace(&json, &masked))).map_err(|_| lost())
     }
 
     /// Notes a string's place and what it becomes, if it has a match.

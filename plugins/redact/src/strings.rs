@@ -3,6 +3,7 @@
 //! The text comes from the host and is valid. Were it not, this would find other strings, and never panic.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Where the reader is: in an object, after this name (as written, with its escapes), or in an array, at this index.
 enum Level<'a> {
@@ -10,9 +11,12 @@ enum Level<'a> {
     Array(usize),
 }
 
-/// Calls `visit` with each string that is a value, unescaped, and with a function that gives its path. The path begins with
-/// `root`, the place of the whole text.
-pub(crate) fn visit(json: &str, root: &str, visit: &mut dyn FnMut(&dyn Fn() -> String, &str)) {
+/// What is done with a string that is a value: a function that gives its path, the string itself, unescaped, and where it is
+/// written, its quotes among it.
+pub(crate) type Visit<'a> = dyn FnMut(&dyn Fn() -> String, &str, Range<usize>) + 'a;
+
+/// Calls `visit` with each string that is a value. Paths begin with `root`, the place of the whole text.
+pub(crate) fn visit(json: &str, root: &str, visit: &mut Visit<'_>) {
     let mut levels: Vec<Level<'_>> = Vec::new();
     let mut name_next = false;
     let mut at = 0;
@@ -35,13 +39,14 @@ pub(crate) fn visit(json: &str, root: &str, visit: &mut dyn FnMut(&dyn Fn() -> S
             },
             b'"' => {
                 let written = string_at(json, at);
-                at += written.len() + 1;
+                let place = at - 1..at + written.len() + 1;
+                at = place.end;
                 match levels.last_mut() {
                     Some(Level::Object(name)) if name_next => {
                         *name = written;
                         name_next = false;
                     }
-                    _ => visit(&|| path(root, &levels), &unescaped(written)),
+                    _ => visit(&|| path(root, &levels), &unescaped(written), place),
                 }
             }
             _ => {}
@@ -50,7 +55,7 @@ pub(crate) fn visit(json: &str, root: &str, visit: &mut dyn FnMut(&dyn Fn() -> S
 }
 
 /// The string that begins here, as written, up to its closing quote.
-fn string_at(json: &str, start: usize) -> &str {
+pub(crate) fn string_at(json: &str, start: usize) -> &str {
     let bytes = json.as_bytes();
     let mut end = start;
     while let Some(byte) = bytes.get(end) {
@@ -81,7 +86,11 @@ fn path(root: &str, levels: &[Level<'_>]) -> String {
 
 /// Appends a name as a path writes it. Trailing dots are no part of a name.
 fn push_name(path: &mut String, name: &str) {
-    let name = name.trim_end_matches('.');
+    push_key(path, name.trim_end_matches('.'));
+}
+
+/// Appends a key as the host writes it in a path.
+pub(crate) fn push_key(path: &mut String, name: &str) {
     let bare = !name.is_empty() && !name.contains(['.', '[', ']', '"', '*', '\\']);
     if bare {
         path.push_str(name);
@@ -98,7 +107,7 @@ fn push_name(path: &mut String, name: &str) {
 }
 
 /// A string without its escapes. Half of a surrogate pair becomes U+FFFD: it is no part of anything looked for.
-fn unescaped(written: &str) -> Cow<'_, str> {
+pub(crate) fn unescaped(written: &str) -> Cow<'_, str> {
     let Some(first) = written.find('\\') else { return Cow::Borrowed(written) };
     let mut units = String::with_capacity(written.len());
     units.push_str(&written[..first]);
@@ -146,7 +155,7 @@ mod tests {
 
     fn strings(json: &str, root: &str) -> Vec<(String, String)> {
         let mut found = Vec::new();
-        visit(json, root, &mut |place, text| found.push((place(), text.to_owned())));
+        visit(json, root, &mut |place, text, _| found.push((place(), text.to_owned())));
         found
     }
 
@@ -166,6 +175,10 @@ mod tests {
         check(r#"[["p"],"q"]"#, &[("[0][0]", "p"), ("[1]", "q")]);
         check(r#""alone""#, &[("", "alone")]);
         assert_eq!(strings(r#"["x"]"#, "list")[0].0, "list[0]");
+        let json = r#"{"a":"x\"","b":["","y"]}"#;
+        let mut written = Vec::new();
+        visit(json, "", &mut |_, _, place| written.push(&json[place]));
+        assert_eq!(written, [r#""x\"""#, r#""""#, r#""y""#]);
     }
 
     #[test]

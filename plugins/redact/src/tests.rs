@@ -45,6 +45,26 @@ fn fields_are_hashed_with_the_key() {
 
 const EXPECTED_HASH: &str = "6f7ab77d330429616882b73f647b32f9115c110b55824b3addfcd73c6ffd0206";
 
+fn hash_of(value: Value) -> Value {
+    hidden(json!({"fields": ["v"], "hash_key": "0123456789abcdef"}), json!({ "v": value }))["v"].clone()
+}
+
+#[test]
+fn a_value_is_hashed_once_whatever_leads_to_it() {
+    let config = json!({"fields": ["email", "*", "email", "l[*].x", "l"], "hash_key": "0123456789abcdef"});
+    let hashed = hidden(config, json!({"email": "joe@example.com", "l": [{"x": 1}], "z": null}));
+    assert_eq!(hashed, json!({"email": EXPECTED_HASH, "l": hash_of(json!([{"x": 1}])), "z": null}));
+}
+
+#[test]
+fn equal_numbers_have_equal_hashes_however_they_are_spelled() {
+    let one = hash_of(json!(1));
+    assert_eq!(hash_of(json!(1.0)), one);
+    assert_eq!(hash_of(json!("1")), one);
+    assert_ne!(hash_of(json!(1.5)), one);
+    assert_eq!(hash_of(json!(1e20)), hash_of(json!("100000000000000000000")));
+}
+
 #[test]
 fn patterns_are_masked_anywhere() {
     let masked = hidden(

@@ -265,7 +265,7 @@ fn settled_as(outcome: &Outcome, local: &Local) -> (String, bool) {
             (format!("→ dropped: {} at {}", failure.kind, at(*step)), true)
         }
         Outcome::DeadLetter(failed) => {
-            let reason = one_line(&failed.failure.message);
+            let reason = one_line(failed.failure.message());
             (format!("→ dead letter: {} at {}: {reason}", failed.failure.kind, at(failed.step)), true)
         }
         Outcome::Retry(failed) => (format!("→ back to Kinesis, asked for by {}", at(failed.step)), true),

@@ -51,7 +51,7 @@ fn is_in_value(kind: Kind, value: &Value) -> bool {
 fn occurs(kind: Kind, text: &str) -> bool {
     let mut found = Vec::new();
     kind.find(text, &mut found);
-    found.into_iter().any(|range| !reserved::is_nobodys(kind, text, range))
+    found.into_iter().any(|range| !reserved::is_nobodys(kind, &text[range]))
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub struct Settings {
     pub partial_failures: bool,
     /// Bytes of documents and dead letters that may be alive before they are delivered.
     pub window_bytes: usize,
-    /// Bytes of a guest's text that one log line keeps; 0: none, counts only.
+    /// Bytes of a guest's text that one log line keeps; 0: none. The host's own reasons stay, without what they quote of a guest.
     pub log_guest_text: usize,
     /// How log lines look.
     pub log_format: Format,

@@ -173,14 +173,13 @@ impl Plugin for Obedient {
     fn transform(&mut self, event: &Event, deadline: Option<Instant>) -> Transformed {
         let json: Value = serde_json::from_slice(&event.content.bytes()).unwrap_or_default();
         let output = |route: Option<&str>| pipeline::Output { event: event.clone(), route: route.map(str::to_owned) };
-        let failed = |kind| Err(Signal::Failed(Failure::new(kind, "as told")));
         let told = json["do"].as_str().unwrap_or("emit");
         let result = match told {
             "drop" => Ok(Vec::new()),
             "fan" => Ok(vec![output(None), output(Some("audit")), output(None)]),
             "audit" => Ok(vec![output(Some("audit"))]),
-            "reject" => failed(FailureKind::Reject),
-            "trap" => failed(FailureKind::Trap),
+            "reject" => Err(Signal::Failed(Failure::of_guest(FailureKind::Reject, "as told"))),
+            "trap" => Err(Signal::Failed(Failure::new(FailureKind::Trap, "as told"))),
             "slow" => {
                 *self.clock.lock().unwrap() += Duration::from_secs(10);
                 Ok(vec![output(None)])

@@ -295,7 +295,21 @@ async fn guests_text_in_the_log_is_cut() {
         handle(&bench, &["reject"]).await;
         let line = bench.lines().into_iter().find(|line| line.get("kind").is_some()).unwrap();
         assert_eq!((line["reason"].as_str().unwrap(), &line["kind"]), (shown, &json!("reject")));
+        handle(&bench, &["retry"]).await;
+        let line = bench.lines().into_iter().find(|line| line["message"] == "A record goes back to Kinesis.").unwrap();
+        assert_eq!(line["reason"], if shown == "as" { "no" } else { &"not now"[..shown.len()] });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hosts_own_reasons_are_in_the_log_whatever_guests_may_say() {
+    let bench = Bench::new(settings(&[("PADDLE_LOG_GUEST_TEXT", "0")]), FakeFirehose::scripted([]));
+    handle(&bench, &["trap"]).await;
+    handle(&bench, &["cut"]).await;
+    let lines = bench.lines();
+    let reasons: Vec<_> = lines.iter().filter_map(|line| line["reason"].as_str()).collect();
+    let back = "record shardId-000000000001:8 goes back: the batch ran out of time";
+    assert_eq!(reasons, ["as told", "the batch ran out of time", back]);
 }
 
 #[tokio::test(start_paused = true)]

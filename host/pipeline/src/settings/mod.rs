@@ -80,7 +80,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Whether `reads`, `writes` or `may` is given: then only JSON objects reach it.
+    /// Whether `reads`, `writes` or `may` is given: then only JSON reaches it.
     pub fn is_restricted(&self) -> bool {
         self.scope.is_some()
     }
