@@ -1,7 +1,8 @@
 //! The story of `make demo-swap`, and that nothing of it is left when somebody interrupts it.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ fn an_interrupted_demo_leaves_nothing_behind() {
         .env("TMPDIR", temporary.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .expect("the demo");
     let mut lines = BufReader::new(demo.stdout.take().expect("its output")).lines();
@@ -44,8 +46,8 @@ fn an_interrupted_demo_leaves_nothing_behind() {
     // It has begun to publish, so that paddle runs, too.
     let goes_on = lines.any(|line| line.expect("a line").contains("A live swap"));
     assert!(goes_on);
-    let pid = Pid::from_child(&demo);
-    kill_process(pid, Signal::INT).expect("it runs");
+    // As a terminal does it: to the whole group.
+    kill_process_group(Pid::from_child(&demo), Signal::INT).expect("it runs");
     let status = ended(&mut demo);
     let mut told = String::new();
     demo.stderr.take().expect("its errors").read_to_string(&mut told).expect("text");

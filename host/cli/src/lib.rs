@@ -33,6 +33,8 @@ mod web_events;
 use arguments::Cli;
 use clap::Parser;
 use error::{Error, Status};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::Ui;
 
@@ -43,6 +45,8 @@ const INTERRUPTED: i32 = 130;
 pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) runtime: tokio::runtime::Runtime,
+    /// Folders of plugins whose building was told: some commands build twice, to be sure.
+    pub(crate) told: BTreeSet<PathBuf>,
 }
 
 /// Runs the program with this process's arguments. The only place where errors are printed.
@@ -81,6 +85,6 @@ impl Context {
                 std::process::exit(INTERRUPTED);
             }
         });
-        Ok(Context { ui, runtime })
+        Ok(Context { ui, runtime, told: BTreeSet::new() })
     }
 }

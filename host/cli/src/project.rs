@@ -269,14 +269,34 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
         }
         Origin::Wasm(path) => Ok(Component { wasm: read(path)?, built: None }),
         Origin::Folder(folder) => {
-            let progress = context.ui.progress(&format!("building {}", folder_name(folder)), "");
-            let options = Options { messages: Messages::Keep, ..Options::default() };
-            let built = toolchain::build(folder, &options);
-            drop(progress);
-            let built = built.with_context(|| format!("build {}", folder_name(folder))).or_plugin()?;
+            let built = build(folder, context)?;
             Ok(Component { wasm: read(&built.wasm)?, built: Some(built) })
         }
     }
+}
+
+/// Builds a plugin, and says so where no terminal shows it; the compiler's warnings are shown as they are.
+fn build(folder: &Path, context: &mut Context) -> Result<Built, Error> {
+    let (name, begun) = (folder_name(folder), Instant::now());
+    let doing = format!("building {name}");
+    let first = context.told.insert(folder.to_owned());
+    let progress = context.ui.progress(&doing, "");
+    if first {
+        progress.begin(&doing);
+    }
+    let options = Options { messages: Messages::Keep, ..Options::default() };
+    let built = toolchain::build(folder, &options).with_context(|| format!("build {name}")).or_plugin()?;
+    if first || built.changed {
+        let time = text::time(begun.elapsed());
+        progress.finish(&match built.changed {
+            true => format!("built {name} in {time}"),
+            false => format!("{name} is as it was ({time})"),
+        });
+        if !built.warnings.is_empty() {
+            context.ui.note(built.warnings.trim_end())?;
+        }
+    }
+    Ok(built)
 }
 
 fn read(path: &Path) -> Result<Bytes, Error> {
@@ -289,10 +309,12 @@ pub(crate) fn tidy(path: &Path) -> std::path::Display<'_> {
     path.strip_prefix(".").unwrap_or(path).display()
 }
 
-/// A folder's path as it was typed; its name, for `.`.
+/// A folder's path from here, or as it was typed; a word for this folder.
 pub(crate) fn folder_name(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(&here).unwrap_or(path);
     match path.as_os_str().to_str() {
-        Some(".") => "this folder".to_owned(),
+        Some("" | ".") => "this folder".to_owned(),
         _ => tidy(path).to_string(),
     }
 }

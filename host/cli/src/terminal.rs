@@ -140,7 +140,6 @@ pub(crate) struct Paint {
 
 impl Paint {
     /// No colours.
-    #[cfg(test)]
     pub(crate) const PLAIN: Paint = Paint { on: false };
 
     fn with(self, style: Style, text: &str) -> String {
@@ -216,6 +215,23 @@ impl Progress {
 }
 
 impl Progress {
+    /// Says that the work begins, where there is no terminal that shows it.
+    pub(crate) fn begin(&self, text: &str) {
+        self.plain(text);
+    }
+
+    /// Says that it is done, where there is no terminal that showed it.
+    pub(crate) fn finish(self, text: &str) {
+        self.plain(text);
+    }
+
+    fn plain(&self, text: &str) {
+        if self.bar.is_none() && !self.silent {
+            // If nobody hears us, there is nobody to tell.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+
     /// Says how far the work is, in words.
     pub(crate) fn say(&mut self, text: &str) {
         if self.told.elapsed() < if self.bar.is_some() { TICK } else { PLAIN_PROGRESS_EVERY } {

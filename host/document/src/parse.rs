@@ -298,7 +298,9 @@ impl Parser<'_> {
 
     fn is_apart(&self, key: Span, at: usize) -> bool {
         let key = key.offset_from(self.base)..key.offset_from(self.base) + key.len();
-        self.text.get(at) == Some(&b'[') && self.apart.as_ref().is_some_and(|apart| *apart.array == self.text[key])
+        // However it is escaped: whoever looks at the keys later sees them unescaped.
+        let is_named = |apart: &Apart| *apart.array == *text::unescape_wtf8(&self.text[key.clone()]);
+        self.text.get(at) == Some(&b'[') && self.apart.as_ref().is_some_and(is_named)
     }
 
     /// An array whose elements are shown one by one and not kept.

@@ -66,6 +66,8 @@ pub struct Built {
     pub digest: String,
     /// Whether this build changed the file.
     pub changed: bool,
+    /// What the compiler warned of in the author's own code, as it writes it; empty where its messages went to standard error.
+    pub warnings: String,
 }
 
 /// A language that plugins can be written in.
@@ -123,7 +125,15 @@ pub fn build(folder: &Path, options: &Options) -> Result<Built, BuildError> {
     let wasm = core.target_dir.join("paddle").join(file_name(&core.name, options.wasi));
     let changed = output::write_if_changed(&wasm, &component)?;
     let size = component.len() as u64;
-    Ok(Built { name: core.name, language, wasm, size, digest: output::digest(&component), changed })
+    Ok(Built {
+        name: core.name,
+        language,
+        wasm,
+        size,
+        digest: output::digest(&component),
+        changed,
+        warnings: core.warnings,
+    })
 }
 
 /// A plugin that is built in several ways has a file for each.
@@ -143,4 +153,6 @@ struct Core {
     file: PathBuf,
     /// The folder that the compiler works in.
     target_dir: PathBuf,
+    /// What the compiler warned of.
+    warnings: String,
 }

@@ -62,7 +62,7 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildErr
     }
     let output = run(&mut cargo, options.messages)?;
     if !output.status.success() {
-        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        let messages = diagnostics(&output.stdout) + &String::from_utf8_lossy(&output.stderr);
         return Err(BuildError::Compile { messages });
     }
     artifact(&folder, &output.stdout)
@@ -112,8 +112,12 @@ fn cargo(folder: &Path, target: &str, options: &Options) -> Result<Command, Buil
     clean(&mut cargo);
     cargo.current_dir(folder);
     cargo.args(["build", "--release", "--lib", "--target", target]);
-    // Messages for people go to standard error; standard output says which files were made.
-    cargo.arg("--message-format=json-render-diagnostics");
+    // Standard output says which files were made, and what the compiler has to say when that is kept; people get it on standard
+    // error.
+    cargo.arg(match options.messages {
+        Messages::Keep => "--message-format=json",
+        Messages::Show => "--message-format=json-render-diagnostics",
+    });
     cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
     cargo.arg("--config").arg(remapped(folder, target, options)?);
     if let Some(target_dir) = &options.target_dir {
@@ -234,6 +238,16 @@ struct Message {
     target: Target,
     #[serde(default)]
     filenames: Vec<PathBuf>,
+    #[serde(default)]
+    message: Diagnostic,
+}
+
+/// What the compiler has to say.
+#[derive(Default, Deserialize)]
+struct Diagnostic {
+    /// As it writes it; none for what is no diagnostic.
+    #[serde(default)]
+    rendered: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -242,13 +256,24 @@ struct Target {
     crate_types: Vec<String>,
 }
 
+/// All that cargo says about its work, in lines of JSON.
+fn messages(output: &[u8]) -> impl Iterator<Item = Message> {
+    output.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Message>(line).ok())
+}
+
+/// The compiler's messages as it writes them. Those of dependencies are not among them: cargo keeps their warnings back.
+fn diagnostics(output: &[u8]) -> String {
+    messages(output)
+        .filter(|message| message.reason == "compiler-message")
+        .filter_map(|it| it.message.rendered)
+        .collect()
+}
+
 /// Finds the core module among the files that cargo says it made.
-fn artifact(folder: &Path, messages: &[u8]) -> Result<Core, BuildError> {
+fn artifact(folder: &Path, output: &[u8]) -> Result<Core, BuildError> {
     let not_a_plugin = |reason: &str| BuildError::NotAPlugin { folder: folder.to_owned(), reason: reason.to_owned() };
     let manifest = folder.join("Cargo.toml");
-    let message = messages
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
+    let message = messages(output)
         .find(|message| message.reason == "compiler-artifact" && same_file(&message.manifest_path, &manifest))
         .ok_or_else(|| not_a_plugin("its Cargo.toml describes no package with a library"))?;
     let module = message.filenames.iter().find(|file| file.extension().is_some_and(|e| e == "wasm"));
@@ -257,7 +282,8 @@ fn artifact(folder: &Path, messages: &[u8]) -> Result<Core, BuildError> {
     };
     // <target>/<triple>/release/<name>.wasm
     let target_dir = module.ancestors().nth(3).unwrap_or(folder).to_owned();
-    Ok(Core { name: package_name(&message.package_id), file: module.clone(), target_dir })
+    let warnings = diagnostics(output);
+    Ok(Core { name: package_name(&message.package_id), file: module.clone(), target_dir, warnings })
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

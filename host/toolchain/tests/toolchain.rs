@@ -116,6 +116,20 @@ fn the_compilers_messages_come_back_unchanged() {
 }
 
 #[test]
+fn warnings_come_with_what_was_built_each_time() {
+    let temporary = tempfile::tempdir().expect("there is room");
+    let warned = SOURCE.replace("keep(event)", "let forgotten = 1;\n        keep(event)");
+    project(temporary.path(), MANIFEST, &warned);
+    let (first, _) = built(temporary.path(), &options());
+    assert!(first.warnings.contains("unused variable: `forgotten`"), "{first:?}");
+    assert!(first.warnings.contains("src/lib.rs:"), "{first:?}");
+    // Also when there is nothing to compile.
+    assert_eq!(built(temporary.path(), &options()).0.warnings, first.warnings);
+    project(temporary.path(), MANIFEST, SOURCE);
+    assert_eq!(built(temporary.path(), &options()).0.warnings, "");
+}
+
+#[test]
 fn what_is_no_plugin_is_said() {
     let temporary = tempfile::tempdir().expect("there is room");
     let error = build(temporary.path(), &options()).expect_err("the folder is empty");

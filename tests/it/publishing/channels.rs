@@ -78,6 +78,10 @@ fn releases_are_compared_and_looked_into() {
     let same = desk.ok(&["diff", "live", "live"]);
     assert!(same.contains("nothing differs"), "{same}");
     desk.fails(&["diff", "nothing"], 2, "there is no channel `nothing`");
+    for command in ["status", "releases"] {
+        let mistyped = desk.ok(&[command, "--pipeline", "clickstraem"]);
+        assert!(mistyped.contains("nothing of `clickstraem` here; the store holds clickstream"), "{mistyped}");
+    }
     desk.fails(&["diff", "ffffffff"], 4, "there is no such release");
     let shown = desk.ok(&["inspect", "--release", "staging"]);
     for words in [one.as_str(), "held by staging", "mask writes  email, message, user.email, user.ip", "[pipeline]"] {
@@ -134,7 +138,8 @@ fn keys_are_made_once_and_kept_secret() {
     let file = told["file"].as_str().expect("a file");
     let mode = std::fs::metadata(file).expect("it is there").permissions().mode();
     assert_eq!((mode & 0o777, told["purposes"].as_str()), (0o600, Some("release+channel+compiled")));
-    desk.fails(&["keygen"], 5, "keys are never overwritten");
+    let again = desk.fails(&["keygen"], 5, "keys are never overwritten");
+    assert!(again.err.contains(told["public"].as_str().expect("a line")), "{again:?}");
     desk.fails(&["keygen", "--name", "../x"], 2, "make the name of a key");
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).expect("changed");
     desk.fails(&["releases"], 2, "can be read by others (mode 644)");

@@ -21,6 +21,9 @@ fn refused(told: &Value) -> usize {
 #[test]
 fn the_first_publish_and_what_the_second_changes() {
     let desk = Desk::new();
+    let dry = desk.run(&["publish", "--to", "live", "--dry-run"]);
+    assert!(dry.code == 0 && dry.out.contains("the first release that live would hold"), "{dry:#?}");
+    assert!(dry.err.contains("the first publish makes it") && !desk.store().exists(), "{dry:#?}");
     let first = desk.ok(&["publish", "--to", "live", "--why", "begin"]);
     assert!(first.contains("the first release that live would hold"), "{first}");
     assert!(first.contains("live now holds") && first.contains("(revision 1, held nothing before)"), "{first}");

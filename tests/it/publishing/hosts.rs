@@ -4,8 +4,11 @@ use super::Desk;
 use crate::releases::{event, until};
 use lambda::{Follower, Host, Invocation};
 use registry::{HostReport, Minute, Name, Options, Registry, Running, StepMinute, Store, Trust};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -156,6 +159,7 @@ async fn no_host_is_an_answer_and_a_silent_one_is_waited_for_in_vain() {
         6,
         "1 of 1 host had not taken revision 2 of `live` after 1 s",
     );
+    interrupted_while_it_waits(&desk);
     let ran = desk.run(&["promote", "live", "--to", "live", "--wait=1s", "--format", "json"]);
     let told: Value = serde_json::from_str(&ran.out).expect("JSON");
     assert_eq!((ran.code, &told["hosts"]["pending"][0]), (6, &"host-silent".into()));
@@ -171,6 +175,17 @@ async fn no_host_is_an_answer_and_a_silent_one_is_waited_for_in_vain() {
         dry.contains("1 running host, 1 with another engine (host-silent): each would have to compile it"),
         "{dry}"
     );
+}
+
+/// Whoever interrupts it knows already that the channel is moved.
+fn interrupted_while_it_waits(desk: &Desk) {
+    let mut command = desk.command(&["promote", "live", "--to", "live", "--wait=600s"]);
+    let mut paddle = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("paddle runs");
+    let mut line = String::new();
+    BufReader::new(paddle.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("live now holds"), "{line}");
+    kill_process(Pid::from_child(&paddle), Signal::INT).expect("it runs");
+    assert_eq!(paddle.wait().expect("a child").code(), Some(130));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -304,6 +304,8 @@ impl Acts<'_, '_> {
 /// Runs paddle. Dropping the future kills it.
 async fn run(desk: &Desk, arguments: &[&str]) -> anyhow::Result<Ran> {
     let mut command = tokio::process::Command::from(desk.command(arguments));
+    // A terminal's Ctrl-C is for this program, which then ends that one: else its exit code would look like a missed fact.
+    command.process_group(0);
     Ok(Ran::of(&command.kill_on_drop(true).output().await.context("run paddle")?))
 }
 

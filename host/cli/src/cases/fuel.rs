@@ -31,18 +31,20 @@ pub(crate) fn budget(case: &Case) -> Result<Option<Fuel>, Error> {
     serde_json::from_slice(&text).with_context(told).or_usage().map(Some)
 }
 
-/// What is over its budget, in lines.
-pub(crate) fn exceeded(budget: &Fuel, fuel: &Fuel) -> Vec<String> {
+/// The steps that are over their budget: the budget, and what they took.
+pub(crate) fn exceeded(budget: &Fuel, fuel: &Fuel) -> Vec<(String, u64, u64)> {
     let over = |(step, &took): (&String, &u64)| {
-        let allowed = budget.get(step)?;
-        (took.saturating_mul(100) > allowed.saturating_mul(PERCENT_MAX)).then(|| {
-            let (took, allowed) = (number(took), number(*allowed));
-            format!(
-                "  step {step} takes {took} fuel; its budget in fuel.json is {allowed} and a quarter (--update accepts it)"
-            )
-        })
+        let allowed = *budget.get(step)?;
+        let is_over = took.saturating_mul(100) > allowed.saturating_mul(PERCENT_MAX);
+        is_over.then(|| (step.clone(), allowed, took))
     };
     fuel.iter().filter_map(over).collect()
+}
+
+/// One of them, for people.
+pub(crate) fn told(step: &str, allowed: u64, took: u64) -> String {
+    let (took, allowed) = (number(took), number(allowed));
+    format!("  step {step} takes {took} fuel; its budget in fuel.json is {allowed} and a quarter (--update accepts it)")
 }
 
 /// Whether a budget should be written anew: a step is new or gone, or takes a quarter more or less.

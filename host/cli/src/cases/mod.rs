@@ -5,6 +5,7 @@ pub(crate) mod diff;
 pub(crate) mod fuel;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wrong;
 
 use crate::error::{Error, Trouble};
 use crate::input::{Flow, Reader, Record};

@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::dead_letters;
 use crate::error::{Error, Status};
-use crate::text::{count, cut, one_line};
+use crate::text::{count, one_line};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -42,18 +42,20 @@ impl DeadLetters {
                 if ui.is_json() {
                     return ui.line(line);
                 }
-                let (paint, width) = (ui.paint(), ui.width().saturating_sub(10));
+                let paint = ui.paint();
                 let place =
                     letter.step.as_deref().map_or("outside the steps".into(), |step| format!("at {}", one_line(step)));
                 ui.line(format!("{} {}", paint.red(&letter.kind), paint.bold(&place)))?;
-                ui.line(format!("  why    {}", cut(&one_line(&letter.message), width)))?;
+                block("why", &letter.message).iter().try_for_each(|line| ui.line(line))?;
                 ui.line(format!("  id     {} ({})", one_line(&letter.id), letter.arrived_at))?;
-                ui.line(format!("  data   {}", shown(&letter.bytes(), width)))?;
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                block("data", &text(&letter.bytes())).iter().try_for_each(|line| ui.line(line))?;
                 if let Some(input) = letter.input_bytes() {
-                    ui.line(format!("  given  {}", shown(&input, width)))?;
+                    block("given", &text(&input)).iter().try_for_each(|line| ui.line(line))?;
                 }
                 for log in &letter.log {
-                    ui.line(format!("  log    {} {}", log.level, cut(&one_line(&log.message), width)))?;
+                    let text = format!("{} {}", log.level, log.message);
+                    block("log", &text).iter().try_for_each(|line| ui.line(line))?;
                 }
                 ui.line("")
             })?;
@@ -63,9 +65,14 @@ impl DeadLetters {
     }
 }
 
-fn shown(bytes: &[u8], width: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    cut(&one_line(&text), width)
+/// A text behind its label, whole: as many lines as it has, those after the first below it.
+fn block(label: &str, text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text.lines().map(|line| format!("         {}", one_line(line))).collect();
+    match lines.first_mut() {
+        Some(first) => first.replace_range(..9, &format!("  {label:<7}")),
+        None => lines.push(format!("  {label}")),
+    }
+    lines
 }
 
 /// A line that stands for these bytes in an input of records.
@@ -81,7 +88,15 @@ pub(crate) fn as_record(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::as_record;
+    use super::{as_record, block};
+
+    #[test]
+    fn a_text_is_shown_whole() {
+        assert_eq!(block("log", "warn one\n  two\u{1b}[2J"), ["  log    warn one", "           two\u{fffd}[2J"]);
+        assert_eq!(block("given", ""), ["  given"]);
+        let long = "x".repeat(10_000);
+        assert_eq!(block("data", &long), [format!("  data   {long}")]);
+    }
 
     #[test]
     fn any_bytes_become_one_line() {

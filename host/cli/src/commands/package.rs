@@ -1,4 +1,6 @@
-//! `paddle package`: the zip that Lambda runs, and a template around it.
+//! `paddle package`: the zip that Lambda runs, a template around it, and the commands that deploy both (`deploy`).
+
+mod deploy;
 
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
@@ -6,6 +8,7 @@ use crate::project::{self, Project, tidy};
 use crate::text;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use deploy::{Deploy, Known};
 use engine::Engine;
 use serde_json::json;
 use std::io::{Cursor, Write as _};
@@ -87,9 +90,13 @@ impl Package {
         let (path, binary) = self.binary()?;
         check_binary(&path, &binary, self.arch)?;
         let mut entries = vec![Entry { name: "bootstrap".into(), bytes: binary, executable: true }];
-        if self.bundle {
-            let project = Project::find(self.pipeline.as_deref())?;
-            entries.extend(bundle(&project, self.arch, context)?);
+        let project = match Project::find(self.pipeline.as_deref()) {
+            // Without --bundle it only knows some names, and there may be none here.
+            Err(error) if self.bundle || self.pipeline.is_some() => return Err(error),
+            project => project.ok(),
+        };
+        if let Some(project) = project.as_ref().filter(|_| self.bundle) {
+            entries.extend(bundle(project, self.arch, context)?);
         }
         let unpacked: u64 = entries.iter().map(|entry| entry.bytes.len() as u64).sum();
         if unpacked > UNPACKED_BYTES_MAX {
@@ -101,7 +108,15 @@ impl Package {
         write(&zip_path, &zipped)?;
         let template = TEMPLATE.replace("Default: x86_64,", &format!("Default: {},", self.arch.name()));
         write(&template_path, template.as_bytes())?;
-        self.tell(&entries, zipped.len() as u64, &zip_path, &template_path, context)
+        let deploy = deploy::commands(&Known {
+            zip: &zip_path,
+            digest: &lambda::digest(&zipped),
+            template: &template_path,
+            arch: self.arch.name(),
+            bundled: self.bundle,
+            project: project.as_ref(),
+        });
+        self.tell(&entries, zipped.len() as u64, (&zip_path, &template_path), &deploy, context)
     }
 
     fn binary(&self) -> Result<(PathBuf, Vec<u8>), Error> {
@@ -125,15 +140,15 @@ impl Package {
         &self,
         entries: &[Entry],
         zipped: u64,
-        zip_path: &Path,
-        template: &Path,
+        (zip_path, template): (&Path, &Path),
+        deploy: &Deploy,
         context: &mut Context,
     ) -> Result<Status, Error> {
         let ui = &mut context.ui;
         if ui.is_json() {
             let files: Vec<_> =
                 entries.iter().map(|entry| json!({"name": entry.name, "bytes": entry.bytes.len()})).collect();
-            ui.json(&json!({"zip": zip_path, "bytes": zipped, "template": template, "arch": self.arch.name(), "files": files}))?;
+            ui.json(&json!({"zip": zip_path, "bytes": zipped, "template": template, "arch": self.arch.name(), "files": files, "deploy": deploy}))?;
             return Ok(Status::Done);
         }
         let size = text::bytes(zipped);
@@ -146,10 +161,14 @@ impl Package {
         for entry in entries {
             ui.line(format!("  {}  {}", entry.name, text::bytes(entry.bytes.len() as u64)))?;
         }
-        ui.line(format!(
-            "{}  put the zip into a bucket, then: aws cloudformation deploy --template-file",
-            tidy(template)
-        ))?;
+        ui.line(format!("{}", tidy(template)))?;
+        ui.line("\nTo deploy it, say in this shell what only you know:\n")?;
+        let width = deploy.set.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, what) in &deploy.set {
+            ui.line(format!("{:<width$}  # {what}", format!("{name}="), width = width + 1))?;
+        }
+        ui.line("\nand copy this:\n")?;
+        deploy.commands.iter().try_for_each(|command| ui.line(command))?;
         Ok(Status::Done)
     }
 }

@@ -89,7 +89,10 @@ impl Publish {
             return recompile::recompile(&opened, named, &targets, self.moving.key.as_deref(), self.dry_run, context);
         }
         let mut project = Project::find(self.project.as_deref())?;
-        let opened = self.place.open(Some(&project), !self.dry_run, context)?;
+        let opened = match self.dry_run {
+            true => self.place.open_dry(&project, context)?,
+            false => self.place.open(Some(&project), true, context)?,
+        };
         let signer = signer(&opened, self.moving.key.as_deref())?;
         let channel = opened.channel(self.to.as_deref())?;
         let seen = self.look(&opened, &channel, context)?;
@@ -286,6 +289,8 @@ fn tell(opened: &Opened, plan: &Plan, dry_run: bool, context: &mut Context) -> R
         ui.line(format!("  {told}"))?;
     }
     plan.prepared.warnings.iter().try_for_each(|warning| ui.warn(one_line(warning)))?;
+    // Before the upload begins.
+    ui.flush()?;
     Ok(Map::new())
 }
 

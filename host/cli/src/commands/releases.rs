@@ -155,6 +155,7 @@ fn list(opened: &Opened, limit: usize, context: &mut Context) -> Result<Status, 
         let page = opened.registry.releases(0, limit).await?;
         Ok::<_, Error>((page, held(opened).await?))
     })?;
+    let others = if page.total == 0 { opened.others(context)? } else { None };
     let ui = &mut context.ui;
     if ui.is_json() {
         let rows: Vec<Value> = page.rows.iter().map(|row| as_json(row, &held)).collect();
@@ -188,6 +189,9 @@ fn list(opened: &Opened, limit: usize, context: &mut Context) -> Result<Status, 
     }
     let paint = ui.paint();
     ui.line(format!("{}: {}", paint.bold(opened.registry.pipeline().as_str()), count(page.total as u64, "release")))?;
+    if let Some(others) = others {
+        ui.line(others)?;
+    }
     if !page.rows.is_empty() {
         table.lines(paint).iter().try_for_each(|line| ui.line(line))?;
     }

@@ -1,7 +1,8 @@
 //! `paddle test`: the cases of a project, with the same components, a clock that stands still and secrets that are none.
 
 use crate::Context;
-use crate::cases::{self, Case, NOW_MS, Ran, diff, fuel};
+use crate::cases::wrong::{self, Wrong};
+use crate::cases::{self, Case, NOW_MS, Ran, fuel};
 use crate::commands::dead_letters::as_record;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Flow, Reader, Record};
@@ -15,9 +16,6 @@ use engine::{Clock, Mode};
 use pipeline::Report;
 use serde_json::json;
 use std::path::Path;
-
-/// Most events whose difference is shown of one case.
-const EVENTS_SHOWN_MAX: usize = 5;
 
 /// Run the cases in tests/, each an input.ndjson with its expected.ndjson
 ///
@@ -49,8 +47,7 @@ pub(crate) struct Test {
 /// What became of a case.
 enum Verdict {
     Passed,
-    /// What is wrong, in lines.
-    Failed(Vec<String>),
+    Failed(Vec<Wrong>),
     Written,
 }
 
@@ -105,7 +102,7 @@ impl Test {
         for case in cases {
             let ran = cases::run(&ready.loaded, &case.records()?)?;
             events += ran.answers.len() as u64;
-            let verdict = self.judge(case, &ran, context)?;
+            let verdict = self.judge(case, &ran)?;
             failed += u64::from(matches!(verdict, Verdict::Failed(_)));
             told.push(show(case, &ran, verdict, context)?);
             total.merge(ran.report);
@@ -125,29 +122,25 @@ impl Test {
         Ok(Status::failed_if(failed > 0))
     }
 
-    fn judge(&self, case: &Case, ran: &Ran, context: &Context) -> Result<Verdict, Error> {
-        let remembers = ran.remembers.as_ref().map(|how| remembers(how));
-        let expected = case.expected_answers()?;
-        let (fuel, budget) = (fuel::of(ran), fuel::budget(case)?);
-        if self.update {
-            let differs = expected.as_ref() != Some(&ran.answers);
-            if differs {
-                write(&case.expected(), &ran.answers)?;
-            }
-            let costs = fuel::is_stale(budget.as_ref(), &fuel);
-            if costs {
-                fuel::write(case, &fuel)?;
-            }
-            let written = differs || costs;
-            return Ok(remembers.map_or(if written { Verdict::Written } else { Verdict::Passed }, Verdict::Failed));
+    fn judge(&self, case: &Case, ran: &Ran) -> Result<Verdict, Error> {
+        if !self.update {
+            let wrong = wrong::of(case, ran)?;
+            return Ok(if wrong.is_empty() { Verdict::Passed } else { Verdict::Failed(wrong) });
         }
-        let Some(expected) = expected else {
-            return Ok(Verdict::Failed(vec![
-                "  there is no expected.ndjson: `paddle test --update` writes what came, for you to read".into(),
-            ]));
-        };
-        let wrong = wrong(&expected, ran, budget.as_ref(), context);
-        Ok(if wrong.is_empty() { Verdict::Passed } else { Verdict::Failed(wrong) })
+        let differs = case.expected_answers()?.as_ref() != Some(&ran.answers);
+        if differs {
+            write(&case.expected(), &ran.answers)?;
+        }
+        let fuel = fuel::of(ran);
+        let costs = fuel::is_stale(fuel::budget(case)?.as_ref(), &fuel);
+        if costs {
+            fuel::write(case, &fuel)?;
+        }
+        Ok(match wrong::remembers(ran) {
+            Some(remembers) => Verdict::Failed(vec![remembers]),
+            None if differs || costs => Verdict::Written,
+            None => Verdict::Passed,
+        })
     }
 
     /// Makes a case of records.
@@ -197,44 +190,6 @@ fn looks_like_a_pipeline(name: &str) -> bool {
     name.contains(['/', '.']) || Path::new(name).is_dir() || ready_made::find(name).is_some()
 }
 
-/// What is wrong with what a case came to, in lines; none when it passed.
-pub(crate) fn wrong(expected: &[String], ran: &Ran, budget: Option<&fuel::Fuel>, context: &Context) -> Vec<String> {
-    let mut wrong = differences(expected, ran, context);
-    wrong.extend(budget.iter().flat_map(|budget| fuel::exceeded(budget, &fuel::of(ran))));
-    wrong.extend(ran.remembers.iter().flat_map(|how| remembers(how)));
-    wrong
-}
-
-fn remembers(how: &str) -> Vec<String> {
-    let why = "  a plugin remembers something from one event to the next; events must not depend on their neighbours";
-    vec![format!("  {how}"), why.to_owned()]
-}
-
-fn differences(expected: &[String], ran: &Ran, context: &Context) -> Vec<String> {
-    let paint = context.ui.paint();
-    let mut lines = Vec::new();
-    let mut differ = 0;
-    for (at, answer) in ran.answers.iter().enumerate() {
-        let wanted = expected.get(at).map_or("", String::as_str);
-        if wanted == answer {
-            continue;
-        }
-        differ += 1;
-        if differ <= EVENTS_SHOWN_MAX {
-            lines.push(format!("  event {} ({})", at + 1, ran.places[at]));
-            lines.extend(diff::lines(wanted, answer, paint));
-        }
-    }
-    if differ > EVENTS_SHOWN_MAX {
-        lines.push(format!("  … and {} more events differ", differ - EVENTS_SHOWN_MAX));
-    }
-    if expected.len() != ran.answers.len() {
-        let came = count(ran.answers.len() as u64, "event");
-        lines.push(format!("  expected.ndjson has {}, the input {came}", count(expected.len() as u64, "line")));
-    }
-    lines
-}
-
 fn show(case: &Case, ran: &Ran, verdict: Verdict, context: &mut Context) -> Result<serde_json::Value, Error> {
     let ui = &mut context.ui;
     let paint = ui.paint();
@@ -242,18 +197,22 @@ fn show(case: &Case, ran: &Ran, verdict: Verdict, context: &mut Context) -> Resu
     let (word, wrong) = match &verdict {
         Verdict::Passed => (paint.green("ok    "), &[][..]),
         Verdict::Written => (paint.yellow("wrote "), &[][..]),
-        Verdict::Failed(lines) => (paint.red("FAILED"), lines.as_slice()),
+        Verdict::Failed(wrong) => (paint.red("FAILED"), wrong.as_slice()),
     };
     if !ui.is_json() {
         ui.line(format!("{word} {} ({events})", case.name))?;
-        for line in wrong {
-            ui.line(line)?;
-        }
+        wrong::lines(wrong, paint).iter().try_for_each(|line| ui.line(line))?;
     }
     let passed = !matches!(verdict, Verdict::Failed(_));
-    Ok(
-        json!({"case": case.name, "events": ran.answers.len(), "passed": passed, "remembers": ran.remembers, "fuel": fuel::of(ran), "answers": ran.answers}),
-    )
+    Ok(json!({
+        "case": case.name,
+        "events": ran.answers.len(),
+        "passed": passed,
+        "why": wrong,
+        "remembers": ran.remembers,
+        "fuel": fuel::of(ran),
+        "answers": ran.answers,
+    }))
 }
 
 fn write(path: &Path, lines: &[String]) -> Result<(), Error> {

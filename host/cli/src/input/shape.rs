@@ -34,8 +34,10 @@ fn looks_like_an_array(line: &[u8]) -> bool {
     line[1..].trim_ascii_start().first().is_none_or(|byte| matches!(byte, b'{' | b'[' | b'"'))
 }
 
+/// Whether the first key is `Records`, however it is escaped.
 fn begins_with_records(line: &[u8]) -> bool {
-    line[1..].trim_ascii_start().starts_with(b"\"Records\"")
+    let first = serde_json::Deserializer::from_slice(&line[1..]).into_iter::<String>().next();
+    first.is_some_and(|key| key.is_ok_and(|key| key == "Records"))
 }
 
 fn is_envelope(line: &[u8]) -> bool {

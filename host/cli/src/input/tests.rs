@@ -90,6 +90,15 @@ fn what_get_records_prints_is_taken_apart() {
     let printed = include_str!("../../samples/get-records.json");
     check(printed, &["{\"level\":\"INFO\",\"message\":\"from get-records\"}"]);
     assert_eq!(records(printed)[0].arrived_at_ms, Some(1_545_084_650_987));
+    for escaped in ["\"\\u0052ecords\"", "\"Record\\u0073\""] {
+        let printed = printed.replace("\"Records\"", escaped);
+        check(&printed, &["{\"level\":\"INFO\",\"message\":\"from get-records\"}"]);
+        let one_line = printed.replace('\n', " ");
+        check(&one_line, &["{\"level\":\"INFO\",\"message\":\"from get-records\"}"]);
+        // An object that is printed from its first key on.
+        let begun = printed.replacen("{\n", "{", 1);
+        check(&begun, &["{\"level\":\"INFO\",\"message\":\"from get-records\"}"]);
+    }
     check("{\"Records\":[],\"NextShardIterator\":\"x\",\"MillisBehindLatest\":0}", &[]);
     let seconds = "{\"Records\":[{\"SequenceNumber\":\"7\",\"Data\":\"?\",\"ApproximateArrivalTimestamp\":1.5}]}";
     check(seconds, &["the data is not base64: ?"]);

@@ -5,6 +5,7 @@ use crate::Context;
 use crate::environment;
 use crate::error::{Error, Trouble};
 use crate::project::{self, Loading, Project, load_error, shown};
+use crate::text::{self, count};
 use crate::time;
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -53,6 +54,13 @@ impl Target {
         match target {
             engine::Target::X86_64 => Target::X86_64,
             engine::Target::Aarch64 => Target::Aarch64,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Target::X86_64 => "x86_64",
+            Target::Aarch64 => "aarch64",
         }
     }
 
@@ -127,7 +135,10 @@ pub(crate) fn precompile(
     wasm: &[Bytes],
     context: &mut Context,
 ) -> Result<Artifacts, Error> {
-    let mut progress = context.ui.progress("compiling", "plugins");
+    let (begun, mut progress) = (Instant::now(), context.ui.progress("compiling", "plugins"));
+    let names: Vec<&str> = targets.iter().map(|target| target.name()).collect();
+    let plugins = count(wasm.len() as u64, "plugin");
+    progress.begin(&format!("compiling {plugins} for {}", names.join(" and ")));
     let mut artifacts = Artifacts::new();
     for target in targets {
         let (engine, compile) = compiler(*target, engine)?;
@@ -139,6 +150,7 @@ pub(crate) fn precompile(
             progress.add(1);
         }
     }
+    progress.finish(&format!("compiled {plugins} in {}", text::time(begun.elapsed())));
     Ok(artifacts)
 }
 

@@ -1,8 +1,8 @@
 //! The project's cases: a release whose tests fail is not made.
 
 use crate::Context;
-use crate::cases::{self, Case, fuel};
-use crate::commands::test::{LOADING, wrong};
+use crate::cases::{self, Case, wrong};
+use crate::commands::test::LOADING;
 use crate::error::Error;
 use crate::input::{Data, Record};
 use crate::project::{Project, Ready};
@@ -43,12 +43,9 @@ pub(crate) fn run(project: &Project, context: &mut Context) -> Result<Tested, Er
     for case in &all {
         let records = case.records()?;
         let ran = cases::run(&tested.ready.loaded, &records)?;
-        let lines = match case.expected_answers()? {
-            Some(expected) => wrong(&expected, &ran, fuel::budget(case)?.as_ref(), context),
-            None => vec!["  there is no expected.ndjson: make it with paddle test --update".to_owned()],
-        };
-        if !lines.is_empty() {
-            failed.push((case.name.clone(), lines));
+        let wrong = wrong::of(case, &ran)?;
+        if !wrong.is_empty() {
+            failed.push((case.name.clone(), wrong::lines(&wrong, context.ui.note_paint())));
         }
         tested.cases.push((case.name.clone(), records.iter().map(bytes).collect()));
         tested.report.merge(ran.report);

@@ -132,8 +132,10 @@ pub(crate) fn make(name: &str, purposes: Purposes) -> Result<(PathBuf, SigningKe
     let key = SigningKey::generate(purposes)?;
     match File::options().write(true).create_new(true).mode(0o600).open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::refused(format!(
-            "there is a key {} already, and keys are never overwritten: choose another --name",
-            path.display()
+            "there is a key {} already, and keys are never overwritten: choose another --name, or use that one, which functions \
+             believe by the line {}",
+            path.display(),
+            read(&path)?.public()
         ))),
         file => {
             let mut file = file.with_context(told).or_outside()?;

@@ -53,6 +53,26 @@ pub(crate) struct Opened {
 impl Place {
     /// Opens the place. `project`: where defaults come from; none for the current folder's, if there is one.
     pub(crate) fn open(&self, project: Option<&Project>, create: bool, context: &Context) -> Result<Opened, Error> {
+        self.open_by(project, context, |place, project| place.open_at(project, create, context))
+    }
+
+    /// The same for a dry run: a folder that is not there yet, which publishing makes, is an empty store.
+    pub(crate) fn open_dry(&self, project: &Project, context: &mut Context) -> Result<Opened, Error> {
+        let url = self.store.url(Some(project))?;
+        let folder = url.strip_prefix("file://").unwrap_or(&url);
+        if folder.contains("://") || Path::new(folder).exists() {
+            return self.open(Some(project), false, context);
+        }
+        context.ui.note(format!("there is no store in {folder} yet: the first publish makes it"))?;
+        self.open_by(Some(project), context, |_, _| Ok(Store::imagined(folder, &registry::Options::default())))
+    }
+
+    fn open_by(
+        &self,
+        project: Option<&Project>,
+        context: &Context,
+        open: impl FnOnce(&StorePlace, Option<&Project>) -> Result<Store, Error>,
+    ) -> Result<Opened, Error> {
         let here = match project {
             None if Path::new(FILE).is_file() && self.lacks_something() => Some(Project::find(None)?),
             // A paddle.toml that is being written must not stop a rollback; it only knows the usual channel.
@@ -62,7 +82,7 @@ impl Place {
         let project = project.or(here.as_ref());
         let keys = Keys::read()?;
         let trust = keys.trust()?;
-        let store = self.store.open_at(project, create, context)?;
+        let store = open(&self.store, project)?;
         let named = self.pipeline.clone().or_else(environment::pipeline);
         let named = named.or_else(|| project.map(|project| project.pipeline.name.clone()));
         let pipeline = match named {
@@ -100,17 +120,20 @@ impl StorePlace {
     }
 
     fn open_at(&self, project: Option<&Project>, create: bool, context: &Context) -> Result<Store, Error> {
-        let url = match (self.store.clone(), environment::store()) {
-            (Some(store), _) | (None, Some(store)) => store,
-            (None, None) => project.and_then(store_of).ok_or_else(|| {
-                Error::usage(
-                    "no store is named: give --store s3://bucket/prefix (or a folder), set PADDLE_STORE, or write \
-                     [release] store = \"…\" in paddle.toml",
-                )
-            })?,
-        };
+        let url = self.url(project)?;
         let options = context.runtime.block_on(aws::store_options(&url, create))?;
         Ok(Store::open(url.trim_end_matches('/'), &options)?)
+    }
+
+    /// What was typed, the environment says, or the project names.
+    fn url(&self, project: Option<&Project>) -> Result<String, Error> {
+        let named = self.store.clone().or_else(environment::store).or_else(|| project.and_then(store_of));
+        named.ok_or_else(|| {
+            Error::usage(
+                "no store is named: give --store s3://bucket/prefix (or a folder), set PADDLE_STORE, or write \
+                 [release] store = \"…\" in paddle.toml",
+            )
+        })
     }
 }
 
@@ -144,6 +167,16 @@ impl Opened {
     /// The channel that is meant when `typed` was typed.
     pub(crate) fn channel(&self, typed: Option<&str>) -> Result<Name, Error> {
         Ok(Name::new(typed.or(self.channel.as_deref()).unwrap_or(CHANNEL_DEFAULT))?)
+    }
+
+    /// For whoever finds nothing: the other pipelines of the store, if there are some. A name that was mistyped finds nothing.
+    pub(crate) fn others(&self, context: &Context) -> Result<Option<String>, Error> {
+        let mut names = context.runtime.block_on(registry::pipelines(self.registry.store(), PIPELINES_TOLD_MAX))?;
+        names.retain(|name| name != self.registry.pipeline());
+        let names: Vec<&str> = names.iter().map(Name::as_str).collect();
+        let told =
+            || format!("there is nothing of `{}` here; the store holds {}", self.registry.pipeline(), names.join(", "));
+        Ok((!names.is_empty()).then(|| told() + " (name one with --pipeline)"))
     }
 
     /// The release that a text names: a channel's name, or the start of an id.

@@ -106,6 +106,8 @@ pub(crate) fn finish(
         let release = paint.green(&pointer.release.short());
         let channel = paint.bold(pointer.channel.as_str());
         context.ui.line(format!("{channel} now holds {release} (revision {}, {before})", pointer.revision))?;
+        // Whoever grows tired of waiting must know that it is moved.
+        context.ui.flush()?;
     }
     told.insert("channel".into(), json!(pointer.channel));
     told.insert("release".into(), json!(pointer.release));

@@ -109,6 +109,20 @@ fn oddities_are_accepted() {
 }
 
 #[test]
+fn keys_are_what_they_are_however_they_are_escaped() {
+    let plain = event(json!([record("4959", "aGVsbG8="), record("4960", "")]));
+    let mut text = String::from_utf8(plain.to_vec()).unwrap();
+    for key in
+        ["Records", "kinesis", "sequenceNumber", "partitionKey", "data", "eventID", "eventSource", "eventSourceARN"]
+    {
+        let escaped = format!("\"\\u{:04x}{}\":", key.as_bytes()[0], &key[1..]);
+        assert!(text.contains(&format!("\"{key}\":")), "{key}");
+        text = text.replace(&format!("\"{key}\":"), &escaped);
+    }
+    assert_eq!(format!("{:?}", records(text.into()).unwrap()), format!("{:?}", records(plain).unwrap()));
+}
+
+#[test]
 fn no_records_is_a_batch_without_records() {
     assert!(read(json!([])).records.is_empty());
 }

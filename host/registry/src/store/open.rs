@@ -72,6 +72,11 @@ impl Store {
         folder_store(folder, options)
     }
 
+    /// An empty store that stands for one that is not there yet, and is called as that will be. Nothing put into it is kept.
+    pub fn imagined(url: &str, options: &Options) -> Store {
+        Store::over(Arc::new(InMemory::new()), Path::default(), url, options)
+    }
+
     /// A store that lives as long as this process.
     pub fn memory(options: &Options) -> Store {
         Store::over(Arc::new(InMemory::new()), Path::default(), "memory:", options)

@@ -20,12 +20,14 @@ const HOSTS_MAX: usize = 20;
 const ENTRIES_MAX: usize = 5;
 
 pub(super) fn show(opened: &Opened, told: &Told, context: &mut Context) -> Result<(), Error> {
+    let others = if told.channels.is_empty() { opened.others(context)? } else { None };
     let ui = &mut context.ui;
     let (paint, width) = (ui.paint(), ui.width());
     let at = paint.dim(&format!("{} UTC", time_of_day(told.now_ms)));
     ui.line(format!("{} in {}  {at}", paint.bold(opened.registry.pipeline().as_str()), opened.registry.store()))?;
     if told.channels.is_empty() {
-        ui.line("nothing was put on a channel yet: paddle publish --to live")?;
+        let nothing = "nothing was put on a channel yet: paddle publish --to live";
+        ui.line(others.as_deref().unwrap_or(nothing))?;
     }
     for channel in &told.channels {
         lines(channel, told.now_ms, paint, width).iter().try_for_each(|line| ui.line(line))?;
