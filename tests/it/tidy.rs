@@ -188,3 +188,20 @@ fn nothing_is_left_open() {
         }
     }
 }
+
+#[test]
+fn the_page_about_configuration_is_true() {
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).expect("the page");
+    let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a paddle.toml");
+    let pipeline = pipeline::Pipeline::parse(block).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(pipeline.steps.len(), 2);
+    // A misspelt variable is told with all that are known.
+    let misspelt = std::collections::BTreeMap::from([("PADDLE_X".to_owned(), String::new())]);
+    let told = lambda::Settings::read(&misspelt).expect_err("there is none").to_string();
+    let known: Vec<&str> = told.split_once("known are ").expect("a list").1.split(", ").collect();
+    for variable in &known {
+        assert!(page.contains(&format!("| `{variable}` |")), "{variable} is not on the page");
+    }
+    let on_page = page.lines().filter(|line| line.starts_with("| `PADDLE_")).count();
+    assert_eq!(on_page, known.len());
+}

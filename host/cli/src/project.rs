@@ -60,6 +60,8 @@ pub(crate) struct StepInfo {
 pub(crate) struct Ready {
     pub(crate) loaded: lambda::Loaded,
     pub(crate) steps: Vec<StepInfo>,
+    /// The steps' components.
+    pub(crate) wasm: Vec<Bytes>,
     /// What it runs on.
     pub(crate) engine: Engine,
     /// The code of each component, by digest.
@@ -188,7 +190,7 @@ impl Project {
         let engine = engine(loading, self.pipeline.steps.len())?;
         let secrets = environment::secrets().or_usage()?;
         let (mut codes, mut components): (HashMap<String, Code>, HashMap<String, Bytes>) = Default::default();
-        let (mut steps, mut infos, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut steps, mut infos, mut digests, mut all) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for step in &self.pipeline.steps {
             let told = || format!("load step `{}` (plugin `{}`)", step.name, shown(step));
             let origin = self.origin(step)?;
@@ -212,11 +214,12 @@ impl Project {
             infos.push(StepInfo { origin, size: wasm.len() as u64, load: started.elapsed() });
             codes.insert(digest.clone(), code);
             digests.push(digest);
+            all.push(wasm);
         }
         let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
         let pipeline = Arc::new(self.pipeline.clone());
         let loaded = lambda::Loaded { pipeline, plugins: Box::new(plugins), digests, release: None };
-        Ok(Ready { loaded, steps: infos, engine, codes })
+        Ok(Ready { loaded, steps: infos, wasm: all, engine, codes })
     }
 
     /// Secrets that the pipeline names and the environment does not have, with the variable of each.

@@ -4,7 +4,7 @@ use super::OrBug as _;
 use crate::Context;
 use crate::environment;
 use crate::error::{Error, Trouble};
-use crate::project::{self, Loading, Project, load_error, shown};
+use crate::project::{self, Loading, load_error, shown};
 use crate::text::{self, count};
 use crate::time;
 use anyhow::Context as _;
@@ -92,14 +92,15 @@ pub(crate) fn fingerprint(engine: &Engine) -> Result<Fingerprint, Error> {
     engine.fingerprint().parse().context("the engine's fingerprint is a digest").or_bug()
 }
 
-/// Compiles a project's components for production, and loads what came of it.
-pub(crate) fn compile(project: &Project, targets: &[Target], context: &mut Context) -> Result<Shipped, Error> {
-    let steps = &project.pipeline.steps;
+/// Compiles the steps' components for production, and loads what came of it. `wasm`: the very bytes that were tested, whatever
+/// has been saved since.
+pub(crate) fn compile(
+    steps: &[Step],
+    wasm: Vec<Bytes>,
+    targets: &[Target],
+    context: &mut Context,
+) -> Result<Shipped, Error> {
     let engine = project::engine(&Loading::PRODUCTION, steps.len())?;
-    let mut wasm = Vec::with_capacity(steps.len());
-    for step in steps {
-        wasm.push(project::component(&project.origin(step)?, context)?.wasm);
-    }
     let begun = Instant::now();
     let artifacts = precompile(&engine, targets, &wasm, context)?;
     let compile = begun.elapsed() / u32::try_from(targets.len()).unwrap_or(1).max(1);
