@@ -61,8 +61,14 @@ pub fn mask(text: &str, kinds: &[Kind], mask: &str) -> Option<String> {
 }
 
 fn masked_once(text: &str, kinds: &[Kind], mask: &str) -> Option<String> {
-    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut found = Vec::new();
     kinds.iter().for_each(|kind| kind.find(text, &mut found));
+    cover(text, found, mask)
+}
+
+/// The text with a mask in place of each range, or none if there is no range. Where ranges overlap, one mask stands for both.
+/// They must lie on characters' edges.
+pub fn cover(text: &str, mut found: Vec<Range<usize>>, mask: &str) -> Option<String> {
     if found.is_empty() {
         return None;
     }
@@ -70,7 +76,6 @@ fn masked_once(text: &str, kinds: &[Kind], mask: &str) -> Option<String> {
     let mut masked = String::with_capacity(text.len());
     let mut done = 0;
     for range in found {
-        // Two kinds may overlap: what the first did not cover goes with it.
         if range.start >= done {
             masked.push_str(&text[done..range.start]);
             masked.push_str(mask);

@@ -157,7 +157,7 @@ impl Hidden {
 
     /// The text with a mask in place of each secret. Linear in the text for each secret.
     pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.masked(text, self.found(text))
+        masked(text, self.found(text))
     }
 
     /// The same for a text of which the end was cut off: the beginning of a secret at its end is hidden too.
@@ -168,32 +168,17 @@ impl Hidden {
             let longest = secret.char_indices().map(|(at, _)| at).skip(1).filter(begins).last()?;
             Some(text.len() - longest..text.len())
         }));
-        self.masked(text, found)
+        masked(text, found)
     }
 
     fn found(&self, text: &str) -> Vec<Range<usize>> {
         let matches = self.0.iter().flat_map(|secret| text.match_indices(secret.as_str()));
         matches.map(|(at, found)| at..at + found.len()).collect()
     }
+}
 
-    fn masked<'t>(&self, text: &'t str, mut found: Vec<Range<usize>>) -> Cow<'t, str> {
-        if found.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        found.sort_by_key(|range| range.start);
-        let mut masked = String::with_capacity(text.len());
-        let mut done = 0;
-        for range in found {
-            // Two secrets may overlap: one mask stands for both.
-            if range.start >= done {
-                masked.push_str(&text[done..range.start]);
-                masked.push_str(MASK);
-            }
-            done = done.max(range.end);
-        }
-        masked.push_str(&text[done..]);
-        Cow::Owned(masked)
-    }
+fn masked(text: &str, found: Vec<Range<usize>>) -> Cow<'_, str> {
+    pii::cover(text, found, MASK).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 fn name(config: &Value) -> Option<&str> {
