@@ -101,7 +101,9 @@ struct Ended {
 impl Dev {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
         if !self.once {
-            return Err(Error::usage("served dev is not built yet; use --once"));
+            return Err(Error::usage(
+                "say --once: paddle dev runs the records there are (-i FILE, or --web-events N), then ends",
+            ));
         }
         let project = Project::find(self.pipeline.as_deref())?;
         let stream = self.stream(&project)?;
