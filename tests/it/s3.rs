@@ -19,10 +19,7 @@ async fn inner() {
 
 #[test]
 fn dead_letters_reach_s3() {
-    let Some(moto) = Moto::start() else {
-        tests::skip("dead letters to S3", "moto", "Python with pip");
-        return;
-    };
+    let Some(moto) = Moto::start("dead letters to S3") else { return };
     moto.make_bucket("letters");
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "s3::inner", "--ignored", "--nocapture"])

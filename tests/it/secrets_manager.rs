@@ -20,10 +20,7 @@ struct Stage {
 impl Stage {
     /// None where there is no moto.
     async fn new() -> Option<Stage> {
-        let Some(moto) = Moto::start() else {
-            tests::skip("a secret in Secrets Manager", "moto", "Python with pip");
-            return None;
-        };
+        let moto = Moto::start("a secret in Secrets Manager")?;
         let folder = tempfile::tempdir().expect("a folder");
         let config = r#"{ fields = ["email"], action = "hash", hash_key = { secret = "redact-key" } }"#;
         let recipe = Recipe { steps: format!("[[step]]\nplugin = \"redact\"\nconfig = {config}\n"), tried: false };

@@ -16,10 +16,11 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts the server that `make tools` installed; none where there is no Python.
-    pub fn start() -> Option<Moto> {
+    /// Starts the server that `make tools` installed; where there is none, says that the test is skipped.
+    pub fn start(test: &str) -> Option<Moto> {
         let packages = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join(".tools/moto");
         if !packages.join("version").is_file() {
+            crate::skip(test, "moto", "Python with pip");
             return None;
         }
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();

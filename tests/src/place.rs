@@ -19,10 +19,7 @@ impl Place {
 
     /// None where there is no moto.
     pub fn bucket() -> Option<Place> {
-        let Some(moto) = Moto::start() else {
-            crate::skip("following a bucket", "moto", "Python with pip");
-            return None;
-        };
+        let moto = Moto::start("following a bucket")?;
         moto.make_bucket(BUCKET);
         Some(Place::Bucket(moto))
     }

@@ -1,10 +1,10 @@
 //! Dead letters on this machine: written by `run`, read by `dead-letters show`. The form is that of the function.
 
 use crate::error::{Error, Trouble};
+use crate::input::inflated;
 use crate::local::{Entered, Local};
 use crate::time;
 use anyhow::Context as _;
-use flate2::read::MultiGzDecoder;
 use pipeline::Failed;
 use serde::Deserialize;
 use std::fs::File;
@@ -137,10 +137,8 @@ fn decode(text: &str) -> Vec<u8> {
 /// Reads a file of dead letters, compressed or not, line by line.
 pub(crate) fn read(path: &Path, take: &mut dyn FnMut(DeadLetter, &str) -> Result<(), Error>) -> Result<(), Error> {
     let told = || format!("read dead letters from {}", path.display());
-    let mut file = BufReader::new(File::open(path).with_context(told).or_usage()?);
-    let compressed = file.fill_buf().with_context(told).or_usage()?.starts_with(b"\x1f\x8b");
-    let mut input: Box<dyn BufRead> =
-        if compressed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+    let file = BufReader::new(File::open(path).with_context(told).or_usage()?);
+    let mut input = inflated(file).with_context(told).or_usage()?;
     for number in 1.. {
         let mut line = String::new();
         let read = input.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);

@@ -33,8 +33,6 @@ mod web_events;
 use arguments::Cli;
 use clap::Parser;
 use error::{Error, Status};
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::Ui;
 
@@ -45,8 +43,6 @@ const INTERRUPTED: i32 = 130;
 pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) runtime: tokio::runtime::Runtime,
-    /// Folders of plugins whose building was told: some commands build twice, to be sure.
-    pub(crate) told: BTreeSet<PathBuf>,
 }
 
 /// Runs the program with this process's arguments. The only place where errors are printed.
@@ -85,6 +81,6 @@ impl Context {
                 std::process::exit(INTERRUPTED);
             }
         });
-        Ok(Context { ui, runtime, told: BTreeSet::new() })
+        Ok(Context { ui, runtime })
     }
 }

@@ -51,7 +51,8 @@ pub(crate) struct Component {
 /// A loaded step, for people.
 pub(crate) struct StepInfo {
     pub(crate) origin: Origin,
-    pub(crate) size: u64,
+    /// Its component.
+    pub(crate) wasm: Bytes,
     /// How long it took to compile and start.
     pub(crate) load: Duration,
 }
@@ -60,8 +61,6 @@ pub(crate) struct StepInfo {
 pub(crate) struct Ready {
     pub(crate) loaded: lambda::Loaded,
     pub(crate) steps: Vec<StepInfo>,
-    /// The steps' components.
-    pub(crate) wasm: Vec<Bytes>,
     /// What it runs on.
     pub(crate) engine: Engine,
     /// The code of each component, by digest.
@@ -189,8 +188,8 @@ impl Project {
     pub(crate) fn load(&self, context: &mut Context, loading: &Loading) -> Result<Ready, Error> {
         let engine = engine(loading, self.pipeline.steps.len())?;
         let secrets = environment::secrets().or_usage()?;
-        let (mut codes, mut components): (HashMap<String, Code>, HashMap<String, Bytes>) = Default::default();
-        let (mut steps, mut infos, mut digests, mut all) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut codes, mut components): (HashMap<String, Code>, Components) = Default::default();
+        let (mut steps, mut infos, mut digests) = (Vec::new(), Vec::new(), Vec::new());
         for step in &self.pipeline.steps {
             let told = || format!("load step `{}` (plugin `{}`)", step.name, shown(step));
             let origin = self.origin(step)?;
@@ -199,11 +198,7 @@ impl Project {
                 SecretsFrom::Dummy => pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
             };
             let config = config.with_context(told).or_usage()?;
-            let wasm = match components.get(&step.plugin) {
-                Some(wasm) => wasm.clone(),
-                None => component(&origin, context)?.wasm,
-            };
-            components.insert(step.plugin.clone(), wasm.clone());
+            let wasm = components.of(step, &origin, context)?;
             let digest = lambda::digest(&wasm);
             let started = Instant::now();
             let code = match codes.get(&digest) {
@@ -211,15 +206,14 @@ impl Project {
                 None => engine.compile(&wasm).with_context(told).or_plugin()?,
             };
             steps.push(engine.load(&code, step, &config).map_err(|error| load_error(error, told()))?);
-            infos.push(StepInfo { origin, size: wasm.len() as u64, load: started.elapsed() });
+            infos.push(StepInfo { origin, wasm, load: started.elapsed() });
             codes.insert(digest.clone(), code);
             digests.push(digest);
-            all.push(wasm);
         }
         let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
         let pipeline = Arc::new(self.pipeline.clone());
         let loaded = lambda::Loaded { pipeline, plugins: Box::new(plugins), digests, release: None };
-        Ok(Ready { loaded, steps: infos, wasm: all, engine, codes })
+        Ok(Ready { loaded, steps: infos, engine, codes })
     }
 
     /// Secrets that the pipeline names and the environment does not have, with the variable of each.
@@ -278,26 +272,37 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
     }
 }
 
+/// The components of steps, by plugin: what several steps use is built once.
+#[derive(Default)]
+pub(crate) struct Components(HashMap<String, Bytes>);
+
+impl Components {
+    /// A step's component, from where its plugin is.
+    pub(crate) fn of(&mut self, step: &Step, origin: &Origin, context: &mut Context) -> Result<Bytes, Error> {
+        if let Some(wasm) = self.0.get(&step.plugin) {
+            return Ok(wasm.clone());
+        }
+        let wasm = component(origin, context)?.wasm;
+        self.0.insert(step.plugin.clone(), wasm.clone());
+        Ok(wasm)
+    }
+}
+
 /// Builds a plugin, and says so where no terminal shows it; the compiler's warnings are shown as they are.
 fn build(folder: &Path, context: &mut Context) -> Result<Built, Error> {
     let (name, begun) = (folder_name(folder), Instant::now());
     let doing = format!("building {name}");
-    let first = context.told.insert(folder.to_owned());
     let progress = context.ui.progress(&doing, "");
-    if first {
-        progress.begin(&doing);
-    }
+    progress.begin(&doing);
     let options = Options { messages: Messages::Keep, ..Options::default() };
     let built = toolchain::build(folder, &options).with_context(|| format!("build {name}")).or_plugin()?;
-    if first || built.changed {
-        let time = text::time(begun.elapsed());
-        progress.finish(&match built.changed {
-            true => format!("built {name} in {time}"),
-            false => format!("{name} is as it was ({time})"),
-        });
-        if !built.warnings.is_empty() {
-            context.ui.note(built.warnings.trim_end())?;
-        }
+    let time = text::time(begun.elapsed());
+    progress.finish(&match built.changed {
+        true => format!("built {name} in {time}"),
+        false => format!("{name} is as it was ({time})"),
+    });
+    if !built.warnings.is_empty() {
+        context.ui.note(built.warnings.trim_end())?;
     }
     Ok(built)
 }

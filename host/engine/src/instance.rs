@@ -66,9 +66,7 @@ impl Instance {
         let exports = match &step.start {
             Start::Flat(flat) => {
                 let started = flat::Exports::start(&mut store, flat, &step.engine.flat_linker);
-                Exports::Flat(Box::new(
-                    started.map_err(|error| LoadError::Start(broken(&store, error).message().to_owned()))?,
-                ))
+                Exports::Flat(Box::new(started.map_err(|error| LoadError::Start(in_words(&store, error)))?))
             }
             Start::Component(pre) => Exports::of_component(&mut store, pre)?,
         };
@@ -77,7 +75,7 @@ impl Instance {
             Ok(Err(reason)) => Err(LoadError::Init(step.hidden.hide(&reason).into_owned())),
             Err(error) => {
                 take_printed(&mut store);
-                Err(LoadError::InitBroke(broken(&store, error).message().to_owned()))
+                Err(LoadError::InitBroke(in_words(&store, error)))
             }
         }
     }
@@ -158,7 +156,7 @@ impl Instance {
 impl Exports {
     fn of_component(store: &mut Store<State>, pre: &InstancePre<State>) -> Result<Exports, LoadError> {
         let started = pre.instantiate(&mut *store);
-        let instance = started.map_err(|error| LoadError::Start(broken(store, error).message().to_owned()))?;
+        let instance = started.map_err(|error| LoadError::Start(in_words(store, error)))?;
         let plugin = instance.get_export_index(&mut *store, None, PLUGIN);
         let missing = |what: &str| LoadError::NoPlugin(format!("{what} is missing"));
         let plugin = plugin.ok_or_else(|| missing("the interface"))?;
@@ -318,6 +316,11 @@ fn timeout(store: &Store<State>) -> Signal {
         FailureKind::Timeout,
         format!("still running after its limit of {ms} ms of CPU time (limits.time_ms)"),
     ))
+}
+
+/// A trap while a plugin is started.
+fn in_words(store: &Store<State>, error: wasmtime::Error) -> String {
+    broken(store, error).message().to_owned()
 }
 
 /// A trap in words, with the guest's backtrace.

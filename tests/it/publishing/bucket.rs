@@ -16,10 +16,7 @@ fn desk(moto: &Moto) -> Desk {
 
 #[test]
 fn a_bucket_is_as_good_as_a_folder() {
-    let Some(moto) = Moto::start() else {
-        tests::skip("publishing to a bucket", "moto", "Python with pip");
-        return;
-    };
+    let Some(moto) = Moto::start("publishing to a bucket") else { return };
     let mut desk = desk(&moto);
     let one = desk.publish();
     let two = desk.publish_mask("two");

@@ -89,7 +89,7 @@ fn building_is_told_where_no_terminal_shows_it() {
     assert_eq!(lines.first(), Some(&"building enrich"), "{ran:#?}");
     assert!(lines.get(1).is_some_and(|line| line.starts_with("built enrich in ")), "{ran:#?}");
     assert!(ran.err.contains("warning: unused variable: `forgotten`") && ran.err.contains("src/lib.rs:"), "{ran:#?}");
-    // Nothing to do: still said, and still warned of, once, although publishing builds again what it ships.
+    // Nothing to do: still said, and still warned of, once.
     desk.write("paddle.toml", "[pipeline]\nname = \"clickstream\"\n[[step]]\nplugin = \"./enrich\"\n");
     std::fs::remove_dir_all(desk.path("project/tests")).expect("the example's");
     desk.ok(&["keygen"]);

@@ -4,7 +4,7 @@ mod deploy;
 
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
-use crate::project::{self, Project, tidy};
+use crate::project::{Components, Project, tidy};
 use crate::text;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -198,20 +198,20 @@ fn bundle(project: &Project, arch: Arch, context: &mut Context) -> Result<Vec<En
             arch.name()
         )));
     }
-    let mut entries = Vec::new();
+    let (mut entries, mut components) = (Vec::new(), Components::default());
     let mut document = text.parse::<toml::Table>().context("read paddle.toml").or_usage()?;
     for (at, step) in project.pipeline.steps.iter().enumerate() {
-        let component = project::component(&project.origin(step)?, context)?;
-        let digest = lambda::digest(&component.wasm);
+        let wasm = components.of(step, &project.origin(step)?, context)?;
+        let digest = lambda::digest(&wasm);
         let file = format!("plugins/{}.wasm", &digest[..16]);
         place(&mut document, at, &format!("./{file}"), &step.name);
         if entries.iter().any(|known: &Entry| known.name == file) {
             continue;
         }
-        let artifact = engine.precompile(&component.wasm).with_context(|| format!("compile step `{}`", step.name));
+        let artifact = engine.precompile(&wasm).with_context(|| format!("compile step `{}`", step.name));
         let compiled = format!("plugins/{}", lambda::artifact_name(&digest, &engine.fingerprint()));
         entries.push(entry(compiled, artifact.or_plugin()?));
-        entries.push(entry(file, component.wasm.to_vec()));
+        entries.push(entry(file, wasm.to_vec()));
     }
     let config = toml::to_string(&document).context("write paddle.toml").or_outside()?;
     entries.insert(0, entry("paddle.toml".into(), config.into_bytes()));

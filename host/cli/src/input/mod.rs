@@ -95,16 +95,8 @@ impl Reader {
     }
 
     /// Reads one input. `name` is for messages.
-    pub(crate) fn read(&mut self, name: &str, mut input: impl BufRead, take: &mut Take) -> Result<Flow, Error> {
-        let begin = input.fill_buf().with_context(|| format!("read {name}")).or_usage()?;
-        if begin.starts_with(&GZIP) {
-            let text = MultiGzDecoder::new(input);
-            return self.text(name, BufReader::with_capacity(BUFFER_BYTES, text), take);
-        }
-        self.text(name, input, take)
-    }
-
-    fn text(&mut self, name: &str, mut input: impl BufRead, take: &mut Take) -> Result<Flow, Error> {
+    pub(crate) fn read(&mut self, name: &str, input: impl BufRead, take: &mut Take) -> Result<Flow, Error> {
+        let mut input = inflated(input).with_context(|| format!("read {name}")).or_usage()?;
         let mut skipped = 0;
         let head = loop {
             let line = read_line(&mut input, name, skipped + 1)?;
@@ -124,6 +116,15 @@ impl Reader {
             Shape::Values => source.values(input),
         }
     }
+}
+
+/// What is in an input: itself, or what was compressed with gzip, by one program or several after each other.
+pub(crate) fn inflated<'i>(mut input: impl BufRead + 'i) -> io::Result<Box<dyn BufRead + 'i>> {
+    let compressed = input.fill_buf()?.starts_with(&GZIP);
+    Ok(match compressed {
+        true => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input))),
+        false => Box::new(input),
+    })
 }
 
 /// One input that is being read.

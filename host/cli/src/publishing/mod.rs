@@ -62,7 +62,8 @@ pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Cont
     // Ids are made of sequence numbers, which tests do not have; what is published is the text.
     project.pipeline.document.rules.id_field = None;
     let tested = tested::run(project, context)?;
-    let shipped = shipped::compile(&project.pipeline.steps, tested.ready.wasm.clone(), &how.targets, context)?;
+    let wasm = tested.ready.steps.iter().map(|step| step.wasm.clone()).collect();
+    let shipped = shipped::compile(&project.pipeline.steps, wasm, &how.targets, context)?;
     let mut warnings = tested.warnings.clone();
     let records = match project.pipeline.release.test_records {
         true => trial::record(project, &shipped, &tested, &mut warnings, context)?,
