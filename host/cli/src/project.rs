@@ -267,7 +267,11 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
         Origin::Wasm(path) => Ok(Component { wasm: read(path)?, built: None }),
         Origin::Folder(folder) => {
             let built = build(folder, context)?;
-            Ok(Component { wasm: read(&built.wasm)?, built: Some(built) })
+            let Some(file) = built.component() else {
+                let name = folder_name(folder);
+                return Err(Error::usage(format!("{name} is a script, which this version does not run as a step yet")));
+            };
+            Ok(Component { wasm: read(file)?, built: Some(built) })
         }
     }
 }

@@ -35,14 +35,8 @@ struct Package {
 
 impl Language {
     /// Every language there is, in the order in which a folder is looked at.
-    pub const ALL: [Language; 6] = [
-        Language::Rust,
-        Language::Go,
-        Language::Python,
-        Language::TypeScript,
-        Language::JavaScript,
-        Language::C,
-    ];
+    pub const ALL: [Language; 6] =
+        [Language::Rust, Language::Go, Language::Python, Language::TypeScript, Language::JavaScript, Language::C];
 
     /// The language's name for people.
     pub fn name(self) -> &'static str {

@@ -48,6 +48,11 @@ pub fn ensure_rust_target() -> Result<(), BuildError> {
     compiler(folder, PLAIN).map(drop)
 }
 
+/// Whether plugins in a folder can be compiled, and if not, what is missing.
+pub(crate) fn check(folder: &Path) -> Result<(), BuildError> {
+    compiler(folder, PLAIN).map(drop)
+}
+
 /// Compiles the plugin in a folder to a core module.
 pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildError> {
     let target = match options.wasi {

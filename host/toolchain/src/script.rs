@@ -160,16 +160,20 @@ mod tests {
             ("b.js", "import '../outside.js'; import 'paddlewheel'; import './missing.js'"),
             ("late.mjs", "// it's a comment: './lib/commented.js'"),
             ("lib/commented.js", ""),
+            ("lib/out.js", ""),
             ("table.json", "{\"file\":\"./never.js\"}"),
             ("never.js", ""),
             ("lone.js", ""),
         ]);
-        assert_eq!(found, ["b.js", "late.mjs", "lib/a.js", "script", "table.json"]);
+        assert_eq!(found, ["b.js", "late.mjs", "lib/a.js", "lib/commented.js", "script", "table.json"]);
     }
 
     #[test]
     fn what_has_no_end_or_names_no_file_is_no_import() {
-        assert_eq!(names(&[("a.js", "'./b.js\n', `./${b}.js`, './b', '/etc/x.js', '\\u{110000}', \"./\\xz.js\"")]), ["script"]);
+        assert_eq!(
+            names(&[("a.js", "'./b.js\n', `./${b}.js`, './b', '/etc/x.js', '\\u{110000}', \"./\\xz.js\"")]),
+            ["script"]
+        );
     }
 
     #[test]
