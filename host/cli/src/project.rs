@@ -21,10 +21,13 @@ use toolchain::{Built, Language, Messages, Options};
 pub(crate) const FILE: &str = "paddle.toml";
 
 /// A pipeline and where it is.
+#[derive(Clone)]
 pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
     /// Paths in the pipeline begin here, and `.paddle` is here.
     pub(crate) folder: PathBuf,
+    /// The folder whose `tests` are its own: that of the pipeline, or that of the one plugin.
+    pub(crate) tests: PathBuf,
     /// What it was read from, for people.
     pub(crate) source: String,
     /// The text of its `paddle.toml`; none when it was made of one plugin that was named.
@@ -121,6 +124,7 @@ impl Project {
             _ if ready_made::find(named).is_some() => Ok(Project {
                 pipeline: Pipeline::of_plugin(named, named),
                 folder: PathBuf::from("."),
+                tests: PathBuf::from("."),
                 source: format!("the ready-made plugin `{named}`"),
                 text: None,
             }),
@@ -135,11 +139,38 @@ impl Project {
         let shown = tidy(file).to_string();
         let text = std::fs::read_to_string(file).with_context(|| format!("read the pipeline {shown}")).or_usage()?;
         let pipeline = Pipeline::parse(&text).map_err(|error| anyhow!("{shown}: {error}")).or_usage()?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(Project { pipeline, folder: folder.unwrap_or(Path::new(".")).to_owned(), source: shown, text: Some(text) })
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        Ok(Project { pipeline, tests: folder.clone(), folder, source: shown, text: Some(text) })
+    }
+
+    /// The part of it that is one step.
+    pub(crate) fn of_step(&self, step: &Step, tests: PathBuf) -> Project {
+        Project {
+            pipeline: Pipeline { steps: vec![step.clone()], ..self.pipeline.clone() },
+            folder: self.folder.clone(),
+            tests,
+            source: format!("step `{}` of {}", step.name, self.source),
+            text: None,
+        }
+    }
+
+    /// The plugin's step in the pipeline that its folder belongs to: it has a config there, and limits.
+    fn around(plugin: &Path) -> Result<Option<Project>, Error> {
+        let Ok(plugin) = plugin.canonicalize() else { return Ok(None) };
+        let Some(file) = plugin.ancestors().skip(1).map(|folder| folder.join(FILE)).find(|file| file.is_file()) else {
+            return Ok(None);
+        };
+        let project = Project::read(&file)?;
+        let is_it = |step: &&Step| project.folder.join(&step.plugin).canonicalize().is_ok_and(|found| found == plugin);
+        let step = project.pipeline.steps.iter().find(is_it);
+        Ok(step
+            .map(|step| project.of_step(step, if plugin.is_dir() { plugin.clone() } else { project.folder.clone() })))
     }
 
     fn of_plugin(path: &Path, origin: Origin) -> Result<Project, Error> {
+        if let Some(project) = Project::around(path)? {
+            return Ok(project);
+        }
         let absolute = std::path::absolute(path).context("find the current folder").or_outside()?;
         let name = absolute.file_stem().map_or("plugin".into(), |name| name.to_string_lossy().into_owned());
         let source = match origin {
@@ -147,7 +178,8 @@ impl Project {
             Origin::ReadyMade(_) | Origin::Wasm(_) => format!("the plugin {}", path.display()),
         };
         let pipeline = Pipeline::of_plugin(&name, &absolute.to_string_lossy());
-        Ok(Project { pipeline, folder: PathBuf::from("."), source, text: None })
+        let tests = if path.is_dir() { path.to_owned() } else { PathBuf::from(".") };
+        Ok(Project { pipeline, folder: PathBuf::from("."), tests, source, text: None })
     }
 
     /// Gives the one plugin of this project its config, as JSON.
