@@ -1,6 +1,7 @@
 //! A pipeline as it is named on the command line: found, its plugins built, and loaded as the function loads it.
 
 use crate::Context;
+use crate::compiled;
 use crate::environment;
 use crate::error::{Error, Trouble};
 use crate::ready_made;
@@ -9,8 +10,8 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use engine::{Clock, Code, Engine, LoadError, Mode};
 use pipeline::settings::Step;
-use pipeline::{DUMMY_SECRET, Pipeline, Plugin, secret_names};
-use std::collections::HashMap;
+use pipeline::{Assets, DUMMY_SECRET, Pipeline, Plugin, secret_names};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,10 +21,13 @@ use toolchain::{Built, Language, Messages, Options};
 pub(crate) const FILE: &str = "paddle.toml";
 
 /// A pipeline and where it is.
+#[derive(Clone)]
 pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
     /// Paths in the pipeline begin here, and `.paddle` is here.
     pub(crate) folder: PathBuf,
+    /// The folder whose `tests` are its own: that of the pipeline, or that of the one plugin.
+    pub(crate) tests: PathBuf,
     /// What it was read from, for people.
     pub(crate) source: String,
     /// The text of its `paddle.toml`; none when it was made of one plugin that was named.
@@ -48,11 +52,17 @@ pub(crate) struct Component {
     pub(crate) built: Option<Built>,
 }
 
+/// What a step runs: a component, and the files that come with it.
+#[derive(Clone)]
+pub(crate) struct StepParts {
+    pub(crate) wasm: Bytes,
+    pub(crate) assets: Assets,
+}
+
 /// A loaded step, for people.
 pub(crate) struct StepInfo {
     pub(crate) origin: Origin,
-    /// Its component.
-    pub(crate) wasm: Bytes,
+    pub(crate) parts: StepParts,
     /// How long it took to compile and start.
     pub(crate) load: Duration,
 }
@@ -114,6 +124,7 @@ impl Project {
             _ if ready_made::find(named).is_some() => Ok(Project {
                 pipeline: Pipeline::of_plugin(named, named),
                 folder: PathBuf::from("."),
+                tests: PathBuf::from("."),
                 source: format!("the ready-made plugin `{named}`"),
                 text: None,
             }),
@@ -128,11 +139,38 @@ impl Project {
         let shown = tidy(file).to_string();
         let text = std::fs::read_to_string(file).with_context(|| format!("read the pipeline {shown}")).or_usage()?;
         let pipeline = Pipeline::parse(&text).map_err(|error| anyhow!("{shown}: {error}")).or_usage()?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(Project { pipeline, folder: folder.unwrap_or(Path::new(".")).to_owned(), source: shown, text: Some(text) })
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        Ok(Project { pipeline, tests: folder.clone(), folder, source: shown, text: Some(text) })
+    }
+
+    /// The part of it that is one step.
+    pub(crate) fn of_step(&self, step: &Step, tests: PathBuf) -> Project {
+        Project {
+            pipeline: Pipeline { steps: vec![step.clone()], ..self.pipeline.clone() },
+            folder: self.folder.clone(),
+            tests,
+            source: format!("step `{}` of {}", step.name, self.source),
+            text: None,
+        }
+    }
+
+    /// The plugin's step in the pipeline that its folder belongs to: it has a config there, and limits.
+    fn around(plugin: &Path) -> Result<Option<Project>, Error> {
+        let Ok(plugin) = plugin.canonicalize() else { return Ok(None) };
+        let Some(file) = plugin.ancestors().skip(1).map(|folder| folder.join(FILE)).find(|file| file.is_file()) else {
+            return Ok(None);
+        };
+        let project = Project::read(&file)?;
+        let is_it = |step: &&Step| project.folder.join(&step.plugin).canonicalize().is_ok_and(|found| found == plugin);
+        let step = project.pipeline.steps.iter().find(is_it);
+        Ok(step
+            .map(|step| project.of_step(step, if plugin.is_dir() { plugin.clone() } else { project.folder.clone() })))
     }
 
     fn of_plugin(path: &Path, origin: Origin) -> Result<Project, Error> {
+        if let Some(project) = Project::around(path)? {
+            return Ok(project);
+        }
         let absolute = std::path::absolute(path).context("find the current folder").or_outside()?;
         let name = absolute.file_stem().map_or("plugin".into(), |name| name.to_string_lossy().into_owned());
         let source = match origin {
@@ -140,7 +178,8 @@ impl Project {
             Origin::ReadyMade(_) | Origin::Wasm(_) => format!("the plugin {}", path.display()),
         };
         let pipeline = Pipeline::of_plugin(&name, &absolute.to_string_lossy());
-        Ok(Project { pipeline, folder: PathBuf::from("."), source, text: None })
+        let tests = if path.is_dir() { path.to_owned() } else { PathBuf::from(".") };
+        Ok(Project { pipeline, folder: PathBuf::from("."), tests, source, text: None })
     }
 
     /// Gives the one plugin of this project its config, as JSON.
@@ -198,15 +237,16 @@ impl Project {
                 SecretsFrom::Dummy => pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
             };
             let config = config.with_context(told).or_usage()?;
-            let wasm = components.of(step, &origin, context)?;
-            let digest = lambda::digest(&wasm);
+            let parts = components.of(step, self, context)?;
+            let digest = lambda::digest(&parts.wasm);
             let started = Instant::now();
             let code = match codes.get(&digest) {
                 Some(code) => code.clone(),
-                None => engine.compile(&wasm).with_context(told).or_plugin()?,
+                None => compiled::code(&engine, &parts.wasm, &step.name, context).with_context(told).or_plugin()?,
             };
-            steps.push(engine.load(&code, step, &config).map_err(|error| load_error(error, told()))?);
-            infos.push(StepInfo { origin, wasm, load: started.elapsed() });
+            let loaded = engine.load(&code, step, &config, &parts.assets);
+            steps.push(loaded.map_err(|error| load_error(error, told()))?);
+            infos.push(StepInfo { origin, parts, load: started.elapsed() });
             codes.insert(digest.clone(), code);
             digests.push(digest);
         }
@@ -281,14 +321,15 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
 pub(crate) struct Components(HashMap<String, Bytes>);
 
 impl Components {
-    /// A step's component, from where its plugin is.
-    pub(crate) fn of(&mut self, step: &Step, origin: &Origin, context: &mut Context) -> Result<Bytes, Error> {
-        if let Some(wasm) = self.0.get(&step.plugin) {
-            return Ok(wasm.clone());
-        }
-        let wasm = component(origin, context)?.wasm;
+    /// What a step runs, from where its plugin and its files are.
+    pub(crate) fn of(&mut self, step: &Step, project: &Project, context: &mut Context) -> Result<StepParts, Error> {
+        let wasm = match self.0.get(&step.plugin) {
+            Some(wasm) => wasm.clone(),
+            None => component(&project.origin(step)?, context)?.wasm,
+        };
         self.0.insert(step.plugin.clone(), wasm.clone());
-        Ok(wasm)
+        let assets = lambda::assets::read(step, &project.folder, &BTreeMap::new()).or_usage()?;
+        Ok(StepParts { wasm, assets })
     }
 }
 
