@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use toolchain::{Built, Language, Messages, Options};
+use toolchain::{BuildError, Built, Contract, Language, Messages, Options};
 
 /// What a pipeline's file is called.
 pub(crate) const FILE: &str = "paddle.toml";
@@ -311,7 +311,9 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
                 let name = folder_name(folder);
                 return Err(Error::usage(format!("{name} is a script, which this version does not run as a step yet")));
             };
-            Ok(Component { wasm: read(file)?, built: Some(built) })
+            let wasm = read(file)?;
+            keeps_the_contract(folder, &wasm)?;
+            Ok(Component { wasm, built: Some(built) })
         }
     }
 }
@@ -352,9 +354,24 @@ fn build(folder: &Path, context: &mut Context) -> Result<Built, Error> {
     Ok(built)
 }
 
+/// What was built, looked at before it is compiled: compilers also make components that are no plugins.
+fn keeps_the_contract(folder: &Path, wasm: &[u8]) -> Result<(), Error> {
+    match toolchain::inspect(wasm).or_plugin()?.contract {
+        Contract::Kept { .. } => Ok(()),
+        Contract::Broken(reasons) => {
+            let told = format!("{} was built and is not a plugin: {}", folder_name(folder), reasons.join("; "));
+            Err(Error::Plugin(anyhow!(told)))
+        }
+    }
+}
+
 fn read(path: &Path) -> Result<Bytes, Error> {
-    let bytes = std::fs::read(path).with_context(|| format!("read the plugin {}", path.display())).or_plugin()?;
-    Ok(bytes.into())
+    let reading = || format!("read the plugin {}", path.display());
+    let bytes = std::fs::metadata(path).with_context(reading).or_plugin()?.len();
+    if bytes > toolchain::COMPONENT_BYTES_MAX {
+        return Err(BuildError::TooLarge { bytes }).with_context(reading).or_plugin();
+    }
+    Ok(std::fs::read(path).with_context(reading).or_plugin()?.into())
 }
 
 /// A path without a needless `./`, for people.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::Language;
+use crate::output::COMPONENT_BYTES_MAX;
 
 /// Why a plugin could not be built. The text says what to do about it.
 #[derive(Debug)]
@@ -53,6 +54,11 @@ pub enum BuildError {
         /// Why not.
         reason: String,
     },
+    /// What was made has more bytes than a component may have.
+    TooLarge {
+        /// How many.
+        bytes: u64,
+    },
     /// A file could not be read or written.
     Io {
         /// What was tried, to complete "failed to …".
@@ -95,6 +101,10 @@ impl fmt::Display for BuildError {
                 write!(f, "the plugin does not compile:\n{}", messages.trim_end())
             }
             BuildError::Encode { reason } => write!(f, "the plugin is not a component: {reason}"),
+            BuildError::TooLarge { bytes } => {
+                let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+                write!(f, "the component has {} MiB; the most is {}", mib(*bytes), mib(COMPONENT_BYTES_MAX))
+            }
             BuildError::Io { doing, source: _ } => write!(f, "failed to {doing}"),
         }
     }
@@ -110,7 +120,50 @@ impl std::error::Error for BuildError {
             | BuildError::Missing { .. }
             | BuildError::MissingTool { .. }
             | BuildError::Compile { .. }
-            | BuildError::Encode { .. } => None,
+            | BuildError::Encode { .. }
+            | BuildError::TooLarge { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BuildError;
+    use crate::output;
+
+    /// The exact words that a person sees.
+    #[test]
+    fn each_is_one_sentence_that_says_what_to_do() {
+        let missing =
+            |what: &str, command: &str| BuildError::Missing { what: what.to_owned(), command: command.to_owned() };
+        for (error, expected) in [
+            (
+                missing(crate::python::WANTED, crate::python::INSTALL),
+                "componentize-py 0.25.1 is missing; run: python3 -m venv .venv && .venv/bin/python -m pip install componentize-py==0.25.1",
+            ),
+            (
+                missing(crate::javascript::WANTED, crate::javascript::INSTALL),
+                "esbuild is missing; run: npm install --save-dev esbuild@0.28.2",
+            ),
+            (
+                BuildError::MissingTarget {
+                    target: "wasm32-unknown-unknown".to_owned(),
+                    command: "rustup target add wasm32-unknown-unknown".to_owned(),
+                },
+                "the compiler lacks the target wasm32-unknown-unknown; run: rustup target add wasm32-unknown-unknown",
+            ),
+            (
+                BuildError::Compile { messages: "plugin.go:3:1: syntax error\n".to_owned() },
+                "the plugin does not compile:\nplugin.go:3:1: syntax error",
+            ),
+            (output::bounded(300 << 20).expect_err("it is too large"), "the component has 300 MiB; the most is 128"),
+            (
+                BuildError::io("write /x/.paddle")(std::io::ErrorKind::PermissionDenied.into()),
+                "failed to write /x/.paddle",
+            ),
+        ] {
+            assert_eq!(error.to_string(), expected);
+        }
+        assert!(output::bounded(output::COMPONENT_BYTES_MAX).is_ok());
     }
 }

@@ -7,11 +7,18 @@ use wit_parser::{Resolve, WorldItem, WorldKey};
 use crate::{BuildError, output};
 
 /// The interfaces that a plugin may import from us, without their version.
-const OFFERED: [&str; 3] = ["paddlewheel:transform/events", "paddlewheel:transform/log", "paddlewheel:transform/types"];
+const OFFERED: [&str; 4] = [
+    "paddlewheel:transform/assets",
+    "paddlewheel:transform/events",
+    "paddlewheel:transform/log",
+    "paddlewheel:transform/types",
+];
+/// The version of the contract, as [`crate::CONTRACT`] has it; a test says so.
+const VERSION: &str = "0.1.0";
 /// The interface that a plugin exports, without its version.
 const PLUGIN: &str = "paddlewheel:transform/plugin";
-/// Interfaces that begin like this are the host's virtual WASI.
-const WASI: &str = "wasi:";
+/// The packages of the host's virtual WASI. `wasi:http` is none of them: a plugin has no network.
+const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// What a `.wasm` file is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +79,9 @@ pub enum Contract {
 ///
 /// # Errors
 ///
-/// [`BuildError::Encode`] when the bytes are neither, or malformed.
+/// [`BuildError::Encode`] when the bytes are neither, or malformed; [`BuildError::TooLarge`] when they are too many.
 pub fn inspect(wasm: &[u8]) -> Result<Inspection, BuildError> {
+    output::bounded(wasm.len() as u64)?;
     let parts = parts(wasm)?;
     let (imports, exports) = match parts.kind {
         WasmKind::Component => interfaces(wasm)?,
@@ -148,7 +156,7 @@ fn contract(kind: WasmKind, imports: &[Interface], exports: &[Interface]) -> Con
     }
     let mut broken: Vec<String> = imports
         .iter()
-        .filter(|import| !import.name.starts_with(WASI) && !OFFERED.contains(&without_version(&import.name)))
+        .filter(|import| !is_wasi(import) && !OFFERED.contains(&without_version(&import.name)))
         .map(|import| format!("it imports {}, which no host offers", import.name))
         .collect();
     let plugin = exports.iter().find(|export| without_version(&export.name) == PLUGIN);
@@ -160,8 +168,16 @@ fn contract(kind: WasmKind, imports: &[Interface], exports: &[Interface]) -> Con
         return Contract::Broken(broken);
     }
     let version = plugin.name.split_once('@').map_or("", |(_, version)| version);
-    let wasi = imports.iter().any(|import| import.name.starts_with(WASI));
+    if version != VERSION {
+        let reason = format!("it is made for version {version} of the contract, and this program speaks {VERSION}");
+        return Contract::Broken(vec![reason]);
+    }
+    let wasi = imports.iter().any(is_wasi);
     Contract::Kept { version: version.to_owned(), wasi }
+}
+
+fn is_wasi(import: &Interface) -> bool {
+    WASI.iter().any(|package| import.name.starts_with(package))
 }
 
 fn without_version(name: &str) -> &str {
@@ -170,4 +186,41 @@ fn without_version(name: &str) -> &str {
 
 fn malformed(error: impl std::fmt::Display) -> BuildError {
     BuildError::Encode { reason: format!("{error:#}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Contract, Interface, VERSION, WasmKind, contract};
+
+    fn interface(name: &str) -> Interface {
+        Interface { name: name.to_owned(), functions: Vec::new() }
+    }
+
+    #[test]
+    fn the_version_is_the_contracts() {
+        assert!(crate::CONTRACT.contains(&format!("package paddlewheel:transform@{VERSION};")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_a_sentence() {
+        let plugin = "paddlewheel:transform/plugin@0.1.0";
+        for (imports, exports, expected) in [
+            (
+                vec!["wasi:http/outgoing-handler@0.2.12"],
+                plugin,
+                "it imports wasi:http/outgoing-handler@0.2.12, which no host offers",
+            ),
+            (vec!["env"], plugin, "it imports env, which no host offers"),
+            (vec![], "run", "it does not export paddlewheel:transform/plugin"),
+            (
+                vec!["paddlewheel:transform/events@0.2.0"],
+                "paddlewheel:transform/plugin@0.2.0",
+                "it is made for version 0.2.0 of the contract, and this program speaks 0.1.0",
+            ),
+        ] {
+            let imports: Vec<Interface> = imports.into_iter().map(interface).collect();
+            let found = contract(WasmKind::Component, &imports, &[interface(exports)]);
+            assert_eq!(found, Contract::Broken(vec![expected.to_owned()]));
+        }
+    }
 }

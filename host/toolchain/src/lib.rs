@@ -40,6 +40,7 @@ pub use component::{Adapter, CONTRACT, Encoding, Wit, componentize};
 pub use error::BuildError;
 pub use inspect::{Contract, Inspection, Interface, WasmKind, inspect};
 pub use language::Language;
+pub use output::COMPONENT_BYTES_MAX;
 pub use rust::ensure_rust_target;
 pub use script::{MAIN, Script, script};
 
@@ -136,6 +137,7 @@ pub fn build(folder: &Path, options: &Options) -> Result<Built, BuildError> {
 fn finish(language: Language, core: Core, encoding: &Encoding<'_>, options: &Options) -> Result<Built, BuildError> {
     let bytes = output::read(&core.file)?;
     let component = componentize(&bytes, encoding)?;
+    output::bounded(component.len() as u64)?;
     let wasm = core.out.join(file_name(&core.name, options.wasi));
     let changed = output::write_if_changed(&wasm, &component)?;
     Ok(Built {

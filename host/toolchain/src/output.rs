@@ -8,6 +8,14 @@ use sha2::{Digest, Sha256};
 
 use crate::BuildError;
 
+/// The most bytes of a component: what the function loads too, and far more than any plugin of ours has.
+pub const COMPONENT_BYTES_MAX: u64 = 128 << 20;
+
+/// Whether a component is small enough.
+pub(crate) fn bounded(bytes: u64) -> Result<(), BuildError> {
+    if bytes > COMPONENT_BYTES_MAX { Err(BuildError::TooLarge { bytes }) } else { Ok(()) }
+}
+
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
     fs::read(path).map_err(BuildError::io(format!("read {}", path.display())))

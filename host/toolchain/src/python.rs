@@ -51,6 +51,7 @@ pub(crate) fn build(folder: &Path, options: &Options) -> Result<Built, BuildErro
         output::write_if_changed(&marker, inputs.as_bytes())?;
     }
     let component = output::read(&wasm)?;
+    output::bounded(component.len() as u64)?;
     Ok(Built {
         name,
         language: Language::Python,
@@ -106,7 +107,7 @@ fn componentize(tool: &Path, parts: &Parts<'_>, wasm: &Path, options: &Options) 
     output::write_if_changed(&wit, CONTRACT.as_bytes())?;
     // Otherwise it looks into whatever environment it is called from.
     let environment = parts.out.join("environment");
-    let nothing = environment.join("site-packages");
+    let nothing = environment.join("lib/site-packages");
     fs::create_dir_all(&nothing).map_err(BuildError::io(format!("make {}", nothing.display())))?;
     let made = parts.out.join("made.wasm");
     let mut command = tool::command(tool);

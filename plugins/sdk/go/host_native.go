@@ -28,3 +28,5 @@ func hostDrop(uint32)                                { panic(outside) }
 func hostLog(uint32, string)                         { panic(outside) }
 func set(event uint32, path string, value any) error { panic(outside) }
 func setText(event uint32, path, text string) error  { panic(outside) }
+func hostAssets() []string                           { panic(outside) }
+func hostAsset(string) ([]byte, bool)                { panic(outside) }

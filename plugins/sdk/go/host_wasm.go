@@ -70,6 +70,12 @@ func hostDrop(event uint32)
 //go:wasmimport paddlewheel:transform/log@0.1.0 write
 func hostLog(level uint32, message string)
 
+//go:wasmimport paddlewheel:transform/assets@0.1.0 names
+func assetNames(to unsafe.Pointer)
+
+//go:wasmimport paddlewheel:transform/assets@0.1.0 read
+func assetRead(name string, to unsafe.Pointer)
+
 // The kinds of a value, as the contract numbers them.
 const (
 	kindNull = iota
@@ -283,6 +289,17 @@ func refused() error {
 		return &Failure{reject, reason}
 	}
 	return nil
+}
+
+func hostAssets() []string {
+	assetNames(to())
+	return list()
+}
+
+func hostAsset(name string) (content []byte, ok bool) {
+	assetRead(name, to())
+	text, ok := optional()
+	return []byte(text), ok
 }
 
 func hostReplaceText(event uint32, pattern, text string) int {

@@ -121,6 +121,12 @@ const (
 // line is cut. Never log what a mask is meant to hide.
 func Log(level Level, message string) { hostLog(uint32(level), message) }
 
+// Assets are the names of the step's files, in alphabetical order: read-only files that come with a step, named in paddle.toml.
+func Assets() []string { return hostAssets() }
+
+// Asset is a file's content, and whether the step has a file of that name. Read it in Init: the files are the same for all events.
+func Asset(name string) (content []byte, ok bool) { return hostAsset(name) }
+
 var (
 	transformer func(*Event) (Answer, error)
 	initializer func(config string) error

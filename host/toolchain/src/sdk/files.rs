@@ -17,6 +17,7 @@ pub(crate) const C: &[File] = library!("c": "README.md", "paddlewheel.c", "paddl
 pub(crate) const PYTHON: &[File] = library!("python":
     "README.md",
     "paddlewheel/__init__.py",
+    "paddlewheel/_assets.py",
     "paddlewheel/_event.py",
     "paddlewheel/_failures.py",
     "paddlewheel/_functions.py",

@@ -43,6 +43,7 @@ A field is named as OpenSearch will index it: `{"user": {"email": 1}}` and `{"us
 every method finds it in both.
 """
 
+from ._assets import asset, assets
 from ._event import ABSENT, Absent, Answer, Event, Output
 from ._failures import Refused, Reject, Retry
 from ._values import Json, Number
@@ -58,4 +59,6 @@ __all__ = [
     "Refused",
     "Reject",
     "Retry",
+    "asset",
+    "assets",
 ]

@@ -18,6 +18,7 @@ def _numbers(module: str) -> dict[str, int]:
 
 _events = _numbers("events")
 _log = _numbers("log")
+_assets = _numbers("assets")
 
 ID = _events.get("id", 0)
 PARTITION_KEY = _events.get("partition_key", 0)
@@ -38,3 +39,5 @@ DATA = _events.get("data", 0)
 COPY = _events.get("copy", 0)
 DERIVE = _events.get("derive", 0)
 WRITE = _log.get("write", 0)
+NAMES = _assets.get("names", 0)
+READ = _assets.get("read", 0)
