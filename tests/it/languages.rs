@@ -5,6 +5,7 @@ use crate::support::{event, failure, runner};
 use pipeline::{FailureKind, Level, Outcome, Runner};
 use std::fs;
 use std::path::{Path, PathBuf};
+use tests::desk::Desk;
 use toolchain::{Built, Contract, Language, Made, Options};
 
 /// Events whose outcome must be the twin's, byte for byte.
@@ -235,4 +236,156 @@ fn javascript_is_taken_as_it_is() {
     reproducible(Language::JavaScript, &project, &built);
     fs::write(project.plugin.join("lib/mask.js"), "export {}").expect("it can be written");
     assert_ne!(project.build().digest, built.digest, "a module counts");
+}
+
+/// What a plugin of these files is refused with: its folder as `<plugin>`, the rest as a person sees it.
+fn refusal(language: Language, files: &[(&str, &str)]) -> String {
+    let project = Project::new(language);
+    for (name, text) in files {
+        fs::write(project.plugin.join(name), text).expect("it can be written");
+    }
+    let error = toolchain::build(&project.plugin, &Options::default()).expect_err("it must be refused");
+    let folder = project.plugin.canonicalize().expect("it is there").display().to_string();
+    error.to_string().replace(&folder, "<plugin>")
+}
+
+#[test]
+fn go_says_what_is_wrong() {
+    if !has(Language::Go) {
+        return;
+    }
+    let said = |text| refusal(Language::Go, &[("plugin.go", text)]);
+    let expected = "the plugin does not compile:\n# every\n./plugin.go:4:1: syntax error: unexpected EOF, expected }";
+    assert_eq!(said("package main\n\nfunc main() {\n"), expected);
+    let wrong = "package main\n\nimport \"paddlewheel\"\n\nfunc init() { paddlewheel.Transform(t) }\n\nfunc main() {}\n\nfunc t() {}\n";
+    let expected = "the plugin does not compile:\n# every\n./plugin.go:5:37: cannot use t (value of type func()) as \
+        func(event *paddlewheel.Event) (paddlewheel.Answer, error) value in argument to paddlewheel.Transform";
+    assert_eq!(said(wrong), expected);
+    let expected = "<plugin> is not a plugin: its Go code exports no plugin; it must use our library, paddlewheel";
+    assert_eq!(said("package main\n\nfunc main() {}\n"), expected);
+}
+
+#[test]
+fn c_says_what_is_wrong() {
+    if !has(Language::C) {
+        return;
+    }
+    let said = |text| refusal(Language::C, &[("plugin.c", text)]);
+    let told = said("#include \"paddlewheel.h\"\nint x\n");
+    assert!(
+        told.starts_with(
+            "the plugin does not compile:\n./plugin.c:2:6: error: expected ';' after top level declarator"
+        ),
+        "{told}"
+    );
+    let told = said("#include \"paddlewheel.h\"\npw_refusal pw_init(pw_text c) { (void)c; return pw_ready(); }\n");
+    assert!(told.contains("undefined symbol: pw_transform"), "{told}");
+    let told = said("#include \"paddlewheel.h\"\nint pw_transform(int event) { return event; }\n");
+    assert!(told.contains("error: conflicting types for 'pw_transform'"), "{told}");
+}
+
+#[test]
+fn python_says_what_is_wrong() {
+    if !has(Language::Python) {
+        return;
+    }
+    let said = |text| refusal(Language::Python, &[("plugin.py", text)]);
+    let told = said("def transform(event)\n    return 1\n");
+    let expected = "the plugin does not compile:\nTraceback (most recent call last):\n  File \"<plugin>/plugin.py\", line 1\n    \
+        def transform(event)\n                        ^\nSyntaxError: expected ':'";
+    assert_eq!(told, expected);
+    let expected = "the plugin does not compile:\nplugin.py: there is no function transform(event)";
+    assert_eq!(said("x = 'größer'\n"), expected);
+    let expected = "the plugin does not compile:\nplugin.py: transform takes one argument, the event";
+    assert_eq!(said("def transform(event, other): ...\n"), expected);
+    let expected = "the plugin does not compile:\nTraceback (most recent call last):\n  File \"<plugin>/plugin.py\", line 1, in <module>\n    \
+        import requests\nModuleNotFoundError: No module named 'requests'";
+    assert_eq!(said("import requests\n"), expected);
+}
+
+#[test]
+fn typescript_says_what_is_wrong() {
+    if !has(Language::TypeScript) {
+        return;
+    }
+    let said = |text| refusal(Language::TypeScript, &[("plugin.ts", text)]);
+    let told = said("export function transform(event { }\n");
+    assert!(
+        told.starts_with(
+            "the plugin does not compile:\n✘ [ERROR] Expected \")\" but found \"{\"\n\n    plugin.ts:1:32:"
+        ),
+        "{told}"
+    );
+    let told = said("import http from \"node:http\";\nhttp.get(\"x\");\n");
+    assert!(
+        told.starts_with(
+            "the plugin does not compile:\n✘ [ERROR] Could not resolve \"node:http\"\n\n    plugin.ts:1:17:"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_missing_comes_with_the_command_that_installs_it() {
+    let mut desk = Desk::without_key();
+    desk.set("PATH", &desk.path("nothing").display().to_string());
+    for (file, text, expected) in [
+        (
+            "plugin.py",
+            "",
+            "componentize-py 0.25.1 is missing; run: python3 -m venv .venv && .venv/bin/python -m pip install componentize-py==0.25.1",
+        ),
+        ("go.mod", "module m", "Go 1.24 or later is missing; run: curl -fsSL https://go.dev/dl/go1.26.8."),
+        ("plugin.ts", "", "esbuild is missing; run: npm install --save-dev --prefix "),
+        (
+            "plugin.c",
+            "",
+            "a C compiler for WebAssembly (clang, its linker wasm-ld, and wasi-libc) is missing; run: apt-get install -y \
+             --no-install-recommends clang lld libclang-rt-dev-wasm32 wasi-libc",
+        ),
+        (
+            "Cargo.toml",
+            "",
+            "Rust is missing; run: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --target wasm32-unknown-unknown",
+        ),
+    ] {
+        desk.write(&format!("missing/{file}"), text);
+        desk.fails(&["build", "missing"], 3, expected);
+        fs::remove_file(desk.path("project/missing").join(file)).expect("it was written");
+    }
+    let told = desk.json(&["doctor"]);
+    let ready: Vec<(&str, bool)> = told
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| (it["language"].as_str().expect("a name"), it["ready"].as_bool().expect("yes or no")))
+        .collect();
+    let expected = Language::ALL.map(|language| (language.id(), language == Language::JavaScript));
+    assert_eq!(ready, expected);
+    let line = "plugins in Go cannot be built here: Go 1.24 or later is missing; run: curl ";
+    desk.fails(&["doctor", "--language", "go"], 3, line);
+    desk.fails(
+        &["doctor", "--language", "ruby"],
+        2,
+        "there is no language `ruby`: there are rust, go, python, typescript, javascript, c",
+    );
+    desk.ok(&["doctor", "--language", "js"]);
+}
+
+#[test]
+fn what_cannot_be_a_plugin_is_refused_in_a_sentence() {
+    let desk = Desk::without_key();
+    // Where the folder of what is built should be, there is a file: root may write anywhere else.
+    desk.write("plugins/loud/plugin.py", "");
+    fs::write(desk.path("project/.paddle"), "").expect("it can be written");
+    let bin = desk.path("project/.venv/bin");
+    fs::create_dir_all(&bin).expect("it can be made");
+    let tool = bin.join("componentize-py");
+    fs::write(&tool, "#!/bin/sh\necho componentize-py 0.25.1\n").expect("it can be written");
+    fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    desk.fails(&["build", "plugins/loud"], 3, "failed to make ");
+
+    let large = fs::File::create(desk.path("project/large.wasm")).expect("it can be made");
+    large.set_len(300 << 20).expect("a file with a hole");
+    desk.fails(&["check", "large.wasm"], 3, "read the plugin large.wasm: the component has 300 MiB; the most is 128");
 }

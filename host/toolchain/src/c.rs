@@ -103,7 +103,7 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<(Core, Adapter
     let said = tool::compile(&mut command, options.messages)?;
     let prints = memmem(&crate::output::read(&file)?, PREVIEW1);
     let wasi = if prints { Adapter::Inside } else { Adapter::None };
-    Ok((Core { name, file, out, warnings: said.stderr }, wasi))
+    Ok((Core { name, folder, file, out, warnings: said.stderr }, wasi))
 }
 
 fn started(compiler: &Compiler) -> Command {

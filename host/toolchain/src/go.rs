@@ -40,7 +40,7 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildErr
         let reason = "its package is not `main`, so nothing was linked".to_owned();
         return Err(BuildError::NotAPlugin { folder, reason });
     }
-    Ok(Core { name, file, out, warnings: said.stderr })
+    Ok(Core { name, folder, file, out, warnings: said.stderr })
 }
 
 /// The last part of the module's path, less a version.

@@ -136,7 +136,15 @@ pub fn build(folder: &Path, options: &Options) -> Result<Built, BuildError> {
 /// Encodes a core module as a component and puts it where it belongs.
 fn finish(language: Language, core: Core, encoding: &Encoding<'_>, options: &Options) -> Result<Built, BuildError> {
     let bytes = output::read(&core.file)?;
-    let component = componentize(&bytes, encoding)?;
+    let component = componentize(&bytes, encoding).map_err(|error| match error {
+        BuildError::Encode { reason } if reason.contains("failed to find export of interface") => {
+            BuildError::NotAPlugin {
+                folder: core.folder.clone(),
+                reason: format!("its {} code exports no plugin; it must use our library, paddlewheel", language.name()),
+            }
+        }
+        other => other,
+    })?;
     output::bounded(component.len() as u64)?;
     let wasm = core.out.join(file_name(&core.name, options.wasi));
     let changed = output::write_if_changed(&wasm, &component)?;
@@ -164,6 +172,8 @@ fn file_name(name: &str, wasi: Adapter) -> String {
 struct Core {
     /// The plugin's name.
     name: String,
+    /// The plugin's folder.
+    folder: PathBuf,
     /// The core module.
     file: PathBuf,
     /// The folder that the component goes to.

@@ -130,14 +130,14 @@ fn componentize(tool: &Path, parts: &Parts<'_>, wasm: &Path, options: &Options) 
 fn readable(messages: &str, folder: &Path) -> String {
     let inner = messages.split_once("AssertionError: ").map_or(messages, |(_, inner)| inner);
     let inner = inner.split_once("\n\nCaused by:").map_or(inner, |(inner, _)| inner);
-    // What stands before the first traceback are warnings about generated text.
-    let inner = inner.find("Traceback (most recent call last):").map_or(inner, |at| &inner[at..]);
     let ours = |line: &str| line.contains("\"/0/");
     let mut kept = Vec::new();
     let mut lines = inner.lines().peekable();
     while let Some(line) = lines.next() {
-        if ours(line) {
-            while lines.next_if(|line| line.starts_with("    ")).is_some() {}
+        // Our own frames, and warnings about what was generated from the contract's comments.
+        if ours(line) || line.starts_with("/world/") {
+            let inner = if line.starts_with('/') { "  " } else { "    " };
+            while lines.next_if(|line| line.starts_with(inner)).is_some() {}
             continue;
         }
         kept.push(line.replace("File \"/1/", &format!("File \"{}/", folder.display())));
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_traceback_shows_the_authors_own_files() {
         let messages = "Traceback (most recent call last):\n  File \"/x/bin/componentize-py\", line 8, in <module>\n    sys.exit(script())\n\
-            AssertionError: /world/events.py:21: SyntaxWarning: odd\nTraceback (most recent call last):\n  \
+            AssertionError: /world/events.py:21: SyntaxWarning: odd\n  bare = one\nTraceback (most recent call last):\n  \
             File \"/0/paddlewheel_component.py\", line 91, in <module>\n    import plugin\n  File \"/1/plugin.py\", line 1, in <module>\n    \
             import nothing\nModuleNotFoundError: No module named 'nothing'\n\nCaused by:\n    ModuleNotFoundError";
         let expected = "Traceback (most recent call last):\n  File \"/my/enrich/plugin.py\", line 1, in <module>\n    import nothing\n\

@@ -307,7 +307,7 @@ fn artifact(folder: &Path, output: &[u8]) -> Result<Core, BuildError> {
     // <target>/<triple>/release/<name>.wasm
     let out = module.ancestors().nth(3).unwrap_or(folder).join("paddle");
     let warnings = diagnostics(output);
-    Ok(Core { name: package_name(&message.package_id), file: module.clone(), out, warnings })
+    Ok(Core { name: package_name(&message.package_id), folder: folder.to_owned(), file: module.clone(), out, warnings })
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

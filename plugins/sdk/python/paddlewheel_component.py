@@ -92,10 +92,27 @@ types.Failure_Reject, types.Failure_Retry, types.Failure_Error = _Rejected, _Ret
 
 import plugin  # noqa: E402  the author's module, once all is in its place
 
-_transform = getattr(plugin, "transform", None)
-if not callable(_transform):
-    raise SystemExit("plugin.py has no function transform(event)")
-_init = getattr(plugin, "init", None)
+
+
+def _of_author(name, told):
+    """A function of the author's module that takes one argument; none if there is no such name."""
+    function = getattr(plugin, name, None)
+    if function is None:
+        return None
+    if not callable(function):
+        raise SystemExit(f"plugin.py: {name} is a {type(function).__name__}, not a function")
+    code = getattr(function, "__code__", None)
+    if code is not None and type(function).__name__ == "function":
+        needed = code.co_argcount - len(function.__defaults__ or ())
+        if needed > 1 or (code.co_argcount == 0 and not code.co_flags & 4):
+            raise SystemExit(f"plugin.py: {name} takes one argument, {told}")
+    return function
+
+
+_transform = _of_author("transform", "the event")
+if _transform is None:
+    raise SystemExit("plugin.py: there is no function transform(event)")
+_init = _of_author("init", "the config")
 
 
 def _told(error):
