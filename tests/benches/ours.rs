@@ -11,7 +11,7 @@ use bytestring::ByteString;
 use document::Document;
 use engine::{Engine, Settings};
 use pipeline::settings::Pipeline;
-use pipeline::{Event, Outcome, Runner};
+use pipeline::{Assets, Event, Outcome, Runner};
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::io::{BufRead as _, Write as _};
@@ -92,7 +92,7 @@ impl Mask {
             |part: &&str| format!("[[step]]\nname = \"{part}\"\nplugin = \"mask\"\nconfig = {{ part = \"{part}\" }}\n");
         let pipeline = Arc::new(Pipeline::parse(&parts.iter().map(step).collect::<String>()).expect("a pipeline"));
         let load = |step: &pipeline::settings::Step| {
-            self.engine.load(&self.code, step, &tests::filled(step)).expect("it starts").plugin()
+            self.engine.load(&self.code, step, &tests::filled(step), &Assets::default()).expect("it starts").plugin()
         };
         let plugins = pipeline.steps.iter().map(load).collect();
         (pipeline, plugins)

@@ -2,8 +2,8 @@
 //! Each test runs the guest both ways: its core modules alone, and as wasmtime runs components.
 
 use crate::support::{WAYS, Way, code, event, failure, file, load, runner_as, settle};
-use pipeline::FailureKind;
 use pipeline::settings::Pipeline;
+use pipeline::{Assets, FailureKind};
 use serde_json::json;
 use tests::guests::has_preview1;
 
@@ -230,8 +230,10 @@ fn precompiled_code_gives_the_same_answers() {
         let artifact = engine.precompile(&wasm).expect("compiled");
         let code = engine.load_precompiled(&artifact).expect("made by this engine");
         let pipeline = Pipeline::parse(STEP).expect("settings");
-        let plugin =
-            engine.load(&code, &pipeline.steps[0], &tests::filled(&pipeline.steps[0])).expect("it starts").plugin();
+        let plugin = engine
+            .load(&code, &pipeline.steps[0], &tests::filled(&pipeline.steps[0]), &Assets::default())
+            .expect("it starts")
+            .plugin();
         let mut runner = pipeline::Runner::new(std::sync::Arc::new(pipeline), vec![plugin], "s");
         assert_eq!(settle(&mut runner, event(0, r#"{"n":1}"#)), r#"{"n":1}"#);
         assert!(engine.load_precompiled(b"not an artifact").is_err());

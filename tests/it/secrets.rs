@@ -2,7 +2,7 @@
 
 use crate::support::{NOW_MS, WAYS, Way, code, engine, event};
 use pipeline::settings::Pipeline;
-use pipeline::{Filled, Hidden, Outcome, Report, Runner};
+use pipeline::{Assets, Filled, Hidden, Outcome, Report, Runner};
 use std::sync::Arc;
 use tests::guests::file;
 
@@ -12,7 +12,7 @@ fn step(way: Way, plugin: &str, config: &str, secret: &str) -> (Pipeline, Result
         format!("[[step]]\nplugin = \"{plugin}\"\nreads = [\"mode\", \"count\"]\nwrites = []\nmay = [\"route\"]\n");
     let pipeline = Pipeline::parse(&toml).unwrap_or_else(|error| panic!("{error}"));
     let filled = Filled { json: config.to_owned(), hidden: Hidden::new([secret.to_owned()]) };
-    let loaded = engine(way).load(&code(way, file(plugin)), &pipeline.steps[0], &filled);
+    let loaded = engine(way).load(&code(way, file(plugin)), &pipeline.steps[0], &filled, &Assets::default());
     (pipeline, loaded)
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use engine::{Clock, Engine, Mode, Settings};
 use pipeline::settings::{Pipeline, Step};
-use pipeline::{Event, Outcome, Runner};
+use pipeline::{Assets, Event, Outcome, Runner};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -51,7 +51,7 @@ pub fn code(way: Way, path: &str) -> engine::Code {
 
 /// Loads one step, its config as it stands.
 pub fn load(way: Way, step: &Step) -> Result<engine::Loaded, engine::LoadError> {
-    engine(way).load(&code(way, file(&step.plugin)), step, &tests::filled(step))
+    engine(way).load(&code(way, file(&step.plugin)), step, &tests::filled(step), &Assets::default())
 }
 
 /// A runner of the pipeline that a `paddle.toml` describes.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use engine::Engine;
 use lambda::trial::TrialRecords;
 use lambda::{Answer, Clock, Firehose, Follower, Host, Loaded, Output, Sending, Settings, World};
-use pipeline::{Pipeline, Plugin};
+use pipeline::{Assets, Pipeline, Plugin};
 use registry::testing::{moving, pipeline, publisher, publishing, trusting};
 use registry::{
     Action, Blob, Digest, Draft, DraftCompiled, HostReport, Manifest, Options, Registry, ReleaseId, SigningKey, Store,
@@ -171,7 +171,7 @@ impl Shop {
     /// Test records that came to what they do.
     fn records(&self, settings: &Pipeline, compiled: &[Compiled]) -> Bytes {
         let load = |(step, made): (&pipeline::settings::Step, &Compiled)| {
-            self.engine.load(&made.code, step, &crate::filled(step)).expect("it loads")
+            self.engine.load(&made.code, step, &crate::filled(step), &Assets::default()).expect("it loads")
         };
         let steps: Vec<engine::Loaded> = settings.steps.iter().zip(compiled).map(load).collect();
         let make = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());

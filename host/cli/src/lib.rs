@@ -3,7 +3,7 @@
 //!
 //! Layout: `arguments` (what may be typed), `commands` (one file each), `error` (exit codes), `terminal`, `table` and `text`
 //! (how things look), `environment` (the only reader of variables); `project` (a pipeline found, built and loaded) with
-//! `ready_made`; `input` (records from files), `local` (records through a pipeline, here), `changes` (what a step did),
+//! `ready_made` and `compiled` (a cache); `input` (records from files), `local` (records through a pipeline, here), `changes` (what a step did),
 //! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `releases` (stores, keys, moves),
 //! `publishing` (from a project to a release), `aws` (AWS from a terminal), `function` (a live one, checked); `time`.
 
@@ -12,6 +12,7 @@ mod aws;
 mod cases;
 mod changes;
 mod commands;
+mod compiled;
 mod dead_letters;
 mod environment;
 mod error;

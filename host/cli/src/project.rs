@@ -1,6 +1,7 @@
 //! A pipeline as it is named on the command line: found, its plugins built, and loaded as the function loads it.
 
 use crate::Context;
+use crate::compiled;
 use crate::environment;
 use crate::error::{Error, Trouble};
 use crate::ready_made;
@@ -9,8 +10,8 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use engine::{Clock, Code, Engine, LoadError, Mode};
 use pipeline::settings::Step;
-use pipeline::{DUMMY_SECRET, Pipeline, Plugin, secret_names};
-use std::collections::HashMap;
+use pipeline::{Assets, DUMMY_SECRET, Pipeline, Plugin, secret_names};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,11 +49,17 @@ pub(crate) struct Component {
     pub(crate) built: Option<Built>,
 }
 
+/// What a step runs: a component, and the files that come with it.
+#[derive(Clone)]
+pub(crate) struct StepParts {
+    pub(crate) wasm: Bytes,
+    pub(crate) assets: Assets,
+}
+
 /// A loaded step, for people.
 pub(crate) struct StepInfo {
     pub(crate) origin: Origin,
-    /// Its component.
-    pub(crate) wasm: Bytes,
+    pub(crate) parts: StepParts,
     /// How long it took to compile and start.
     pub(crate) load: Duration,
 }
@@ -198,15 +205,16 @@ impl Project {
                 SecretsFrom::Dummy => pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
             };
             let config = config.with_context(told).or_usage()?;
-            let wasm = components.of(step, &origin, context)?;
-            let digest = lambda::digest(&wasm);
+            let parts = components.of(step, self, context)?;
+            let digest = lambda::digest(&parts.wasm);
             let started = Instant::now();
             let code = match codes.get(&digest) {
                 Some(code) => code.clone(),
-                None => engine.compile(&wasm).with_context(told).or_plugin()?,
+                None => compiled::code(&engine, &parts.wasm, &step.name, context).with_context(told).or_plugin()?,
             };
-            steps.push(engine.load(&code, step, &config).map_err(|error| load_error(error, told()))?);
-            infos.push(StepInfo { origin, wasm, load: started.elapsed() });
+            let loaded = engine.load(&code, step, &config, &parts.assets);
+            steps.push(loaded.map_err(|error| load_error(error, told()))?);
+            infos.push(StepInfo { origin, parts, load: started.elapsed() });
             codes.insert(digest.clone(), code);
             digests.push(digest);
         }
@@ -277,14 +285,15 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
 pub(crate) struct Components(HashMap<String, Bytes>);
 
 impl Components {
-    /// A step's component, from where its plugin is.
-    pub(crate) fn of(&mut self, step: &Step, origin: &Origin, context: &mut Context) -> Result<Bytes, Error> {
-        if let Some(wasm) = self.0.get(&step.plugin) {
-            return Ok(wasm.clone());
-        }
-        let wasm = component(origin, context)?.wasm;
+    /// What a step runs, from where its plugin and its files are.
+    pub(crate) fn of(&mut self, step: &Step, project: &Project, context: &mut Context) -> Result<StepParts, Error> {
+        let wasm = match self.0.get(&step.plugin) {
+            Some(wasm) => wasm.clone(),
+            None => component(&project.origin(step)?, context)?.wasm,
+        };
         self.0.insert(step.plugin.clone(), wasm.clone());
-        Ok(wasm)
+        let assets = lambda::assets::read(step, &project.folder, &BTreeMap::new()).or_usage()?;
+        Ok(StepParts { wasm, assets })
     }
 }
 

@@ -12,10 +12,11 @@ use wasmtime::component::{ComponentType, Lift, Lower, Resource, WasmStr};
 pub(crate) const EVENTS: &str = "paddlewheel:transform/events@0.1.0";
 pub(crate) const TYPES: &str = "paddlewheel:transform/types@0.1.0";
 pub(crate) const LOG: &str = "paddlewheel:transform/log@0.1.0";
+pub(crate) const ASSETS: &str = "paddlewheel:transform/assets@0.1.0";
 pub(crate) const PLUGIN: &str = "paddlewheel:transform/plugin@0.1.0";
 
 /// The package's interfaces that the host offers.
-pub(crate) const OFFERED: [&str; 3] = [EVENTS, TYPES, LOG];
+pub(crate) const OFFERED: [&str; 4] = [EVENTS, TYPES, LOG, ASSETS];
 
 /// `events.value` on its way to a plugin.
 #[derive(ComponentType, Lower)]

@@ -141,7 +141,10 @@ impl Engine {
     fn code(&self, form: Form) -> Result<Code, LoadError> {
         let imports = match &form {
             // A plan is made only of what the host offers, and of all that the contract wants.
-            Form::Flat(flat) => Imports { names: flat.plan.imports.clone(), wasi: false },
+            Form::Flat(flat) => {
+                let names = flat.plan.imports.clone();
+                Imports { wasi: names.iter().any(|name| wasi::answers(name)), names }
+            }
             Form::Component(component) => imports(component, &self.inner.wasmtime)?,
         };
         Ok(Code { form, imports })
@@ -171,7 +174,8 @@ fn imports(component: &Component, engine: &wasmtime::Engine) -> Result<Imports, 
     Ok(Imports { names, wasi })
 }
 
-fn is_offered(import: &str) -> bool {
+/// Whether the host has an interface of this name.
+pub(crate) fn is_offered(import: &str) -> bool {
     OFFERED.contains(&import) || wasi::answers(import)
 }
 

@@ -1,7 +1,7 @@
 //! The contract's imports through wasmtime's component API, for components that import WASI too or are put together in a way
 //! that `flat` does not know.
 
-use crate::bindings::{EVENTS, LOG, LogLevel, ValueIn, ValueOut};
+use crate::bindings::{ASSETS, EVENTS, LOG, LogLevel, ValueIn, ValueOut};
 use crate::events;
 use crate::state::{Held, State};
 use crate::wasi;
@@ -31,8 +31,23 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
             Ok(())
         })
     })?;
+    assets(&mut linker.instance(ASSETS)?)?;
     wasi::add_to_linker(&mut linker, |state| &mut state.wasi)?;
     Ok(linker)
+}
+
+fn assets(offered: &mut LinkerInstance<'_, State>) -> Result<()> {
+    offered.func_wrap("names", |store: Context<'_>, (): ()| {
+        Ok((store.data().assets.names().map(str::to_owned).collect::<Vec<String>>(),))
+    })?;
+    offered.func_wrap("read", |mut store: Context<'_>, (name,): (WasmStr,)| {
+        with_text(&mut store, &name, |state, name| {
+            Ok((state.assets.get(name).map(|asset| Vec::from(asset.bytes.clone())),))
+        })
+    })?;
+    offered.func_wrap("source", |mut store: Context<'_>, (name,): (WasmStr,)| {
+        with_text(&mut store, &name, |state, name| Ok((state.assets.get(name).map(|asset| asset.source.clone()),)))
+    })
 }
 
 fn identity(offered: &mut LinkerInstance<'_, State>) -> Result<()> {

@@ -77,7 +77,7 @@ const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 const STACK_BYTES_MAX: usize = 512 << 10;
 
 /// Part of the fingerprint: raise it when a setting here changes what compiled code assumes.
-const SETTINGS_VERSION: u32 = 2;
+const SETTINGS_VERSION: u32 = 3;
 
 /// One set-up of wasmtime, shared by all plugins of a process. Cheap to clone.
 #[derive(Clone)]

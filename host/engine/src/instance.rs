@@ -217,7 +217,7 @@ fn store(step: &Step) -> Store<State> {
         lines_max: step.limits.log_lines,
         line_bytes_max: PRINTED_LINE_BYTES_MAX,
     };
-    let state = State::new(step.limits, step.scope.clone(), step.hidden.clone(), Wasi::new(settings));
+    let state = State::new(step, Wasi::new(settings));
     let mut store = Store::new(&step.engine.wasmtime, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);

@@ -8,7 +8,7 @@ use crate::state::State;
 use crate::step::StepPlugin;
 use document::Scope;
 use pipeline::settings::{Isolation, Limits, Step as StepSettings};
-use pipeline::{Filled, Hidden, Plugin};
+use pipeline::{Assets, Filled, Hidden, Plugin};
 use std::sync::Arc;
 use wasmtime::component::InstancePre;
 
@@ -27,6 +27,7 @@ pub(crate) struct Step {
     pub(crate) hidden: Hidden,
     pub(crate) limits: Limits,
     pub(crate) scope: Option<Arc<Scope>>,
+    pub(crate) assets: Assets,
     pub(crate) isolation: Isolation,
     pub(crate) wasi: bool,
 }
@@ -39,11 +40,17 @@ pub(crate) enum Start {
 
 impl Engine {
     /// Loads a step: links its plugin, starts one instance and calls `init` with the config. The config's secrets are hidden in
-    /// whatever the plugin says, from here on.
+    /// whatever the plugin says, from here on. `assets`: the files that the plugin may ask for.
     ///
     /// # Errors
     /// The plugin does not fit the contract, cannot be started within the step's limits, or refuses the config.
-    pub fn load(&self, code: &Code, settings: &StepSettings, config: &Filled) -> Result<Loaded, LoadError> {
+    pub fn load(
+        &self,
+        code: &Code,
+        settings: &StepSettings,
+        config: &Filled,
+        assets: &Assets,
+    ) -> Result<Loaded, LoadError> {
         let start = match &code.form {
             Form::Flat(flat) => Start::Flat(Arc::clone(flat)),
             Form::Component(component) => {
@@ -59,6 +66,7 @@ impl Engine {
             hidden: config.hidden.clone(),
             limits: settings.limits,
             scope: settings.scope.clone(),
+            assets: assets.clone(),
             isolation: settings.isolation,
             wasi: code.imports.wasi,
         };

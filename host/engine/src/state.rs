@@ -7,10 +7,11 @@ use crate::clock::Watch;
 use crate::fields::Noted;
 use crate::flat::Guest;
 use crate::limiter::Limiter;
+use crate::loaded::Step;
 use crate::wasi::Wasi;
 use document::{Document, Scope};
 use pipeline::settings::Limits;
-use pipeline::{Event, Failure, FailureKind, Hidden, LogLine};
+use pipeline::{Assets, Event, Failure, FailureKind, Hidden, LogLine};
 use std::fmt;
 use std::sync::Arc;
 
@@ -81,6 +82,8 @@ pub(crate) struct State {
     pub(crate) watch: Watch,
     pub(crate) wasi: Wasi,
     pub(crate) scope: Option<Arc<Scope>>,
+    /// The step's files.
+    pub(crate) assets: Assets,
     limits: Limits,
     /// Hides the step's secrets in what the plugin says.
     pub(crate) hidden: Hidden,
@@ -104,14 +107,15 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(limits: Limits, scope: Option<Arc<Scope>>, hidden: Hidden, wasi: Wasi) -> State {
+    pub(crate) fn new(step: &Step, wasi: Wasi) -> State {
         State {
-            limiter: Limiter::new(limits.memory_mib),
+            limiter: Limiter::new(step.limits.memory_mib),
             watch: Watch::default(),
             wasi,
-            scope,
-            limits,
-            hidden,
+            scope: step.scope.clone(),
+            assets: step.assets.clone(),
+            limits: step.limits,
+            hidden: step.hidden.clone(),
             events: Vec::new(),
             base: 1,
             live: 0,

@@ -1,5 +1,6 @@
 //! A pipeline that is shipped beside the function: a `paddle.toml` and its plugins in the same folder.
 
+use crate::assets;
 use crate::config::Secrets;
 use crate::loaded::Loaded;
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -8,7 +9,7 @@ use engine::{Code, Engine};
 use pipeline::settings::Step;
 use pipeline::{Pipeline, Plugin};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,7 +72,8 @@ impl Bundle {
             };
             let config = pipeline::fill_secrets(&step.config, &|name| secrets.get(name))
                 .with_context(|| format!("load step `{}`", step.name))?;
-            let loaded = engine.load(&code, step, &config);
+            let assets = assets::read(step, &self.folder, &BTreeMap::new())?;
+            let loaded = engine.load(&code, step, &config, &assets);
             steps.push(loaded.with_context(|| format!("load step `{}` (plugin `{}`)", step.name, step.plugin))?);
             codes.insert(digest.clone(), code);
             digests.push(digest);
@@ -93,6 +95,7 @@ impl Bundle {
             false => self.folder.join("plugins").join(format!("{named}.wasm")),
         };
         let told = || format!("step `{}`: plugin `{named}`", step.name);
+        ensure!(step.script().is_none(), "{}: it is a script: package it first (paddle package)", told());
         ensure!(!path.is_dir(), "{}: it is a folder with its source: build it first (paddle build)", told());
         ensure!(
             path.extension().is_some_and(|ending| ending == "wasm"),

@@ -3,10 +3,11 @@
 //! Layout: `config` (settings), `kinesis` (the event), `record` (one record to its outcome), `window` and `workers` (many, in
 //! parallel and within bounds), `delivery` (documents, in order), `dead_letter`, `response`; `handler` tells the story with
 //! them. `host` is what lives from batch to batch, `loaded` what it runs, `bundle` and `follow` where that comes from: the package, or a store's
-//! channel. `firehose` is AWS;
+//! channel, with `assets`, the files of steps. `firehose` is AWS;
 //! `log`, `metrics` and `time` are what their names say; `missing` finds fields that a step names and no event has. `prepare` is the handler without the network, for the benchmark;
 //! `trial` runs a release's test records.
 
+pub mod assets;
 mod bundle;
 mod config;
 mod dead_letter;

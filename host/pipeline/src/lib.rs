@@ -4,8 +4,9 @@
 //!
 //! Layout: `settings` (what `paddle.toml` says), `event` (what a plugin is given), `plugin` (what a step has to do), `failure`
 //! and `outcome` (how an event settles), `runner` (the story itself: steps, policies, fan-out, the check on the way out),
-//! `forbid` (what no document may contain), `secret` (config values that stay out of releases), `report` (what happened).
+//! `assets` (files of a step), `forbid` (what no document may contain), `secret` (config values that stay out of releases), `report` (what happened).
 
+mod assets;
 mod event;
 mod failure;
 mod forbid;
@@ -18,6 +19,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use assets::{ASSETS_BYTES_MAX, ASSETS_MAX, Asset, Assets, TooMuch};
 pub use event::{Content, Event, Identity};
 pub use failure::{Failure, FailureKind, Signal};
 pub use forbid::Forbidden;

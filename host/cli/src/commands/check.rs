@@ -90,7 +90,7 @@ fn show(project: &Project, ready: &Ready, warnings: &[String], context: &mut Con
         table.row([
             step.name.clone(),
             plugin,
-            text::bytes(info.wasm.len() as u64),
+            text::bytes(info.parts.wasm.len() as u64),
             text::time(info.load),
             policy(step),
         ]);
@@ -124,7 +124,7 @@ fn policy(step: &Step) -> String {
 }
 
 fn as_json(project: &Project, ready: &Ready, warnings: &[String]) -> serde_json::Value {
-    let step = |(step, info): (&Step, &crate::project::StepInfo)| json!({"name": step.name, "plugin": step.plugin, "bytes": info.wasm.len(), "load_ms": info.load.as_secs_f64() * 1e3});
+    let step = |(step, info): (&Step, &crate::project::StepInfo)| json!({"name": step.name, "plugin": step.plugin, "bytes": info.parts.wasm.len(), "load_ms": info.load.as_secs_f64() * 1e3});
     let steps: Vec<_> = project.pipeline.steps.iter().zip(&ready.steps).map(step).collect();
     json!({"pipeline": project.pipeline.name, "steps": steps, "digests": ready.loaded.digests, "warnings": warnings})
 }

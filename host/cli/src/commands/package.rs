@@ -201,29 +201,40 @@ fn bundle(project: &Project, arch: Arch, context: &mut Context) -> Result<Vec<En
     let (mut entries, mut components) = (Vec::new(), Components::default());
     let mut document = text.parse::<toml::Table>().context("read paddle.toml").or_usage()?;
     for (at, step) in project.pipeline.steps.iter().enumerate() {
-        let wasm = components.of(step, &project.origin(step)?, context)?;
-        let digest = lambda::digest(&wasm);
+        let parts = components.of(step, project, context)?;
+        let digest = lambda::digest(&parts.wasm);
         let file = format!("plugins/{}.wasm", &digest[..16]);
-        place(&mut document, at, &format!("./{file}"), &step.name);
+        let mut assets = toml::Table::new();
+        for (name, asset) in parts.assets.iter() {
+            let file = format!("assets/{}", &lambda::digest(&asset.bytes)[..16]);
+            assets.insert(name.to_owned(), format!("./{file}").into());
+            if !entries.iter().any(|known: &Entry| known.name == file) {
+                entries.push(entry(file, asset.bytes.to_vec()));
+            }
+        }
+        place(&mut document, at, &format!("./{file}"), &step.name, assets);
         if entries.iter().any(|known: &Entry| known.name == file) {
             continue;
         }
-        let artifact = engine.precompile(&wasm).with_context(|| format!("compile step `{}`", step.name));
+        let artifact = engine.precompile(&parts.wasm).with_context(|| format!("compile step `{}`", step.name));
         let compiled = format!("plugins/{}", lambda::artifact_name(&digest, &engine.fingerprint()));
         entries.push(entry(compiled, artifact.or_plugin()?));
-        entries.push(entry(file, wasm.to_vec()));
+        entries.push(entry(file, parts.wasm.to_vec()));
     }
     let config = toml::to_string(&document).context("write paddle.toml").or_outside()?;
     entries.insert(0, entry("paddle.toml".into(), config.into_bytes()));
     Ok(entries)
 }
 
-/// Has the step at a place run a file of the package, under the name that it had.
-fn place(document: &mut toml::Table, at: usize, plugin: &str, name: &str) {
+/// Has the step at a place run a file of the package, under the name that it had, with its files from there too.
+fn place(document: &mut toml::Table, at: usize, plugin: &str, name: &str, assets: toml::Table) {
     let steps = document.get_mut("step").and_then(toml::Value::as_array_mut);
     if let Some(step) = steps.and_then(|steps| steps.get_mut(at)).and_then(toml::Value::as_table_mut) {
         step.insert("plugin".into(), plugin.into());
         step.insert("name".into(), name.into());
+        if !assets.is_empty() {
+            step.insert("assets".into(), assets.into());
+        }
     }
 }
 
@@ -278,8 +289,8 @@ mod tests {
     fn a_step_keeps_its_name_when_its_plugin_moves() {
         let text = "[[step]]\nplugin = \"./plugins/enrich\"\n[[step]]\nname = \"b\"\nplugin = \"redact\"\n";
         let mut document: toml::Table = text.parse().expect("TOML");
-        place(&mut document, 0, "./plugins/x.wasm", "enrich");
-        place(&mut document, 1, "./plugins/y.wasm", "b");
+        place(&mut document, 0, "./plugins/x.wasm", "enrich", toml::Table::new());
+        place(&mut document, 1, "./plugins/y.wasm", "b", toml::Table::new());
         let steps = document["step"].as_array().expect("steps");
         assert_eq!(
             (steps[0]["name"].as_str(), steps[0]["plugin"].as_str()),

@@ -81,13 +81,14 @@ fn load(from: &Fetched, ready: &Ready) -> Result<lambda::Loaded, Error> {
         let plugin = manifest.plugins.iter().find(|plugin| plugin.step == step.name);
         plugin.map(|plugin| plugin.wasm.digest).with_context(|| format!("step `{}` has no plugin", step.name))
     };
-    let digests = pipeline.steps.iter().map(digest).collect::<Result<Vec<Digest>, _>>().or_plugin()?;
+    let parts = |step| Ok((digest(step)?, lambda::assets::of_release(step, from)?));
+    let parts = pipeline.steps.iter().map(parts).collect::<anyhow::Result<Vec<_>>>().or_plugin()?;
     let code = |digest: &Digest| match (ready.codes.get(&digest.to_string()), from.code.get(digest)) {
         (Some(code), _) => Ok(code.clone()),
         (None, Some(Code::Wasm(wasm))) => Ok(ready.engine.compile(wasm)?),
         (None, Some(Code::Compiled(_)) | None) => Err(anyhow!("its code was not fetched")),
     };
-    shipped::load(&ready.engine, &pipeline, &digests, &code, DUMMY_SECRET)
+    shipped::load(&ready.engine, &pipeline, parts, &code, DUMMY_SECRET)
 }
 
 fn run(old: &lambda::Loaded, tested: &Tested, records: Option<&Bytes>) -> Result<Ran, Error> {

@@ -24,7 +24,7 @@ use crate::project::Project;
 use crate::time;
 use anyhow::Context as _;
 use bytes::Bytes;
-use registry::{Blob, Draft, Fingerprint, Manifest, Name, Plugin};
+use registry::{Asset, Blob, Draft, Fingerprint, Manifest, Name, Plugin};
 use shipped::{Shipped, Target};
 use tested::Tested;
 
@@ -62,8 +62,8 @@ pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Cont
     // Ids are made of sequence numbers, which tests do not have; what is published is the text.
     project.pipeline.document.rules.id_field = None;
     let tested = tested::run(project, context)?;
-    let wasm = tested.ready.steps.iter().map(|step| step.wasm.clone()).collect();
-    let shipped = shipped::compile(&project.pipeline.steps, wasm, &how.targets, context)?;
+    let parts = tested.ready.steps.iter().map(|step| step.parts.clone()).collect();
+    let shipped = shipped::compile(&project.pipeline.steps, parts, &how.targets, context)?;
     let mut warnings = tested.warnings.clone();
     let records = match project.pipeline.release.test_records {
         true => trial::record(project, &shipped, &tested, &mut warnings, context)?,
@@ -75,14 +75,16 @@ pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Cont
         pipeline: how.pipeline.clone(),
         config,
         plugins: plugins(project, &tested, &shipped),
-        assets: Vec::new(),
+        assets: assets(project, &shipped),
         test_records: records.as_ref().map(|records| Blob::of(records)),
         at_ms: time::now_ms(),
         by: environment::user(),
         why: how.why.clone(),
         paddle: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let blobs = shipped.components.iter().map(|component| component.wasm.clone()).chain(records);
+    let files = shipped.components.iter().flat_map(|component| component.assets.iter());
+    let files = files.map(|(_, asset)| asset.bytes.clone());
+    let blobs = shipped.components.iter().map(|component| component.wasm.clone()).chain(files).chain(records);
     let mut draft = Draft::new(manifest, blobs)?;
     let mut engines = Vec::new();
     for (engine, artifacts) in shipped.artifacts.iter().filter(|_| how.compiled) {
@@ -103,6 +105,18 @@ fn plugins(project: &Project, tested: &Tested, shipped: &Shipped) -> Vec<Plugin>
         load_us: Some(u64::try_from(component.load.as_micros()).unwrap_or(u64::MAX)),
     };
     project.pipeline.steps.iter().zip(&shipped.components).map(plugin).collect()
+}
+
+fn assets(project: &Project, shipped: &Shipped) -> Vec<Asset> {
+    let of_step = |(step, component): (&pipeline::settings::Step, &shipped::Component)| {
+        let asset = |(name, asset): (&str, &pipeline::Asset)| Asset {
+            step: step.name.clone(),
+            name: name.to_owned(),
+            blob: Blob::of(&asset.bytes),
+        };
+        component.assets.iter().map(asset).collect::<Vec<Asset>>()
+    };
+    project.pipeline.steps.iter().zip(&shipped.components).flat_map(of_step).collect()
 }
 
 /// For what only a mistake of ours can break.

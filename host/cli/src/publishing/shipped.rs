@@ -4,7 +4,7 @@ use super::OrBug as _;
 use crate::Context;
 use crate::environment;
 use crate::error::{Error, Trouble};
-use crate::project::{self, Loading, load_error, shown};
+use crate::project::{self, Loading, StepParts, load_error, shown};
 use crate::text::{self, count};
 use crate::time;
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use engine::{Code, Engine, LoadError};
 use pipeline::settings::Step;
-use pipeline::{Filled, Pipeline, Plugin};
+use pipeline::{Assets, Filled, Pipeline, Plugin};
 use registry::{Digest, DraftCompiled, Fingerprint};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 /// A step's component.
 pub(crate) struct Component {
     pub(crate) wasm: Bytes,
+    pub(crate) assets: Assets,
     pub(crate) digest: Digest,
     pub(crate) imports: Vec<String>,
     /// From compiled code to a step that accepted its config.
@@ -92,21 +93,22 @@ pub(crate) fn fingerprint(engine: &Engine) -> Result<Fingerprint, Error> {
     engine.fingerprint().parse().context("the engine's fingerprint is a digest").or_bug()
 }
 
-/// Compiles the steps' components for production, and loads what came of it. `wasm`: the very bytes that were tested, whatever
+/// Compiles the steps' components for production, and loads what came of it. `parts`: the very bytes that were tested, whatever
 /// has been saved since.
 pub(crate) fn compile(
     steps: &[Step],
-    wasm: Vec<Bytes>,
+    parts: Vec<StepParts>,
     targets: &[Target],
     context: &mut Context,
 ) -> Result<Shipped, Error> {
     let engine = project::engine(&Loading::PRODUCTION, steps.len())?;
     let begun = Instant::now();
+    let wasm: Vec<Bytes> = parts.iter().map(|parts| parts.wasm.clone()).collect();
     let artifacts = precompile(&engine, targets, &wasm, context)?;
     let compile = begun.elapsed() / u32::try_from(targets.len()).unwrap_or(1).max(1);
     let mut components = Vec::with_capacity(steps.len());
     let mut own = artifacts.get(&fingerprint(&engine)?).cloned().unwrap_or_default();
-    for (step, wasm) in steps.iter().zip(wasm) {
+    for (step, StepParts { wasm, assets }) in steps.iter().zip(parts) {
         let digest = Digest::of(&wasm);
         // It is tried here, whatever it is for.
         let artifact = match own.entry(digest) {
@@ -119,9 +121,9 @@ pub(crate) fn compile(
         let config = config(step, pipeline::DUMMY_SECRET)?;
         let started = Instant::now();
         let code = engine.load_precompiled(artifact).with_context(told).or_plugin()?;
-        engine.load(&code, step, &config).map_err(|error| load_error(error, told()))?;
+        engine.load(&code, step, &config, &assets).map_err(|error| load_error(error, told()))?;
         let load = started.elapsed();
-        components.push(Component { imports: code.imports().names.clone(), wasm, digest, load });
+        components.push(Component { imports: code.imports().names.clone(), wasm, assets, digest, load });
     }
     Ok(Shipped { components, engine, artifacts, own, compile })
 }
@@ -176,8 +178,8 @@ impl Shipped {
             let artifact = self.own.get(digest).context("it was not compiled")?;
             Ok(engine.load_precompiled(artifact)?)
         };
-        let digests: Vec<Digest> = self.components.iter().map(|component| component.digest).collect();
-        load(engine, pipeline, &digests, &code, secret)
+        let parts = self.components.iter().map(|component| (component.digest, component.assets.clone())).collect();
+        load(engine, pipeline, parts, &code, secret)
     }
 }
 
@@ -186,25 +188,25 @@ pub(crate) fn drafted(engine: Fingerprint, artifacts: BTreeMap<Digest, Bytes>) -
     DraftCompiled { engine, artifacts, at_ms: time::now_ms(), by: environment::user() }
 }
 
-/// Loads a pipeline of code by digest, one digest a step.
+/// Loads a pipeline of code by digest: for each step, the digest of its component and its files.
 pub(crate) fn load(
     engine: &Engine,
     pipeline: &Pipeline,
-    digests: &[Digest],
+    parts: Vec<(Digest, Assets)>,
     code_of: &dyn Fn(&Digest) -> anyhow::Result<Code>,
     secret: &str,
 ) -> Result<lambda::Loaded, Error> {
     let mut codes: BTreeMap<Digest, Code> = BTreeMap::new();
-    let mut steps = Vec::with_capacity(digests.len());
-    for (step, digest) in pipeline.steps.iter().zip(digests) {
+    let mut steps = Vec::with_capacity(parts.len());
+    for (step, (digest, assets)) in pipeline.steps.iter().zip(&parts) {
         if !codes.contains_key(digest) {
             codes.insert(*digest, code_of(digest).with_context(|| told(step)).or_plugin()?);
         }
-        let loaded = engine.load(&codes[digest], step, &config(step, secret)?);
+        let loaded = engine.load(&codes[digest], step, &config(step, secret)?, assets);
         steps.push(loaded.map_err(|error| load_error(error, told(step)))?);
     }
     let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
-    let digests = digests.iter().map(Digest::to_string).collect();
+    let digests = parts.iter().map(|(digest, _)| digest.to_string()).collect();
     Ok(lambda::Loaded { pipeline: Arc::new(pipeline.clone()), plugins: Box::new(plugins), digests, release: None })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `translate` compares a component's types with these, so a slip cannot go unseen; a test compares these with `wit/`.
 
-use crate::bindings::{EVENTS, LOG};
+use crate::bindings::{ASSETS, EVENTS, LOG};
+use crate::wasi;
 
 /// One function: its interface, its name, and its type.
 pub(crate) type Spelled = (&'static str, &'static str, &'static str);
@@ -40,6 +41,21 @@ pub(crate) const IMPORTS: [Spelled; 18] = [
 /// The plugin's log.
 pub(crate) const LOG_WRITE: Spelled = (LOG, "write", "(enum{debug, info, warn, error}, string)");
 
+/// The step's files.
+pub(crate) const ASSET_IMPORTS: [Spelled; 3] = [
+    (ASSETS, "names", "() -> list<string>"),
+    (ASSETS, "read", "(string) -> option<list<u8>>"),
+    (ASSETS, "source", "(string) -> option<string>"),
+];
+
+/// What runtimes of languages ask of WASI 0.2, of any version of it, as far as it takes no handles.
+pub(crate) const WASI_IMPORTS: [Spelled; 4] = [
+    ("wasi:clocks/wall-clock", "now", "() -> record{seconds: u64, nanoseconds: u32}"),
+    ("wasi:clocks/monotonic-clock", "now", "() -> u64"),
+    ("wasi:random/random", "get-random-u64", "() -> u64"),
+    ("wasi:random/insecure-seed", "insecure-seed", "() -> tuple<u64, u64>"),
+];
+
 /// What a plugin exports.
 pub(crate) const INIT: (&str, &str) = ("init", "(string) -> result<_, string>");
 pub(crate) const TRANSFORM: (&str, &str) = (
@@ -47,7 +63,23 @@ pub(crate) const TRANSFORM: (&str, &str) = (
     "(own<event>) -> result<list<record{event: own<event>, route: option<string>}>, variant{reject(string), retry(string), error(string)}>",
 );
 
-/// The function of this name, if the contract has it.
+/// The function of this name, if the host offers it to what runs flat.
 pub(crate) fn import(interface: &str, name: &str) -> Option<&'static Spelled> {
-    IMPORTS.iter().chain([&LOG_WRITE]).find(|(of, called, _)| (*of, *called) == (interface, name))
+    let interface = match wasi::answers(interface) {
+        true => interface.split('@').next().unwrap_or_default(),
+        false => interface,
+    };
+    let ours = IMPORTS.iter().chain([&LOG_WRITE]).chain(&ASSET_IMPORTS);
+    ours.chain(&WASI_IMPORTS).find(|(of, called, _)| (*of, *called) == (interface, name))
+}
+
+/// What the host's function is called in a plan: its name, behind its interface's where another interface may have it too.
+pub(crate) fn in_plan(&(interface, name, _): &Spelled) -> String {
+    match interface {
+        EVENTS | LOG => name.to_owned(),
+        _ => {
+            let short = interface.rsplit('/').next().unwrap_or(interface).split('@').next().unwrap_or_default();
+            format!("{short}.{name}")
+        }
+    }
 }

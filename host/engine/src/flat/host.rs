@@ -27,6 +27,8 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     lists(&mut linker)?;
     writes(&mut linker)?;
     wholes(&mut linker)?;
+    assets(&mut linker)?;
+    system(&mut linker)?;
     linker.func_wrap(HOST, "write", |mut call: Call<'_>, level: u32, message: u32, length: u32| {
         let (memory, state) = open(&mut call)?;
         state.log(level_of(level)?, text(memory, message, length)?);
@@ -231,6 +233,48 @@ fn wholes(linker: &mut Linker<State>) -> Result<()> {
         let (memory, state) = open(&mut call)?;
         let data = bytes::Bytes::copy_from_slice(range(memory, data, length)?);
         events::derive(state, event, data)
+    })?;
+    Ok(())
+}
+
+fn assets(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(HOST, "assets.names", |mut call: Call<'_>, to: u32| {
+        let assets = open(&mut call)?.1.assets.clone();
+        let names: Vec<String> = assets.names().map(str::to_owned).collect();
+        answer_list(&mut call, &names, to)
+    })?;
+    linker.func_wrap(HOST, "assets.read", |mut call: Call<'_>, name: u32, length: u32, to: u32| {
+        let (memory, state) = open(&mut call)?;
+        let bytes = state.assets.get(text(memory, name, length)?).map(|asset| asset.bytes.clone());
+        answer_option(&mut call, bytes.as_deref(), to)
+    })?;
+    linker.func_wrap(HOST, "assets.source", |mut call: Call<'_>, name: u32, length: u32, to: u32| {
+        let (memory, state) = open(&mut call)?;
+        let source = state.assets.get(text(memory, name, length)?).map(|asset| asset.source.clone());
+        answer_option(&mut call, source.as_ref().map(String::as_bytes), to)
+    })?;
+    Ok(())
+}
+
+/// What runtimes of languages ask of WASI, from the same made-up system as through components.
+fn system(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(HOST, "wall-clock.now", |mut call: Call<'_>, to: u32| {
+        let (memory, state) = open(&mut call)?;
+        let (seconds, nanoseconds) = state.wasi.wall_clock()?;
+        let place: &mut [u8; 16] = place(memory, to, 8)?;
+        place[..8].copy_from_slice(&seconds.to_le_bytes());
+        place[8..12].copy_from_slice(&nanoseconds.to_le_bytes());
+        Ok(())
+    })?;
+    linker.func_wrap(HOST, "monotonic-clock.now", |mut call: Call<'_>| open(&mut call)?.1.wasi.monotonic_clock())?;
+    linker.func_wrap(HOST, "random.get-random-u64", |mut call: Call<'_>| open(&mut call)?.1.wasi.random())?;
+    linker.func_wrap(HOST, "insecure-seed.insecure-seed", |mut call: Call<'_>, to: u32| {
+        let (memory, state) = open(&mut call)?;
+        let (one, other) = state.wasi.seed()?;
+        let place: &mut [u8; 16] = place(memory, to, 8)?;
+        place[..8].copy_from_slice(&one.to_le_bytes());
+        place[8..].copy_from_slice(&other.to_le_bytes());
+        Ok(())
     })?;
     Ok(())
 }

@@ -35,6 +35,7 @@ fn value(types: &ComponentTypes, of: &InterfaceType, is_event: IsEvent<'_>) -> O
         InterfaceType::Float64 => "f64".to_owned(),
         InterfaceType::String => "string".to_owned(),
         InterfaceType::List(list) => format!("list<{}>", spell(&types[*list].element)?),
+        InterfaceType::Tuple(of) => format!("tuple<{}>", tuple(types, *of, is_event)?),
         InterfaceType::Option(option) => format!("option<{}>", spell(&types[*option].ty)?),
         InterfaceType::Result(result) => {
             let result = &types[*result];

@@ -1,6 +1,6 @@
 //! What is taken apart, what is not, and artifacts.
 
-use super::contract::{IMPORTS, LOG_WRITE};
+use super::contract::{self, ASSET_IMPORTS, IMPORTS, LOG_WRITE};
 use super::host::DROP_EVENT;
 use super::plan::{self, Item, Plan};
 use super::{MAGIC, translate};
@@ -27,14 +27,14 @@ fn plan(wit: &str, encoding: StringEncoding) -> Option<Plan> {
 #[test]
 fn the_contract_is_the_one_that_is_spelled_out() {
     let plan = plan(CONTRACT, StringEncoding::UTF8).expect("each type is as it is spelled");
-    let mut used: Vec<&str> = (plan.parts.iter().flat_map(|part| &part.imports))
+    let mut used: Vec<String> = (plan.parts.iter().flat_map(|part| &part.imports))
         .filter_map(|item| match item {
-            Item::Host(name) => Some(name.as_str()),
+            Item::Host(name) => Some(name.clone()),
             Item::Export(_) => None,
         })
         .collect();
-    let names = IMPORTS.iter().chain([&LOG_WRITE]).map(|(_, name, _)| *name);
-    let mut offered: Vec<&str> = names.chain([DROP_EVENT]).collect();
+    let names = IMPORTS.iter().chain([&LOG_WRITE]).chain(&ASSET_IMPORTS).map(contract::in_plan);
+    let mut offered: Vec<String> = names.chain([DROP_EVENT.to_owned()]).collect();
     used.sort_unstable();
     used.dedup();
     offered.sort_unstable();
@@ -53,6 +53,38 @@ fn another_contract_and_another_encoding_are_left_to_wasmtime() {
         assert!(CONTRACT.contains(ours), "the contract has no `{ours}` any more");
         assert!(plan(&CONTRACT.replace(ours, theirs), StringEncoding::UTF8).is_none(), "{theirs}");
     }
+}
+
+/// What the flat way takes of WASI, as WASI has it.
+const WASI: &str = "
+    package wasi:clocks@0.2.6 {
+        interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; }
+        interface monotonic-clock { type instant = u64; now: func() -> instant; }
+    }
+    package wasi:random@0.2.6 {
+        interface random { get-random-u64: func() -> u64; }
+        interface insecure-seed { insecure-seed: func() -> tuple<u64, u64>; }
+    }";
+
+#[test]
+fn clocks_and_randomness_of_wasi_run_flat_and_what_takes_handles_does_not() {
+    let with = |imports: &str, packages: &str| {
+        plan(
+            &(CONTRACT.replace("world transformer {", &format!("world transformer {{ {imports}")) + packages),
+            StringEncoding::UTF8,
+        )
+    };
+    let four = "import wasi:clocks/wall-clock@0.2.6; import wasi:clocks/monotonic-clock@0.2.6;
+        import wasi:random/random@0.2.6; import wasi:random/insecure-seed@0.2.6;";
+    let hosts = |plan: Plan| {
+        let items = plan.parts.into_iter().flat_map(|part| part.imports);
+        items.filter(|item| matches!(item, Item::Host(name) if name.contains('.') && !name.contains(']') && !name.starts_with("assets"))).count()
+    };
+    assert_eq!(with(four, WASI).map(hosts), Some(contract::WASI_IMPORTS.len()));
+    assert!(with(four, &WASI.replace("nanoseconds: u32", "nanoseconds: u64")).is_none(), "another type");
+    assert!(with(&four.replace("0.2.6", "0.3.0"), &WASI.replace("0.2.6", "0.3.0")).is_none(), "another version");
+    let poll = "package wasi:io@0.2.6 { interface poll { resource pollable { ready: func() -> bool; } } }";
+    assert!(with("import wasi:io/poll@0.2.6;", poll).is_none(), "a resource");
 }
 
 #[test]

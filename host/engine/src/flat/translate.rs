@@ -4,7 +4,8 @@ use super::contract::{self, INIT, TRANSFORM};
 use super::host::DROP_EVENT;
 use super::plan::{Export, Function, Item, Part, Plan};
 use super::spell;
-use crate::bindings::{EVENTS, OFFERED, PLUGIN};
+use crate::bindings::{EVENTS, PLUGIN};
+use crate::code::is_offered;
 use wasmtime_environ::component::{
     self as environ, CanonicalOptionsDataModel, ComponentTranslation, ComponentTypes, ComponentTypesBuilder, CoreDef,
     ExportItem, GlobalInitializer, InstantiateModule, LinearMemoryOptions, LoweredIndex, OptionsIndex,
@@ -88,7 +89,7 @@ impl<'a> View<'a> {
         let ([memory], [realloc]) = (met.memories.as_slice(), met.reallocs.as_slice()) else { return None };
         let imports: Vec<String> = component.import_types.values().map(|(name, _)| name.clone()).collect();
         // What is imported and never called is refused all the same, by name.
-        if !imports.iter().all(|name| OFFERED.contains(&name.as_str())) {
+        if !imports.iter().all(|name| is_offered(name)) {
             return None;
         }
         Some(Plan { memory: memory.clone(), realloc: realloc.clone(), init, transform, imports, parts: met.parts })
@@ -109,8 +110,8 @@ impl<'a> View<'a> {
             Trampoline::LowerImport { index, lower_ty, options } => {
                 let (_, import) = met.lowered.iter().find(|(lowered, _)| lowered == index)?;
                 let (interface, name) = self.import(*import)?;
-                let (_, name, signature) = contract::import(interface, name)?;
-                (self.fits(*options) && self.spelled(*lower_ty)? == *signature).then(|| (*name).to_owned())
+                let known = contract::import(interface, name)?;
+                (self.fits(*options) && self.spelled(*lower_ty)? == known.2).then(|| contract::in_plan(known))
             }
             Trampoline::ResourceDrop { ty, .. } => self.is_event(*ty).then(|| DROP_EVENT.to_owned()),
             _ => None,

@@ -88,6 +88,19 @@ impl Clock {
     }
 }
 
+impl Wasi {
+    /// `wall-clock.now`: seconds since the Unix epoch, and nanoseconds beyond.
+    pub(crate) fn wall_clock(&mut self) -> Result<(u64, u32)> {
+        let now = wall_clock::Host::now(self)?;
+        Ok((now.seconds, now.nanoseconds))
+    }
+
+    /// `monotonic-clock.now`, in nanoseconds.
+    pub(crate) fn monotonic_clock(&mut self) -> Result<u64> {
+        monotonic_clock::Host::now(self)
+    }
+}
+
 impl wall_clock::Host for Wasi {
     fn now(&mut self) -> Result<Datetime> {
         let now_ns = self.clock.wall_ns();

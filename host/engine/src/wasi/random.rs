@@ -79,13 +79,25 @@ impl Generator {
     }
 }
 
+impl Wasi {
+    /// `get-random-u64`.
+    pub(crate) fn random(&mut self) -> Result<u64> {
+        self.random.number()
+    }
+
+    /// `insecure-seed`.
+    pub(crate) fn seed(&mut self) -> Result<(u64, u64)> {
+        Ok((self.random.number()?, self.random.number()?))
+    }
+}
+
 impl random::Host for Wasi {
     fn get_random_bytes(&mut self, len: u64) -> Result<Vec<u8>> {
         self.random.bytes(len)
     }
 
     fn get_random_u64(&mut self) -> Result<u64> {
-        self.random.number()
+        self.random()
     }
 }
 
@@ -101,6 +113,6 @@ impl insecure::Host for Wasi {
 
 impl insecure_seed::Host for Wasi {
     fn insecure_seed(&mut self) -> Result<(u64, u64)> {
-        Ok((self.random.number()?, self.random.number()?))
+        self.seed()
     }
 }

@@ -1,5 +1,6 @@
 //! Taking a release: fetched and verified, compiled or loaded, started, and tried on its own test records.
 
+use crate::assets;
 use crate::config::Secrets;
 use crate::loaded::Loaded;
 use crate::trial::{Mismatch, TrialRecords};
@@ -114,7 +115,8 @@ impl Taker {
             let code =
                 codes.get(&plugin.wasm.digest).ok_or_else(|| anyhow!("its code is not there")).with_context(told)?;
             let config = pipeline::fill_secrets(&step.config, &|name| self.secrets.get(name)).with_context(told)?;
-            steps.push(self.engine.load(code, step, &config).with_context(told)?);
+            let assets = assets::of_release(step, fetched)?;
+            steps.push(self.engine.load(code, step, &config, &assets).with_context(told)?);
             hidden = hidden.and(&config.hidden);
             digests.push(plugin.wasm.digest.to_string());
         }

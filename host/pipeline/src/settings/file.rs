@@ -38,6 +38,8 @@ pub(super) struct StepTable {
     #[serde(default)]
     pub(super) config: Option<Config>,
     #[serde(default)]
+    pub(super) assets: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
     pub(super) required: Option<bool>,
     #[serde(default)]
     pub(super) on_failure: Option<Spanned<OnFailure>>,

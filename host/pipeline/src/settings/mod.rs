@@ -65,6 +65,8 @@ pub struct Step {
     pub plugin: String,
     /// Handed to `init` as JSON, secrets filled in.
     pub config: serde_json::Value,
+    /// Read-only files that the plugin may ask for: the path of each, by the name that it has for the plugin.
+    pub assets: BTreeMap<String, String>,
     /// What happens to a failed event, by kind.
     pub on_failure: Policies,
     /// The fields it may see and change; none: nothing restricts the step.
@@ -80,9 +82,35 @@ pub struct Step {
 }
 
 impl Step {
+    /// The ready-made plugin that runs scripts.
+    pub const JAVASCRIPT: &str = "javascript";
+
+    /// What the main script is called among a step's files.
+    pub const SCRIPT: &str = "script";
+
     /// Whether `reads`, `writes` or `may` is given: then only JSON reaches it.
     pub fn is_restricted(&self) -> bool {
         self.scope.is_some()
+    }
+
+    /// The script, when the plugin is one: it runs in the ready-made plugin [`Step::JAVASCRIPT`].
+    pub fn script(&self) -> Option<&str> {
+        let ending = self.plugin.rsplit_once('.').map(|(_, ending)| ending);
+        matches!(ending, Some("js" | "mjs")).then_some(self.plugin.as_str())
+    }
+
+    /// Where a file of the step's comes from, for people: as the pipeline names it, without a needless `./`.
+    pub fn asset_source(&self, name: &str) -> String {
+        let named = match self.assets.get(name) {
+            Some(path) => path.clone(),
+            None if name == Step::SCRIPT => self.plugin.clone(),
+            // What a script imports stands beside it.
+            None => match self.plugin.rsplit_once('/') {
+                Some((folder, _)) if self.script().is_some() => format!("{folder}/{name}"),
+                Some(_) | None => format!("{}/{name}", self.plugin.trim_end_matches('/')),
+            },
+        };
+        named.strip_prefix("./").map(str::to_owned).unwrap_or(named)
     }
 }
 
@@ -262,6 +290,7 @@ impl Pipeline {
             name: name.to_owned(),
             plugin: plugin.to_owned(),
             config: serde_json::json!({}),
+            assets: BTreeMap::new(),
             on_failure: Policies::all(Policy::DeadLetter),
             scope: None,
             may: May { drop: true, route: true, fan_out: true, stated: false },

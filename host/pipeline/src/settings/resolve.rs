@@ -11,6 +11,7 @@ use super::{
     DocumentRules, ID_FIELD_DEFAULT, Input, Isolation, Limits, Pipeline, Policies, Policy, RETRY_FOR_DEFAULT, Release,
     Route, SettingsError, Step, Unpack,
 };
+use crate::assets::ASSETS_MAX;
 use crate::failure::FailureKind;
 use document::{Newlines, Rules};
 use std::collections::BTreeMap;
@@ -129,8 +130,10 @@ fn step(table: StepTable) -> Result<Step> {
     let required = table.required.unwrap_or(plugin == "redact");
     let on_failure = policies(table.on_failure, &name, required)?;
     let (scope, may) = permissions(table.reads, table.writes, table.may)?;
+    let assets = assets(table.assets)?;
     Ok(Step {
         config: table.config.map_or_else(|| serde_json::json!({}), |Config(json)| json),
+        assets,
         on_failure,
         scope,
         may,
@@ -143,6 +146,23 @@ fn step(table: StepTable) -> Result<Step> {
         plugin: table.plugin.into_inner(),
         name,
     })
+}
+
+/// A step's files, by the name that each has for the plugin.
+fn assets(typed: BTreeMap<Spanned<String>, Spanned<String>>) -> Result<BTreeMap<String, String>> {
+    if let Some(name) = typed.keys().nth(ASSETS_MAX) {
+        return wrong(name, format!("{} files: a step has at most {ASSETS_MAX}", typed.len()));
+    }
+    let is_plain = |text: &str| !text.is_empty() && text.len() <= 1_024 && !text.chars().any(char::is_control);
+    for (name, path) in &typed {
+        if !is_plain(name.get_ref()) {
+            return wrong(name, "the name that a file has for the plugin is expected");
+        }
+        if !is_plain(path.get_ref()) {
+            return wrong(path, "the path of a file is expected");
+        }
+    }
+    Ok(typed.into_iter().map(|(name, path)| (name.into_inner(), path.into_inner())).collect())
 }
 
 /// The last part of a path, without its ending: what a step is called that has no name of its own.

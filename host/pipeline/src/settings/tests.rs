@@ -106,6 +106,9 @@ fn a_mistake_in_a_step_is_told_with_its_line() {
             "\"@partition-key\"",
             "the partition key cannot be written: `@partition-key` may stand in `reads` alone",
         ),
+        ("assets = { words = 3 }", "3", "a text in quotes is expected, not the number `3`"),
+        ("assets = { words = \"\" }", "\"\"", "the path of a file is expected"),
+        ("assets = { \"\" = \"./words.txt\" }", "\"\"", "the name that a file has for the plugin is expected"),
         ("may = [\"fly\"]", "\"fly\"", "unknown variant `fly`, expected one of `drop`, `route`, `fan-out`"),
         ("required = \"yes\"", "\"yes\"", "true or false is expected, not the text \"yes\""),
         (
@@ -254,5 +257,23 @@ fn a_mistake_is_told_with_its_line_and_what_is_known() {
         for part in parts {
             assert!(told.contains(part), "{part:?} is not in:\n{told}");
         }
+    }
+}
+
+#[test]
+fn files_of_a_step_are_called_by_where_they_are() {
+    let text = "[[step]]\nplugin = \"./plugins/enrich.js\"\nassets = { words = \"./data/words.txt\" }\n\
+                [[step]]\nplugin = \"./plugins/score/\"\n[[step]]\nplugin = \"javascript\"\nassets = { script = \"a.js\" }";
+    let pipeline = Pipeline::parse(text).expect("a pipeline");
+    let [script, folder, runtime] = &pipeline.steps[..] else { panic!("three steps") };
+    assert_eq!((script.script(), folder.script(), runtime.script()), (Some("./plugins/enrich.js"), None, None));
+    for (step, name, source) in [
+        (script, "words", "data/words.txt"),
+        (script, "script", "plugins/enrich.js"),
+        (script, "lib/a.js", "plugins/lib/a.js"),
+        (folder, "lib/a.js", "plugins/score/lib/a.js"),
+        (runtime, "script", "a.js"),
+    ] {
+        assert_eq!(step.asset_source(name), source, "{name} of {}", step.plugin);
     }
 }
