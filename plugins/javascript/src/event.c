@@ -131,7 +131,7 @@ static JSValue method_set(JSContext *context, JSValueConst self, int argc, JSVal
     bool done = value_of(argv[1], path.text, &value, &held);
     if (done && !(value.kind == PW_TEXT ? pw_try_set_text(event, path.text, value.text, &why)
                                         : pw_try_set(event, path.text, value, &why))) {
-        throw_rejection(pw_cat(PW("`"), path.text, PW("`: "), why));
+        throw_rejection(why);
         done = false;
     }
     text_free(held);

@@ -191,9 +191,6 @@ static JSValue random_number(JSContext *context, JSValueConst self, int argc, JS
 static const JSCFunctionListEntry global_functions[] = {
     JS_CFUNC_DEF("structuredClone", 1, structured_clone),
 };
-static const JSCFunctionListEntry math[] = {
-    JS_CFUNC_DEF("random", 0, random_number),
-};
 
 #define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 
@@ -204,7 +201,8 @@ void globals_start(void) {
     JS_DefinePropertyValueStr(cx, global, "console", object, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     JS_SetPropertyFunctionList(cx, global, global_functions, COUNT(global_functions));
     object = JS_GetPropertyStr(cx, global, "Math");
-    JS_SetPropertyFunctionList(cx, object, math, COUNT(math));
+    JS_DefinePropertyValueStr(cx, object, "random", JS_NewCFunction(cx, random_number, "random", 0),
+                              JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     JS_FreeValue(cx, object);
     add_class(global, &encoder_class, &encoder, new_encoder, 0, encoder_methods, COUNT(encoder_methods));
     add_class(global, &decoder_class, &decoder, new_decoder, 2, decoder_methods, COUNT(decoder_methods));

@@ -1,10 +1,40 @@
-/* Modules: the main script is the asset `script`; others are assets named by their path from the main script's folder. */
+/* Modules: the main script is the asset `script`; others are assets named by their path from the main script's folder. In stacks
+ * and messages each is called by its source. */
 #include <string.h>
 
 #include "runtime.h"
 
-/* The main script's file name, which is its module's name: stacks show it. */
-static pw_text main_name;
+static char *kept(pw_text text) {
+    char *copy = js_malloc(cx, text.len + 1);
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = 0;
+    return copy;
+}
+
+/* The modules that are files: the name of each, which is its source, and the asset. The main script's comes first. */
+static struct {
+    pw_text source, asset;
+} *modules;
+static size_t count, room;
+
+/* Keeps both: what the host hands over while an event is transformed is gone with the call. */
+static void know(pw_text source, pw_text asset) {
+    for (size_t k = 0; k < count; k++)
+        if (pw_same(modules[k].source, source)) return;
+    if (count == room) {
+        room = room ? 2 * room : 8;
+        modules = js_realloc(cx, modules, room * sizeof *modules);
+    }
+    modules[count].source = pw_from(kept(source));
+    modules[count++].asset = pw_from(kept(asset));
+}
+
+/* The asset of a module; the main script, which stands at the top of the folder, has the empty name. */
+static pw_text asset_of(pw_text source) {
+    for (size_t k = 0; k < count; k++)
+        if (pw_same(modules[k].source, source)) return modules[k].asset;
+    return PW("");
+}
 
 /* The files there are besides the main script, for messages. */
 static pw_text other_files(void) {
@@ -15,13 +45,6 @@ static pw_text other_files(void) {
         list = list.len ? pw_cat(list, PW(", "), names.items[k]) : names.items[k];
     }
     return list;
-}
-
-static char *kept(pw_text text) {
-    char *copy = js_malloc(cx, text.len + 1);
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = 0;
-    return copy;
 }
 
 /* `name` from the folder of `base`, without `.` and `..`; a text that is not there leads out of the folder. */
@@ -54,14 +77,24 @@ static char *normalize(JSContext *context, const char *base, const char *name, v
     pw_text text = pw_from(name), from = pw_from(base);
     if (pw_same(text, PW("paddlewheel"))) return kept(text);
     if (name[0] != '.') {
-        THROW(TYPE_ERROR, PW("`"), from, PW("` imports \""), text,
+        THROW(TYPE_ERROR, from, PW(" imports \""), text,
               PW("\": only \"paddlewheel\" and files (\"./util.js\") can be imported; bundle packages into the script"));
         return NULL;
     }
-    pw_text path = joined(pw_same(from, main_name) ? PW("") : from, text);
-    if (path.ptr) return kept(path);
-    THROW(TYPE_ERROR, PW("`"), from, PW("` imports \""), text, PW("\", which leads out of the script's folder"));
-    return NULL;
+    pw_text asset = joined(asset_of(from), text);
+    if (!asset.ptr) {
+        THROW(TYPE_ERROR, from, PW(" imports \""), text, PW("\", which leads out of the script's folder"));
+        return NULL;
+    }
+    pw_text source = pw_asset_source(asset);
+    if (!source.ptr) {
+        pw_text others = other_files();
+        THROW(TYPE_ERROR, from, PW(" imports \""), text, PW("\": there is no such file; "),
+              others.len ? pw_cat(PW("there are: "), others) : PW("the script came with no other file"));
+        return NULL;
+    }
+    know(source, asset);
+    return kept(source);
 }
 
 static JSModuleDef *compiled(pw_text source, const char *name) {
@@ -97,14 +130,9 @@ static bool ends_with(pw_text text, pw_text end) {
 
 static JSModuleDef *load(JSContext *context, const char *name, void *opaque, JSValueConst attributes) {
     (void)context, (void)opaque, (void)attributes;
-    pw_text asset = pw_from(name);
-    if (pw_same(asset, PW("paddlewheel"))) return answers_module();
-    pw_text source = pw_asset(asset);
-    if (source.ptr) return ends_with(asset, PW(".json")) ? data_module(source, name) : compiled(source, name);
-    pw_text others = other_files();
-    THROW(TYPE_ERROR, PW("there is no file \""), asset, PW("\" with the script; "),
-          others.len ? pw_cat(PW("there are: "), others) : PW("there is no other file"));
-    return NULL;
+    if (pw_same(pw_from(name), PW("paddlewheel"))) return answers_module();
+    pw_text asset = asset_of(pw_from(name)), source = pw_asset(asset);
+    return ends_with(asset, PW(".json")) ? data_module(source, name) : compiled(source, name);
 }
 
 void modules_start(void) { JS_SetModuleLoaderFunc2(rt, normalize, load, NULL, NULL); }
@@ -113,10 +141,10 @@ JSValue modules_run(pw_text *source) {
     pw_text script = pw_asset(PW("script"));
     if (!script.ptr)
         return THROW(TYPE_ERROR, PW("there is no script: the step needs `assets = { script = \"enrich.js\" }`, or the script as its `plugin`"));
-    main_name = pw_asset_source(PW("script"));
-    if (!main_name.len) main_name = PW("script");
-    *source = main_name;
-    char *name = kept(main_name);
+    *source = pw_asset_source(PW("script"));
+    if (!source->len) *source = PW("script");
+    know(*source, PW(""));
+    char *name = kept(*source);
     JSModuleDef *module = compiled(script, name);
     js_free(cx, name);
     if (!module) return JS_EXCEPTION;
