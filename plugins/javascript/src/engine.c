@@ -1,6 +1,6 @@
 /* quickjs-ng as one file, with what its build for WASI leaves out or leaves to the system:
  *
- * - a bound for recursion. Its check of the stack is off for WASI; here it is on (`stack.h` says where the bound comes from);
+ * - a bound for recursion. Its check of the stack is off for WASI; here it is on (weigh.h says how);
  * - nothing is printed, so that nothing asks for WASI preview 1;
  * - memory that cannot be had ends the call, and never becomes an exception that a script might catch. */
 #include <assert.h>
@@ -16,6 +16,7 @@
 
 /* How it takes threads and sizes of allocations is decided while the system is WASI... */
 #include "cutils.h"
+#include "weigh.h"
 /* ...and how it takes the stack and atomics, while it is none. */
 #undef __wasi__
 #define __STDC_NO_ATOMICS__ 1
@@ -30,13 +31,17 @@
 #define fwrite(...) ((size_t)0)
 #define abort() __builtin_trap()
 
-#include "quickjs.c"
+static inline __attribute__((always_inline)) void *weighed_frame(void) {
+    char weight[WEIGHT_BYTES];
+    void *frame = weight;
+    __asm__ volatile("" : "+r"(frame) : : "memory");
+    return frame;
+}
+#define __builtin_frame_address(level) weighed_frame()
+
+#include "quickjs_weighed.c"
 
 #include "runtime.h"
-
-/* Bytes of the stack in linear memory that a script may use; what it takes of the host's own stack meanwhile is less than the
- * engine's 512 KiB whatever recurs (measured for each way to recur in tests/it/javascript.rs). */
-#define STACK_BYTES_MAX (100u << 10)
 
 /* No memory: asks for all there could be, so that the host's limiter knows what ended the call. */
 static void *or_end(void *memory, size_t size) {
