@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use toolchain::{Built, Language, Messages, Options};
+use toolchain::{Built, Language, Made, Messages, Options};
 
 /// What a pipeline's file is called.
 pub(crate) const FILE: &str = "paddle.toml";
@@ -308,12 +308,16 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
         Origin::ReadyMade(name) => Ok(Component { wasm: ready_made(name)?, files: BTreeMap::new(), built: None }),
         Origin::Wasm(path) => Ok(Component { wasm: read(path)?, files: BTreeMap::new(), built: None }),
         Origin::Script(path) => {
-            let files = BTreeMap::from([(Step::SCRIPT.to_owned(), path.clone())]);
-            Ok(Component { wasm: ready_made(Step::JAVASCRIPT)?, files, built: None })
+            let script = toolchain::script(path).or_plugin()?;
+            Ok(Component { wasm: ready_made(Step::JAVASCRIPT)?, files: script.files, built: None })
         }
         Origin::Folder(folder) => {
             let built = build(folder, context)?;
-            Ok(Component { wasm: read(&built.wasm)?, files: BTreeMap::new(), built: Some(built) })
+            let (wasm, files) = match &built.made {
+                Made::Component(file) => (read(file)?, BTreeMap::new()),
+                Made::Script(script) => (ready_made(Step::JAVASCRIPT)?, script.files.clone()),
+            };
+            Ok(Component { wasm, files, built: Some(built) })
         }
     }
 }

@@ -53,7 +53,8 @@ fn show(folder: &Path, component: &Component, load: Duration, context: &mut Cont
     let inspection = toolchain::inspect(&component.wasm).or_plugin()?;
     let imports: Vec<&str> = inspection.imports.iter().map(|import| import.name.as_str()).collect();
     let current = std::env::current_dir().unwrap_or_default();
-    let path = built.wasm.strip_prefix(&current).unwrap_or(&built.wasm).display().to_string();
+    let file = built.component().unwrap_or(folder);
+    let path = file.strip_prefix(&current).unwrap_or(file).display().to_string();
     if !context.ui.is_json() {
         let ui = &mut context.ui;
         let paint = ui.paint();
