@@ -148,9 +148,7 @@ fn printed(built: &Built) -> Vec<(Level, String)> {
     let mut runner = running(&wasm);
     // A dead letter has the lines of its event.
     match runner.process(event(0, r#"{"print":1,"level":"x","through":1}"#), crate::support::NOW_MS, None) {
-        Outcome::DeadLetter(failed) => {
-            failed.log.iter().map(|line| (line.level, line.message.to_string())).collect()
-        }
+        Outcome::DeadLetter(failed) => failed.log.iter().map(|line| (line.level, line.message.to_string())).collect(),
         other => panic!("it did not fail: {other:?}"),
     }
 }

@@ -328,18 +328,23 @@ fn ready_made(name: &str) -> Result<Bytes, Error> {
 
 /// The components of steps, by plugin: what several steps use is built once.
 #[derive(Default)]
-pub(crate) struct Components(HashMap<String, (Bytes, BTreeMap<String, PathBuf>)>);
+pub(crate) struct Components(HashMap<String, Component>);
+
+impl Component {
+    /// What a step runs that has this component.
+    pub(crate) fn parts(&self, step: &Step, folder: &Path) -> Result<StepParts, Error> {
+        let assets = lambda::assets::read(step, folder, &self.files).or_usage()?;
+        Ok(StepParts { wasm: self.wasm.clone(), assets })
+    }
+}
 
 impl Components {
     /// What a step runs, from where its plugin and its files are.
     pub(crate) fn of(&mut self, step: &Step, project: &Project, context: &mut Context) -> Result<StepParts, Error> {
         if !self.0.contains_key(&step.plugin) {
-            let made = component(&project.origin(step)?, context)?;
-            self.0.insert(step.plugin.clone(), (made.wasm, made.files));
+            self.0.insert(step.plugin.clone(), component(&project.origin(step)?, context)?);
         }
-        let (wasm, files) = &self.0[&step.plugin];
-        let assets = lambda::assets::read(step, &project.folder, files).or_usage()?;
-        Ok(StepParts { wasm: wasm.clone(), assets })
+        self.0[&step.plugin].parts(step, &project.folder)
     }
 }
 

@@ -13,7 +13,9 @@ use toolchain::doctor::{self, Finding};
 ///
 /// Looks for compilers as `paddle build` would find them from the current folder. JavaScript needs none.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  paddle doctor\n  paddle doctor --language go     exit code 3 if it cannot be built here")]
+#[command(
+    after_help = "Examples:\n  paddle doctor\n  paddle doctor --language go     exit code 3 if it cannot be built here"
+)]
 pub(crate) struct Doctor {
     /// One language only; what it lacks is an error then
     #[arg(long, value_name = "LANGUAGE")]
@@ -31,12 +33,14 @@ impl Doctor {
             false => findings.iter().try_for_each(|finding| show(finding, ui))?,
         }
         match findings.as_slice() {
-            [Finding { language, missing: Some(missing), .. }] if only.is_some() => Err(Error::Plugin(anyhow::anyhow!(
-                "plugins in {} cannot be built here: {} is missing; run: {}",
-                language.name(),
-                missing.what,
-                missing.command
-            ))),
+            [Finding { language, missing: Some(missing), .. }] if only.is_some() => {
+                Err(Error::Plugin(anyhow::anyhow!(
+                    "plugins in {} cannot be built here: {} is missing; run: {}",
+                    language.name(),
+                    missing.what,
+                    missing.command
+                )))
+            }
             _ => Ok(Status::Done),
         }
     }
