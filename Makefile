@@ -64,6 +64,9 @@ tools: ## what the tests need besides Rust, pinned, in .tools/
 	@sh tests/tools/opensearch.sh
 	@sh tests/tools/moto.sh
 	@sh tests/tools/rie.sh
+	@sh tests/tools/python.sh
+	@sh tests/tools/esbuild.sh
+	@sh tests/tools/c.sh
 
 # libFuzzer's instrumentation, as cargo-fuzz sets it.
 SANCOV = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

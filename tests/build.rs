@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use toolchain::{Adapter, BuildError, Messages, Options};
 
 /// The variable that names the guest, its folder, and who answers what it asks of WASI preview 1.
-const GUESTS: [(&str, &str, Adapter); 9] = [
+const GUESTS: [(&str, &str, Adapter); 10] = [
     ("GUEST_MISBEHAVE", "tests/guests/misbehave", Adapter::None),
     ("GUEST_WASI", "tests/guests/wasi", Adapter::None),
     ("GUEST_FOREIGN", "tests/guests/foreign", Adapter::None),
     ("GUEST_PREVIEW1", "tests/guests/preview1", Adapter::Preview1),
     ("GUEST_PREVIEW1_INSIDE", "tests/guests/preview1", Adapter::Inside),
     ("GUEST_MASK", "tests/guests/mask", Adapter::None),
+    ("GUEST_EVERY", "tests/guests/every", Adapter::None),
     ("PLUGIN_FILTER", "plugins/filter", Adapter::None),
     ("PLUGIN_REDACT", "plugins/redact", Adapter::None),
     ("PLUGIN_SPLIT", "plugins/split", Adapter::None),
@@ -29,7 +30,10 @@ fn main() {
         let options =
             Options { target_dir: Some(target.join(workspace)), wasi, messages: Messages::Keep, ..Options::default() };
         match toolchain::build(&root.join(folder), &options) {
-            Ok(built) => println!("cargo:rustc-env={variable}={}", built.wasm.display()),
+            Ok(built) => println!(
+                "cargo:rustc-env={variable}={}",
+                built.component().expect("Rust becomes a component").display()
+            ),
             // Where only Debian's compiler has the other target, tests skip these.
             Err(BuildError::MissingTarget { command, .. }) if wasi != Adapter::None => {
                 println!("cargo:rustc-env={variable}=");

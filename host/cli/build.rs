@@ -26,7 +26,10 @@ fn main() {
         watch(&plugins.join(name));
         let options = Options { target_dir: Some(target.clone()), messages: Messages::Keep, ..Options::default() };
         match toolchain::build(&plugins.join(name), &options) {
-            Ok(built) => println!("cargo:rustc-env={variable}={}", built.wasm.display()),
+            Ok(built) => println!(
+                "cargo:rustc-env={variable}={}",
+                built.component().expect("Rust becomes a component").display()
+            ),
             Err(error) => panic!("build the plugin {name}: {error}"),
         }
     }

@@ -1,6 +1,7 @@
 //! One binary for all integration tests: it links once.
 //!
-//! `engine`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `whole` goes all the way from a stream to
+//! `engine`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `languages` builds plugins in the
+//! languages that plugins are written in and runs them there; `whole` goes all the way from a stream to
 //! documents; `releases` follows a channel, `function` with the real program (`spoiled`: releases that must be refused),
 //! `emulator` that program under AWS's own emulator; `publishing` runs `paddle`, `swap` tells the story of
 //! `make demo-swap`; `s3` writes dead letters to a bucket; `tidy` keeps the rules of the house that a program can check.
@@ -8,6 +9,7 @@
 mod emulator;
 mod engine;
 mod function;
+mod languages;
 mod memory;
 mod permissions;
 mod publishing;

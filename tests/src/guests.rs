@@ -21,6 +21,7 @@ pub fn file(plugin: &str) -> &str {
         "preview1-inside" => env!("GUEST_PREVIEW1_INSIDE"),
         "foreign" => env!("GUEST_FOREIGN"),
         "mask" => env!("GUEST_MASK"),
+        "every" => env!("GUEST_EVERY"),
         "filter" => env!("PLUGIN_FILTER"),
         "redact" => env!("PLUGIN_REDACT"),
         "split" => env!("PLUGIN_SPLIT"),

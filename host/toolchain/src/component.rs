@@ -16,6 +16,9 @@ use crate::BuildError;
 /// The contract, as WIT text.
 pub const CONTRACT: &str = include_str!("../../../wit/transform.wit");
 
+/// What the answers inside need of the host: the plugin's log, for what is printed.
+const INSIDE: &str = "package paddlewheel:inside; world inside { import paddlewheel:transform/log@0.1.0; }";
+
 /// WASI preview 1, answered inside the component.
 const NO_WASI: &str = include_str!("no-wasi.wat");
 
@@ -27,8 +30,8 @@ pub enum Adapter {
     None,
     /// The usual adapter, which asks the host's WASI 0.2 in turn. Rust is compiled for wasm32-wasip1.
     Preview1,
-    /// The component itself: no files, a clock and a random source that stand still, output discarded. The host is asked
-    /// nothing. Rust is compiled for wasm32-wasip1.
+    /// The component itself: no files, a clock and a random source that stand still; what is printed goes to the plugin's log. The
+    /// host is asked nothing else. Rust is compiled for wasm32-wasip1.
     Inside,
 }
 
@@ -66,7 +69,7 @@ pub struct Encoding<'a> {
 pub fn componentize(core: &[u8], encoding: &Encoding<'_>) -> Result<Vec<u8>, BuildError> {
     let mut module = wat::parse_bytes(core).map_err(refused)?.into_owned();
     if let Some(wit) = encoding.wit {
-        embed(&mut module, wit)?;
+        embed(&mut module, &[wit.text], wit.world)?;
     }
     let encoder = ComponentEncoder::default().validate(true).module(&module).map_err(chain)?;
     let mut encoder = match encoding.wasi {
@@ -75,18 +78,22 @@ pub fn componentize(core: &[u8], encoding: &Encoding<'_>) -> Result<Vec<u8>, Bui
             .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
             .map_err(chain)?,
         Adapter::Inside => {
-            let adapter = wat::parse_str(NO_WASI).expect("our own text parses; a test says so");
+            let mut adapter = wat::parse_str(NO_WASI).expect("our own text parses; a test says so");
+            embed(&mut adapter, &[CONTRACT, INSIDE], "inside")?;
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, &adapter).map_err(chain)?
         }
     };
     encoder.encode().map_err(chain)
 }
 
-/// Writes into a module which world it belongs to.
-fn embed(module: &mut Vec<u8>, wit: Wit<'_>) -> Result<(), BuildError> {
+/// Writes into a module which world it belongs to: one of the last package.
+fn embed(module: &mut Vec<u8>, packages: &[&str], world: &str) -> Result<(), BuildError> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_str(Path::new("world.wit"), wit.text).map_err(refused)?;
-    let world = resolve.select_world(&[package], Some(wit.world)).map_err(refused)?;
+    let mut last = Vec::new();
+    for text in packages {
+        last = vec![resolve.push_str(Path::new("world.wit"), text).map_err(refused)?];
+    }
+    let world = resolve.select_world(&last, Some(world)).map_err(refused)?;
     embed_component_metadata(module, &resolve, world, StringEncoding::UTF8).map_err(chain)
 }
 

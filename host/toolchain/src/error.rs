@@ -29,6 +29,13 @@ pub enum BuildError {
         /// The one command that brings it.
         command: String,
     },
+    /// Something that the build needs is not installed.
+    Missing {
+        /// What it is, with the version that is wanted.
+        what: String,
+        /// The one command that installs it.
+        command: String,
+    },
     /// A program that the build needs cannot be run.
     MissingTool {
         /// The program.
@@ -67,8 +74,9 @@ impl fmt::Display for BuildError {
         match self {
             BuildError::Unsupported { folder } => {
                 write!(f, "{} is not a plugin: it needs one of these files:", folder.display())?;
-                for language in Language::ALL {
-                    write!(f, " {} ({})", language.marker(), language.name())?;
+                for (at, language) in Language::ALL.into_iter().enumerate() {
+                    let comma = if at == 0 { "" } else { "," };
+                    write!(f, "{comma} {} ({})", language.marker(), language.name())?;
                 }
                 Ok(())
             }
@@ -78,6 +86,7 @@ impl fmt::Display for BuildError {
             BuildError::MissingTarget { target, command } => {
                 write!(f, "the compiler lacks the target {target}; run: {command}")
             }
+            BuildError::Missing { what, command } => write!(f, "{what} is missing; run: {command}"),
             BuildError::MissingTool { tool, hint } => write!(f, "cannot run {tool}: {hint}"),
             BuildError::Compile { messages } if messages.is_empty() => {
                 write!(f, "the plugin does not compile")
@@ -98,6 +107,7 @@ impl std::error::Error for BuildError {
             BuildError::Unsupported { .. }
             | BuildError::NotAPlugin { .. }
             | BuildError::MissingTarget { .. }
+            | BuildError::Missing { .. }
             | BuildError::MissingTool { .. }
             | BuildError::Compile { .. }
             | BuildError::Encode { .. } => None,

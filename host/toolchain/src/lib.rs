@@ -1,37 +1,54 @@
 //! Builds a plugin's folder into a WebAssembly component, and says what a component is made of.
 //!
 //! [`build`] looks at a folder, calls the language's own compiler, and encodes what comes out as a component. Compilers
-//! run as programs of their own, so that authors see the messages they know. [`componentize`] is its second half, for
-//! core modules that come from elsewhere. [`inspect`] reads a component without running it.
+//! run as programs of their own, so that authors see the messages they know. JavaScript is not compiled: what is made of it is a
+//! [`Script`], which the ready-made JavaScript runtime runs. [`componentize`] is the second half of a build, for core modules that
+//! come from elsewhere. [`inspect`] reads a component without running it.
+//!
+//! Layout: `language` (which one a folder is in), one file a language (`rust`, `go`, `python`, `javascript` for TypeScript too, `c`),
+//! `script` (a script and what it imports), `sdk` (the languages' libraries, embedded), `place` (where things go), `tool` (programs
+//! found and run), `doctor` (what of them is there), `component`, `inspect`, `output`, `error`.
 //!
 //! It knows no engine and no pipeline. The `paddle` program uses it, and so do build scripts that embed plugins.
 //!
 //! ```no_run
 //! let built = toolchain::build("plugins/filter".as_ref(), &toolchain::Options::default())?;
-//! println!("{}: {} bytes", built.wasm.display(), built.size);
+//! println!("{}: {} bytes", built.name, built.size);
 //! # Ok::<(), toolchain::BuildError>(())
 //! ```
 
+mod c;
 mod component;
+pub mod doctor;
 mod environment;
 mod error;
+mod go;
 mod inspect;
+mod javascript;
+mod language;
 mod output;
+mod place;
+mod python;
 mod rust;
+mod script;
+pub mod sdk;
+mod tool;
 
 use std::path::{Path, PathBuf};
 
 pub use component::{Adapter, CONTRACT, Encoding, Wit, componentize};
 pub use error::BuildError;
 pub use inspect::{Contract, Inspection, Interface, WasmKind, inspect};
+pub use language::Language;
 pub use rust::ensure_rust_target;
+pub use script::{MAIN, Script, script};
 
 /// How to build a plugin.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Where the compiler keeps its work and where `paddle/<name>.wasm` goes. Without it, where the language's own tool
-    /// would put it: for Rust, the `target` folder of the plugin's workspace. A build script must name a folder of its
-    /// own, because the build it belongs to has locked the usual one.
+    /// Where the compiler keeps its work and where `paddle/<name>.wasm` goes. Without it, for Rust, the `target` folder of the
+    /// plugin's workspace; for other languages `.paddle/build/<folder>/` beside the nearest `paddle.toml` above the plugin, or in
+    /// the plugin's folder. A build script must name a folder of its own, because the build it belongs to has locked the usual one.
     pub target_dir: Option<PathBuf>,
     /// Ask no registry: everything that the plugin depends on must be there already.
     pub offline: bool,
@@ -54,62 +71,42 @@ pub enum Messages {
 /// A plugin that was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// The plugin's name, as its language's manifest gives it.
+    /// The plugin's name, as its language's manifest gives it, or its folder's.
     pub name: String,
     /// The language it is written in.
     pub language: Language,
-    /// The component. The file is replaced whole, and only when its content changed.
-    pub wasm: PathBuf,
-    /// The component's size in bytes.
+    /// What was made of it.
+    pub made: Made,
+    /// The size in bytes of all that was made.
     pub size: u64,
-    /// SHA-256 of the component, in hexadecimal. The same source and the same tools give the same digest in any folder.
+    /// SHA-256 of what was made, in hexadecimal. The same source and the same tools give the same digest in any folder.
     pub digest: String,
-    /// Whether this build changed the file.
+    /// Whether this build changed what was there.
     pub changed: bool,
     /// What the compiler warned of in the author's own code, as it writes it; empty where its messages went to standard error.
     pub warnings: String,
 }
 
-/// A language that plugins can be written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Language {
-    /// Rust: a folder with a `Cargo.toml` whose library is a `cdylib`.
-    Rust,
+/// What a plugin was made into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// A component. The file is replaced whole, and only when its content changed.
+    Component(PathBuf),
+    /// A script for the ready-made JavaScript runtime.
+    Script(Script),
 }
 
-impl Language {
-    /// Every language there is, in the order in which a folder is looked at.
-    pub const ALL: [Language; 1] = [Language::Rust];
-
-    /// The language's name for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Language::Rust => "Rust",
+impl Built {
+    /// The component's file, if one was made.
+    pub fn component(&self) -> Option<&Path> {
+        match &self.made {
+            Made::Component(file) => Some(file),
+            Made::Script(_) => None,
         }
-    }
-
-    /// The file that marks a folder as a plugin in this language.
-    pub fn marker(self) -> &'static str {
-        match self {
-            Language::Rust => "Cargo.toml",
-        }
-    }
-
-    /// The language of the plugin in a folder.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError::Unsupported`], which lists the languages there are, when no marker file is found.
-    pub fn of(folder: &Path) -> Result<Language, BuildError> {
-        Language::ALL
-            .into_iter()
-            .find(|language| folder.join(language.marker()).is_file())
-            .ok_or_else(|| BuildError::Unsupported { folder: folder.to_owned() })
     }
 }
 
-/// Builds the plugin in a folder into a component.
+/// Builds the plugin in a folder.
 ///
 /// # Errors
 ///
@@ -117,19 +114,35 @@ impl Language {
 /// when the compiler refuses the source (with its messages), or when its result is not a plugin.
 pub fn build(folder: &Path, options: &Options) -> Result<Built, BuildError> {
     let language = Language::of(folder)?;
-    let core = match language {
-        Language::Rust => rust::compile(folder, options)?,
-    };
+    match language {
+        Language::Rust => {
+            let core = rust::compile(folder, options)?;
+            finish(language, core, &Encoding { wasi: options.wasi, wit: None }, options)
+        }
+        Language::Go => {
+            let core = go::compile(folder, options)?;
+            finish(language, core, &Encoding { wasi: Adapter::Inside, wit: Some(Wit::contract()) }, options)
+        }
+        Language::C => {
+            let (core, wasi) = c::compile(folder, options)?;
+            finish(language, core, &Encoding { wasi, wit: Some(Wit::contract()) }, options)
+        }
+        Language::Python => python::build(folder, options),
+        Language::TypeScript | Language::JavaScript => javascript::build(folder, language, options),
+    }
+}
+
+/// Encodes a core module as a component and puts it where it belongs.
+fn finish(language: Language, core: Core, encoding: &Encoding<'_>, options: &Options) -> Result<Built, BuildError> {
     let bytes = output::read(&core.file)?;
-    let component = componentize(&bytes, &Encoding { wasi: options.wasi, wit: None })?;
-    let wasm = core.target_dir.join("paddle").join(file_name(&core.name, options.wasi));
+    let component = componentize(&bytes, encoding)?;
+    let wasm = core.out.join(file_name(&core.name, options.wasi));
     let changed = output::write_if_changed(&wasm, &component)?;
-    let size = component.len() as u64;
     Ok(Built {
         name: core.name,
         language,
-        wasm,
-        size,
+        made: Made::Component(wasm),
+        size: component.len() as u64,
         digest: output::digest(&component),
         changed,
         warnings: core.warnings,
@@ -151,8 +164,8 @@ struct Core {
     name: String,
     /// The core module.
     file: PathBuf,
-    /// The folder that the compiler works in.
-    target_dir: PathBuf,
+    /// The folder that the component goes to.
+    out: PathBuf,
     /// What the compiler warned of.
     warnings: String,
 }

@@ -1,12 +1,14 @@
 ;; WASI preview 1, answered inside the component, so that the component imports none of it.
 ;;
 ;; For guests whose compiler or runtime insists on preview 1 (Go, C with wasi-libc, Rust for wasm32-wasip1) and that need
-;; nothing from it. There are no arguments, no environment and no files; what is written is discarded; the clock and the
-;; random source never move, so the same event gives the same answer twice; leaving the program traps.
+;; nothing from it. There are no arguments, no environment and no files; what is printed becomes lines of the contract's log,
+;; one for each piece that is written at once; the clock and the random source never move, so the same event gives the same
+;; answer twice; leaving the program traps.
 ;;
 ;; The encoder keeps only the functions that the guest imports. The numbers are preview 1's: 8 is EBADF, 52 is ENOSYS.
 (module
   (import "env" "memory" (memory 0))
+  (import "paddlewheel:transform/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (func $pair (param $a i32) (param $b i32) (result i32)
     (i32.store (local.get $a) (i32.const 0)) (i32.store (local.get $b) (i32.const 0)) (i32.const 0))
   (func (export "args_sizes_get") (param i32 i32) (result i32) (call $pair (local.get 0) (local.get 1)))
@@ -18,10 +20,52 @@
     (i64.store (local.get 2) (i64.const 1000000000)) (i32.const 0))
   (func (export "random_get") (param $p i32) (param $n i32) (result i32)
     (memory.fill (local.get $p) (i32.const 42) (local.get $n)) (i32.const 0))
+  ;; A line of the log: standard output is 1 and its level `info` too, standard error is 2 and so is `warn`.
+  (func $say (param $level i32) (param $p i32) (param $n i32)
+    (block $done (loop $shorter
+      (br_if $done (i32.eqz (local.get $n)))
+      (br_if $done (i32.ne (i32.load8_u (i32.sub (i32.add (local.get $p) (local.get $n)) (i32.const 1))) (i32.const 10)))
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br $shorter)))
+    (br_if 0 (i32.or (i32.eqz (local.get $n)) (i32.gt_u (i32.sub (local.get $level) (i32.const 1)) (i32.const 1))))
+    (br_if 0 (i32.eqz (call $is_text (local.get $p) (i32.add (local.get $p) (local.get $n)))))
+    (call $log (local.get $level) (local.get $p) (local.get $n)))
+  ;; Whether bytes are UTF-8. The contract's log takes nothing else, so other pieces are left out.
+  (func $is_text (param $p i32) (param $end i32) (result i32)
+    (local $b i32) (local $more i32) (local $low i32) (local $high i32)
+    (block $done (loop $next
+      (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
+      (local.set $b (i32.load8_u (local.get $p)))
+      (local.set $p (i32.add (local.get $p) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $b) (i32.const 0x80)))
+      (if (i32.or (i32.lt_u (local.get $b) (i32.const 0xC2)) (i32.gt_u (local.get $b) (i32.const 0xF4)))
+        (then (return (i32.const 0))))
+      ;; How many bytes follow, and between which bounds the first of them is.
+      (local.set $more (i32.add (i32.add (i32.const 1) (i32.ge_u (local.get $b) (i32.const 0xE0)))
+        (i32.ge_u (local.get $b) (i32.const 0xF0))))
+      (local.set $low (i32.const 0x80))
+      (local.set $high (i32.const 0xBF))
+      (if (i32.eq (local.get $b) (i32.const 0xE0)) (then (local.set $low (i32.const 0xA0))))
+      (if (i32.eq (local.get $b) (i32.const 0xED)) (then (local.set $high (i32.const 0x9F))))
+      (if (i32.eq (local.get $b) (i32.const 0xF0)) (then (local.set $low (i32.const 0x90))))
+      (if (i32.eq (local.get $b) (i32.const 0xF4)) (then (local.set $high (i32.const 0x8F))))
+      (loop $follows
+        (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+        (local.set $b (i32.load8_u (local.get $p)))
+        (if (i32.or (i32.lt_u (local.get $b) (local.get $low)) (i32.gt_u (local.get $b) (local.get $high)))
+          (then (return (i32.const 0))))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (local.set $low (i32.const 0x80))
+        (local.set $high (i32.const 0xBF))
+        (local.set $more (i32.sub (local.get $more) (i32.const 1)))
+        (br_if $follows (local.get $more)))
+      (br $next)))
+    (i32.const 1))
   (func (export "fd_write") (param $fd i32) (param $v i32) (param $n i32) (param $ret i32) (result i32)
     (local $sum i32)
     (block $done (loop $next
       (br_if $done (i32.eqz (local.get $n)))
+      (call $say (local.get $fd) (i32.load (local.get $v)) (i32.load offset=4 (local.get $v)))
       (local.set $sum (i32.add (local.get $sum) (i32.load offset=4 (local.get $v))))
       (local.set $v (i32.add (local.get $v) (i32.const 8)))
       (local.set $n (i32.sub (local.get $n) (i32.const 1)))
@@ -32,7 +76,12 @@
   (func (export "fd_sync") (param i32) (result i32) (i32.const 8))
   (func (export "fd_seek") (param i32 i64 i32 i32) (result i32) (i32.const 8))
   (func (export "fd_tell") (param i32 i32) (result i32) (i32.const 8))
-  (func (export "fd_fdstat_get") (param i32 i32) (result i32) (i32.const 8))
+  ;; Standard output and error are terminals, so that libc writes line by line: 2 is a character device, without rights to seek.
+  (func (export "fd_fdstat_get") (param $fd i32) (param $p i32) (result i32)
+    (if (i32.gt_u (i32.sub (local.get $fd) (i32.const 1)) (i32.const 1)) (then (return (i32.const 8))))
+    (memory.fill (local.get $p) (i32.const 0) (i32.const 24))
+    (i32.store8 (local.get $p) (i32.const 2))
+    (i32.const 0))
   (func (export "fd_fdstat_set_flags") (param i32 i32) (result i32) (i32.const 8))
   (func (export "fd_filestat_get") (param i32 i32) (result i32) (i32.const 8))
   (func (export "fd_prestat_get") (param i32 i32) (result i32) (i32.const 8))

@@ -1,18 +1,23 @@
 //! Rust: `cargo build --release` for a WebAssembly target, and the search for what it made.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 
 use crate::environment::clean;
-use crate::{Adapter, BuildError, Core, Messages, Options};
+use crate::{Adapter, BuildError, Core, Language, Messages, Options, place, sdk};
 
 /// Without WASI: the smallest component, and one that asks the host for nothing.
 const PLAIN: &str = "wasm32-unknown-unknown";
 /// With WASI preview 1.
 const PREVIEW1: &str = "wasm32-wasip1";
+
+/// The command that installs the compiler and its WebAssembly target.
+pub(crate) const INSTALL: &str =
+    "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --target wasm32-unknown-unknown";
 
 /// Debian's second compiler (package `rustc-web`). It has no WebAssembly library, but may build one from source.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -43,6 +48,11 @@ pub fn ensure_rust_target() -> Result<(), BuildError> {
     compiler(folder, PLAIN).map(drop)
 }
 
+/// Whether plugins in a folder can be compiled, and if not, what is missing.
+pub(crate) fn check(folder: &Path) -> Result<(), BuildError> {
+    compiler(folder, PLAIN).map(drop)
+}
+
 /// Compiles the plugin in a folder to a core module.
 pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildError> {
     let target = match options.wasi {
@@ -56,6 +66,7 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildErr
         *target_dir = std::path::absolute(&target_dir).map_err(BuildError::io("find the target folder"))?;
     }
     let compiler = compiler(&folder, target)?;
+    embedded_library(&folder)?;
     let mut cargo = cargo(&folder, target, &options)?;
     if let Compiler::FromSource { linker_dir } = compiler {
         build_library_too(&mut cargo, &linker_dir)?;
@@ -66,6 +77,16 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildErr
         return Err(BuildError::Compile { messages });
     }
     artifact(&folder, &output.stdout)
+}
+
+/// A plugin in a project names our library where `paddle` writes it; others name it where they have it.
+fn embedded_library(folder: &Path) -> Result<(), BuildError> {
+    let manifest = folder.join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).map_err(BuildError::io(format!("read {}", manifest.display())))?;
+    if text.contains(".paddle/sdk/rust") {
+        sdk::write(Language::Rust, &place::root(folder))?;
+    }
+    Ok(())
 }
 
 /// The compiler that the folder's own settings choose, when it knows the target.
@@ -220,9 +241,12 @@ fn run(command: &mut Command, messages: Messages) -> Result<Output, BuildError> 
     };
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
     let output = command.spawn().and_then(std::process::Child::wait_with_output);
-    output.map_err(|error| BuildError::MissingTool {
-        tool: command.get_program().to_string_lossy().into_owned(),
-        hint: format!("{error}; Rust comes from https://rustup.rs"),
+    output.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => BuildError::Missing { what: "Rust".to_owned(), command: INSTALL.to_owned() },
+        _ => BuildError::MissingTool {
+            tool: command.get_program().to_string_lossy().into_owned(),
+            hint: format!("{error}; Rust comes from https://rustup.rs"),
+        },
     })
 }
 
@@ -281,9 +305,9 @@ fn artifact(folder: &Path, output: &[u8]) -> Result<Core, BuildError> {
         return Err(not_a_plugin("its Cargo.toml needs [lib] crate-type = [\"cdylib\"]"));
     };
     // <target>/<triple>/release/<name>.wasm
-    let target_dir = module.ancestors().nth(3).unwrap_or(folder).to_owned();
+    let out = module.ancestors().nth(3).unwrap_or(folder).join("paddle");
     let warnings = diagnostics(output);
-    Ok(Core { name: package_name(&message.package_id), file: module.clone(), target_dir, warnings })
+    Ok(Core { name: package_name(&message.package_id), file: module.clone(), out, warnings })
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

@@ -59,8 +59,13 @@ fn project(folder: &Path, manifest: &str, source: &str) {
 #[track_caller]
 fn built(folder: &Path, options: &Options) -> (Built, Vec<u8>) {
     let built = build(folder, options).unwrap_or_else(|error| panic!("{error}"));
-    let wasm = fs::read(&built.wasm).expect("the component was written");
+    let wasm = fs::read(component(&built)).expect("the component was written");
     (built, wasm)
+}
+
+#[track_caller]
+fn component(built: &Built) -> &Path {
+    built.component().expect("it is a component")
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn a_member_of_a_workspace_becomes_a_component() {
     let folder = repository().join("plugins/filter");
     let (first, wasm) = built(&folder, &options());
     assert_eq!(first.name, "filter");
-    assert!(first.wasm.ends_with("paddle/filter.wasm"));
+    assert!(component(&first).ends_with("paddle/filter.wasm"));
     assert_eq!(first.size, wasm.len() as u64);
 
     let inspection = inspect(&wasm).expect("it is a component");
@@ -95,7 +100,7 @@ fn the_same_source_gives_the_same_component_in_any_folder() {
     let elsewhere = Options { target_dir: None, ..options() };
     let (second, _) = built(&there, &elsewhere);
     assert_eq!(first.name, "my-plugin");
-    assert!(second.wasm.starts_with(there.canonicalize().expect("it is there")));
+    assert!(component(&second).starts_with(there.canonicalize().expect("it is there")));
     assert_eq!(first.digest, second.digest);
     let contains = |text: &str| wasm.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(!contains(&temporary.path().display().to_string()), "the machine's paths stay out");
@@ -133,7 +138,7 @@ fn warnings_come_with_what_was_built_each_time() {
 fn what_is_no_plugin_is_said() {
     let temporary = tempfile::tempdir().expect("there is room");
     let error = build(temporary.path(), &options()).expect_err("the folder is empty");
-    assert!(error.to_string().ends_with("it needs one of these files: Cargo.toml (Rust)"), "{error}");
+    assert!(error.to_string().contains("it needs one of these files: Cargo.toml (Rust), go.mod (Go), "), "{error}");
 
     project(temporary.path(), "[package]\nname = \"library\"\nedition = \"2024\"\n[workspace]\n", "");
     let error = build(temporary.path(), &options()).expect_err("it is a library");

@@ -10,9 +10,10 @@ pub(crate) mod wrong;
 use crate::error::{Error, Trouble};
 use crate::input::{Flow, Reader, Record};
 use crate::local::{Entered, Local};
-use crate::project::tidy;
+use crate::project::{Origin, Project, tidy};
 use anyhow::Context as _;
 use lambda::trial::{TRIAL_NOW_MS, answer, minify};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// What time it always is in a test.
@@ -25,9 +26,29 @@ pub(crate) struct Case {
     pub(crate) folder: PathBuf,
 }
 
+/// Cases that run through the same steps: the whole pipeline, or one plugin of it with its step's config.
+pub(crate) struct Suite<'a> {
+    pub(crate) project: Cow<'a, Project>,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// All suites that have cases: the project's own, then those in the folders of its plugins, in the order of the steps. Cases of
+/// a plugin are called by its step's name and their own.
+pub(crate) fn suites(project: &Project) -> Result<Vec<Suite<'_>>, Error> {
+    let mut suites = vec![Suite { cases: Case::all(&project.tests)?, project: Cow::Borrowed(project) }];
+    for step in project.pipeline.steps.iter().filter(|_| project.text.is_some()) {
+        let Origin::Folder(folder) = project.origin(step)? else { continue };
+        let mut cases = Case::all(&folder)?;
+        cases.iter_mut().for_each(|case| case.name = format!("{}/{}", step.name, case.name));
+        suites.push(Suite { project: Cow::Owned(project.of_step(step, folder)), cases });
+    }
+    suites.retain(|suite| !suite.cases.is_empty());
+    Ok(suites)
+}
+
 impl Case {
-    /// All cases of a project, by name.
-    pub(crate) fn all(project: &Path) -> Result<Vec<Case>, Error> {
+    /// All cases in a folder's `tests`, by name.
+    fn all(project: &Path) -> Result<Vec<Case>, Error> {
         let tests = project.join("tests");
         if !tests.is_dir() {
             return Ok(Vec::new());

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod dead_letters;
 pub(crate) mod dev;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod gc;
 pub(crate) mod inspect;
 pub(crate) mod keygen;

@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::cases::wrong::{self, Wrong};
-use crate::cases::{self, Case, NOW_MS, Ran, fuel};
+use crate::cases::{self, Case, NOW_MS, Ran, Suite, fuel};
 use crate::commands::dead_letters::as_record;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Flow, Reader, Record};
@@ -19,6 +19,8 @@ use std::path::Path;
 
 /// Run the cases in tests/, each an input.ndjson with its expected.ndjson
 ///
+/// Cases in the tests/ of a plugin's folder run that plugin alone, with the config of its step.
+///
 /// A fuel.json beside them is the budget of each step: about the instructions that the plugin may take for all events of the
 /// case, and a quarter more. Every case runs in order; then each event alone, all in reverse, and all twice: an answer that changes means that a
 /// plugin remembers something from one event to the next, which is a failure.
@@ -27,6 +29,7 @@ use std::path::Path;
 Examples:
   paddle test
   paddle test plugins/example noise-is-dropped
+  paddle test plugins/enrich                 the cases of one plugin
   paddle test --add a-strange-order -i events.ndjson
   paddle test --update")]
 pub(crate) struct Test {
@@ -63,22 +66,25 @@ impl Test {
         if let Some(name) = self.add.take() {
             return self.record(&name, &project, context);
         }
-        let mut cases = Case::all(&project.folder)?;
-        if let Some(name) = self.names.iter().find(|name| !cases.iter().any(|case| case.name == **name)) {
-            let known: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        let mut suites = cases::suites(&project)?;
+        let known: Vec<&str> = suites.iter().flat_map(|suite| &suite.cases).map(|case| case.name.as_str()).collect();
+        if let Some(name) = self.names.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(Error::usage(format!(
                 "there is no case `{name}` in {}; there are: {}",
                 project.source,
                 known.join(", ")
             )));
         }
-        cases.retain(|case| self.names.is_empty() || self.names.contains(&case.name));
-        if cases.is_empty() {
+        suites.iter_mut().for_each(|suite| {
+            suite.cases.retain(|case| self.names.is_empty() || self.names.contains(&case.name));
+        });
+        suites.retain(|suite| !suite.cases.is_empty());
+        if suites.is_empty() {
             return Err(Error::usage(
                 "there are no cases: each is a folder tests/<name> with an input.ndjson (make one: paddle test --add NAME -i FILE)",
             ));
         }
-        self.run(&project, &cases, context)
+        self.run(&suites, context)
     }
 
     /// The project, whose name is taken from the names when it is there.
@@ -86,7 +92,7 @@ impl Test {
         let Some(first) = self.names.first() else { return Project::find(None) };
         let here = Project::find(None);
         if let Ok(here) = here
-            && (Case::named(&here.folder, first).input().is_file() || !looks_like_a_pipeline(first))
+            && (Case::named(&here.tests, first).input().is_file() || !looks_like_a_pipeline(first))
         {
             return Ok(here);
         }
@@ -95,28 +101,32 @@ impl Test {
         Ok(project)
     }
 
-    fn run(&self, project: &Project, cases: &[Case], context: &mut Context) -> Result<Status, Error> {
-        let ready = project.load(context, &LOADING)?;
+    fn run(&self, suites: &[Suite<'_>], context: &mut Context) -> Result<Status, Error> {
         let (mut failed, mut events) = (0, 0);
-        let (mut told, mut total) = (Vec::new(), Report::default());
-        for case in cases {
-            let ran = cases::run(&ready.loaded, &case.records()?)?;
-            events += ran.answers.len() as u64;
-            let verdict = self.judge(case, &ran)?;
-            failed += u64::from(matches!(verdict, Verdict::Failed(_)));
-            told.push(show(case, &ran, verdict, context)?);
-            total.merge(ran.report);
+        let (mut told, mut warnings) = (Vec::new(), Vec::new());
+        for suite in suites {
+            let ready = suite.project.load(context, &LOADING)?;
+            let mut total = Report::default();
+            for case in &suite.cases {
+                let ran = cases::run(&ready.loaded, &case.records()?)?;
+                events += ran.answers.len() as u64;
+                let verdict = self.judge(case, &ran)?;
+                failed += u64::from(matches!(verdict, Verdict::Failed(_)));
+                told.push(show(case, &ran, verdict, context)?);
+                total.merge(ran.report);
+            }
+            warnings.extend(report::warnings(&total));
         }
         let ui = &mut context.ui;
         if ui.is_json() {
-            ui.json(&json!({"cases": told, "failed": failed, "warnings": report::warnings(&total)}))?;
+            ui.json(&json!({"cases": told, "failed": failed, "warnings": warnings}))?;
             return Ok(Status::failed_if(failed > 0));
         }
-        for warning in report::warnings(&total) {
+        for warning in warnings {
             ui.warn(warning)?;
         }
         let paint = ui.paint();
-        let cases = count(cases.len() as u64, "case");
+        let cases = count(told.len() as u64, "case");
         let result = if failed == 0 { paint.green("all passed") } else { paint.red(&format!("{failed} failed")) };
         ui.line(format!("{cases}, {}: {result}", count(events, "event")))?;
         Ok(Status::failed_if(failed > 0))
@@ -151,7 +161,7 @@ impl Test {
                 "--add {name}: letters, digits, `-`, `_` and `.` make the name of a case"
             )));
         }
-        let case = Case::named(&project.folder, name);
+        let case = Case::named(&project.tests, name);
         if case.input().exists() {
             return Err(Error::usage(format!("there is a case `{name}` already")));
         }

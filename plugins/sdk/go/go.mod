@@ -1,0 +1,3 @@
+module paddlewheel
+
+go 1.24

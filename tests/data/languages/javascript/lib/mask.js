@@ -1,0 +1,3 @@
+export function mask(event, field) {
+  event.replaceText(field, "***");
+}

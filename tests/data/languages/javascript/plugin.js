@@ -1,0 +1,5 @@
+import { mask } from "./lib/mask.js";
+
+export function transform(event) {
+  mask(event, "email");
+}

@@ -1,0 +1,5 @@
+import type { Event } from "paddlewheel";
+
+export function mask(event: Event, field: string): void {
+  event.replaceText(field, "***");
+}

@@ -1,0 +1,238 @@
+//! One plugin in every language: built as `paddle build` builds it, and run through the real engine beside its twin in Rust. What the
+//! plugin does stands in `tests/guests/every`; the others are in `tests/data/languages`.
+
+use crate::support::{event, failure, runner};
+use pipeline::{FailureKind, Level, Outcome, Runner};
+use std::fs;
+use std::path::{Path, PathBuf};
+use toolchain::{Built, Contract, Language, Made, Options};
+
+/// Events whose outcome must be the twin's, byte for byte.
+const EVENTS: &[&str] = &[
+    r#"{"level":"DEBUG","n":1}"#,
+    r#"{"level":"INFO","email":"a@example.com","ssn":["1","2"],"user":{"email":"b@example.com"}}"#,
+    r#"{"bad":true}"#,
+    r#"{"level":"x","through":1}"#,
+    r#"{"twice":null,"n":true}"#,
+    r#"{"n":null}"#,
+    r#"{"n":9223372036854775807}"#,
+    r#"{"n":-9223372036854775808}"#,
+    r#"{"n":9007199254740993}"#,
+    r#"{"n":123456789012345678901234567890}"#,
+    r#"{"n":1e400}"#,
+    r#"{"n":-0}"#,
+    r#"{"n":1.0}"#,
+    r#"{"n":1e3}"#,
+    r#"{"n":0.1}"#,
+    r#"{"n":1e308}"#,
+    r#"{"n":"größer 😀 \" \\ \n \u0000"}"#,
+    r#"{"n":"\ud800"}"#,
+    r#"{"n":["x\udfff",{"a":[1,null,true,"ö"]}]}"#,
+    r#"{"n":[]}"#,
+    r#"{"n":{}}"#,
+    r#"{"n":[1,-9223372036854775808,18446744073709551615,1.5]}"#,
+    "no JSON",
+    "[1]",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its tests").to_owned()
+}
+
+/// A project with a copy of the plugin of a language in it: its folder and the plugin's.
+struct Project {
+    folder: tempfile::TempDir,
+    plugin: PathBuf,
+}
+
+impl Project {
+    fn new(language: Language) -> Project {
+        let folder = tempfile::tempdir().expect("there is room");
+        fs::write(folder.path().join("paddle.toml"), "").expect("it can be written");
+        let plugin = folder.path().join("plugins/every");
+        copy(&root().join("tests/data/languages").join(language.id()), &plugin);
+        let tools = root().join(".tools");
+        let link = |from: PathBuf, to: &str| {
+            if from.is_dir() {
+                std::os::unix::fs::symlink(from, folder.path().join(to)).expect("it can be linked");
+            }
+        };
+        match language {
+            Language::Python => link(tools.join("python"), ".venv"),
+            Language::TypeScript => link(tools.join("esbuild/node_modules"), "node_modules"),
+            _ => {}
+        }
+        Project { folder, plugin }
+    }
+
+    fn build(&self) -> Built {
+        toolchain::build(&self.plugin, &Options::default()).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("it can be made");
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), &to).expect("it can be copied")),
+        }
+    }
+}
+
+/// Whether plugins in a language can be built here; if not, a test says that it is skipped.
+fn has(language: Language) -> bool {
+    let project = Project::new(language);
+    let findings = toolchain::doctor::look(&project.plugin);
+    let finding = findings.iter().find(|it| it.language == language).expect("every language is looked at");
+    if let Some(missing) = &finding.missing {
+        let needs = match language {
+            Language::Python => "Python with venv",
+            Language::TypeScript => "npm",
+            Language::C => "root on Debian",
+            _ => "Go",
+        };
+        tests::skip(&format!("plugins in {}", language.name()), &missing.what, needs);
+        return false;
+    }
+    true
+}
+
+const STEP: &str = "limits = { log_lines = 100 }\n[routes]\ndefault = \"default\"\naudit = \"audit\"\n";
+
+fn running(plugin: &str) -> Runner {
+    runner(&format!("[[step]]\nplugin = \"{plugin}\"\n{STEP}"))
+}
+
+/// All that came of an event.
+fn outcome(runner: &mut Runner, k: usize, text: &str) -> String {
+    match runner.process(event(k, text.to_owned()), crate::support::NOW_MS, None) {
+        Outcome::Emit(documents) => {
+            let shown = |document: &pipeline::Emitted| {
+                format!("{} to {:?}\n", String::from_utf8_lossy(&document.bytes), document.route)
+            };
+            documents.iter().map(shown).collect()
+        }
+        Outcome::Drop(dropped) => format!("dropped by {:?}", dropped.step),
+        Outcome::DeadLetter(failed) => format!("{}: {}", failed.failure.kind, failed.failure.message()),
+        Outcome::Retry(failed) => format!("retry: {}", failed.failure.message()),
+        Outcome::Unsettled(reason) => panic!("unsettled: {reason}"),
+    }
+}
+
+/// Checks a built plugin against its twin, and what it does when it breaks.
+fn check(language: Language, built: &Built) {
+    let wasm = built.component().expect("it is a component").display().to_string();
+    let (mut twin, mut ours) = (running("every"), running(&wasm));
+    for (k, text) in EVENTS.iter().enumerate() {
+        let (expected, got) = (outcome(&mut twin, k, text), outcome(&mut ours, k, text));
+        assert_eq!(got, expected, "{}: {text}", language.name());
+    }
+    let broken = failure(&mut ours, event(100, r#"{"boom":1}"#));
+    assert_eq!(broken.kind, FailureKind::Error, "{broken}");
+    assert!(outcome(&mut ours, 101, r#"{"later":1}"#).starts_with("retry"), "{}", language.name());
+    assert!(outcome(&mut ours, 102, r#"{"n":1}"#).starts_with(r#"{"n":1,"copied":1,"processed_by":"x""#));
+}
+
+/// The message and the places in an uncaught exception.
+fn exception(built: &Built) -> String {
+    let wasm = built.component().expect("it is a component").display().to_string();
+    failure(&mut running(&wasm), event(0, r#"{"boom":1}"#)).message().to_owned()
+}
+
+/// The lines of the log of an event that prints.
+fn printed(built: &Built) -> Vec<(Level, String)> {
+    let wasm = built.component().expect("it is a component").display().to_string();
+    let mut runner = running(&wasm);
+    // A dead letter has the lines of its event.
+    match runner.process(event(0, r#"{"print":1,"level":"x","through":1}"#), crate::support::NOW_MS, None) {
+        Outcome::DeadLetter(failed) => failed.log.iter().map(|line| (line.level, line.message.to_string())).collect(),
+        other => panic!("it did not fail: {other:?}"),
+    }
+}
+
+/// The same source in another folder, and again in the same one, gives the same digest.
+fn reproducible(language: Language, first: &Project, built: &Built) {
+    let again = first.build();
+    assert!(!again.changed, "{}: nothing changed", language.name());
+    assert_eq!(again.digest, built.digest, "{}", language.name());
+    let elsewhere = Project::new(language).build();
+    assert_eq!(elsewhere.digest, built.digest, "{}: another folder", language.name());
+}
+
+#[test]
+fn go_is_its_twin_in_rust() {
+    if !has(Language::Go) {
+        return;
+    }
+    let project = Project::new(Language::Go);
+    let built = project.build();
+    assert_eq!((built.name.as_str(), built.language), ("every", Language::Go));
+    assert!(built.component().expect("one").ends_with(".paddle/build/every/every.wasm"));
+    let inspection = toolchain::inspect(&fs::read(built.component().expect("one")).expect("it was written"));
+    let contract = inspection.expect("it is a component").contract;
+    assert!(matches!(contract, Contract::Kept { wasi: false, .. }), "{contract:?}");
+    check(Language::Go, &built);
+    let told = exception(&built);
+    assert!(told.starts_with("assignment to entry in nil map\n  at main.transform (every/plugin.go:28)"), "{told}");
+    assert_eq!(printed(&built), [(Level::Info, "größer gedruckt".to_owned())]);
+    reproducible(Language::Go, &project, &built);
+}
+
+#[test]
+fn c_is_its_twin_in_rust() {
+    if !has(Language::C) {
+        return;
+    }
+    let project = Project::new(Language::C);
+    let built = project.build();
+    assert_eq!(built.warnings, "");
+    check(Language::C, &built);
+    assert_eq!(exception(&built), "größer");
+    reproducible(Language::C, &project, &built);
+}
+
+#[test]
+fn python_is_its_twin_in_rust() {
+    if !has(Language::Python) {
+        return;
+    }
+    let project = Project::new(Language::Python);
+    let built = project.build();
+    check(Language::Python, &built);
+    let told = exception(&built);
+    assert_eq!(told, "ValueError: größer\n  at transform (plugin.py:12)");
+    assert_eq!(printed(&built), [(Level::Info, "größer gedruckt".to_owned())]);
+    // Two builds are not alike byte for byte, so the same source is built once.
+    let again = project.build();
+    assert!(!again.changed && again.digest == built.digest);
+    assert!(!project.plugin.join("__pycache__").exists(), "nothing is left in the author's folder");
+}
+
+#[test]
+fn typescript_becomes_one_script() {
+    if !has(Language::TypeScript) {
+        return;
+    }
+    let project = Project::new(Language::TypeScript);
+    let built = project.build();
+    let Made::Script(script) = &built.made else { panic!("it is a script") };
+    assert_eq!(script.files.keys().collect::<Vec<_>>(), [toolchain::MAIN]);
+    let text = fs::read_to_string(&script.files[toolchain::MAIN]).expect("it was written");
+    assert!(text.contains("from \"paddlewheel\"") && text.contains("function mask("), "{text}");
+    assert!(!text.contains(&project.folder.path().display().to_string()), "{text}");
+    reproducible(Language::TypeScript, &project, &built);
+}
+
+#[test]
+fn javascript_is_taken_as_it_is() {
+    let project = Project::new(Language::JavaScript);
+    let built = project.build();
+    let Made::Script(script) = &built.made else { panic!("it is a script") };
+    assert_eq!(script.files.keys().collect::<Vec<_>>(), ["lib/mask.js", toolchain::MAIN]);
+    reproducible(Language::JavaScript, &project, &built);
+    fs::write(project.plugin.join("lib/mask.js"), "export {}").expect("it can be written");
+    assert_ne!(project.build().digest, built.digest, "a module counts");
+}
