@@ -44,6 +44,8 @@ const INTERRUPTED: i32 = 130;
 pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) runtime: tokio::runtime::Runtime,
+    /// Ends the program at Ctrl-C, for commands that need no time to end.
+    interrupts: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Runs the program with this process's arguments. The only place where errors are printed.
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
     };
     let ui = Ui::new(cli.format);
     let result = Context::new(ui).and_then(|mut context| {
+        context.end_at_interrupt();
         let status = cli.command.exec(&mut context)?;
         context.ui.flush()?;
         Ok(status)
@@ -76,12 +79,28 @@ impl Context {
     fn new(ui: Ui) -> Result<Context, Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| Error::Bug(anyhow::Error::new(error).context("start the runtime")))?;
-        runtime.spawn(async {
+        Ok(Context { ui, runtime, interrupts: None })
+    }
+
+    /// A context of its own for a thread of its own.
+    pub(crate) fn beside(&self) -> Result<Context, Error> {
+        Context::new(Ui::new(self.ui.format()))
+    }
+
+    /// From here on Ctrl-C ends the program at once.
+    pub(crate) fn end_at_interrupt(&mut self) {
+        self.interrupts = Some(self.runtime.spawn(async {
             if tokio::signal::ctrl_c().await.is_ok() {
                 terminal::leave_progress();
                 std::process::exit(INTERRUPTED);
             }
-        });
-        Ok(Context { ui, runtime })
+        }));
+    }
+
+    /// From here on the command itself looks for Ctrl-C.
+    pub(crate) fn take_interrupts(&mut self) {
+        if let Some(task) = self.interrupts.take() {
+            task.abort();
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use toolchain::{BuildError, Built, Contract, Language, Messages, Options};
+use toolchain::{BuildError, Built, Contract, Language, Made, Messages, Options};
 
 /// What a pipeline's file is called.
 pub(crate) const FILE: &str = "paddle.toml";
@@ -41,6 +41,8 @@ pub(crate) enum Origin {
     ReadyMade(String),
     /// A component.
     Wasm(PathBuf),
+    /// A script.
+    Script(PathBuf),
     /// A folder with source.
     Folder(PathBuf),
 }
@@ -48,6 +50,8 @@ pub(crate) enum Origin {
 /// A plugin's component.
 pub(crate) struct Component {
     pub(crate) wasm: Bytes,
+    /// What the plugin brings along: a script, by the names under which its runtime is handed it.
+    pub(crate) files: BTreeMap<String, PathBuf>,
     /// What the compiler made of it, when it has source.
     pub(crate) built: Option<Built>,
 }
@@ -121,6 +125,7 @@ impl Project {
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("toml") => Project::read(path),
             Some("wasm") if path.is_file() => Project::of_plugin(path, Origin::Wasm(path.to_owned())),
+            Some("js" | "mjs") if path.is_file() => Project::of_plugin(path, Origin::Script(path.to_owned())),
             _ if ready_made::find(named).is_some() => Ok(Project {
                 pipeline: Pipeline::of_plugin(named, named),
                 folder: PathBuf::from("."),
@@ -175,7 +180,7 @@ impl Project {
         let name = absolute.file_stem().map_or("plugin".into(), |name| name.to_string_lossy().into_owned());
         let source = match origin {
             Origin::Folder(_) => format!("the plugin in {}", folder_name(path)),
-            Origin::ReadyMade(_) | Origin::Wasm(_) => format!("the plugin {}", path.display()),
+            Origin::ReadyMade(_) | Origin::Wasm(_) | Origin::Script(_) => format!("the plugin {}", path.display()),
         };
         let pipeline = Pipeline::of_plugin(&name, &absolute.to_string_lossy());
         let tests = if path.is_dir() { path.to_owned() } else { PathBuf::from(".") };
@@ -219,7 +224,8 @@ impl Project {
         }
         match path.extension() {
             Some(ending) if ending == "wasm" => Ok(Origin::Wasm(path)),
-            _ => Err(Error::usage(format!("{}: it is neither a .wasm nor a plugin's folder", told()))),
+            _ if step.script().is_some() => Ok(Origin::Script(path)),
+            _ => Err(Error::usage(format!("{}: it is neither a .wasm, a .js, nor a plugin's folder", told()))),
         }
     }
 
@@ -276,7 +282,7 @@ impl Origin {
     pub(crate) fn describe(&self) -> String {
         match self {
             Origin::ReadyMade(name) => format!("{name} (ready-made)"),
-            Origin::Wasm(path) | Origin::Folder(path) => tidy(path).to_string(),
+            Origin::Wasm(path) | Origin::Script(path) | Origin::Folder(path) => tidy(path).to_string(),
         }
     }
 }
@@ -299,39 +305,47 @@ pub(crate) fn engine(loading: &Loading, steps: usize) -> Result<Engine, Error> {
 /// A plugin's component, built first when it has source.
 pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Component, Error> {
     match origin {
-        Origin::ReadyMade(name) => {
-            let wasm = ready_made::wasm(name)
-                .ok_or_else(|| Error::usage(format!("there is no ready-made plugin `{name}`")))?;
-            Ok(Component { wasm, built: None })
+        Origin::ReadyMade(name) => Ok(Component { wasm: ready_made(name)?, files: BTreeMap::new(), built: None }),
+        Origin::Wasm(path) => Ok(Component { wasm: read(path)?, files: BTreeMap::new(), built: None }),
+        Origin::Script(path) => {
+            let script = toolchain::script(path).or_plugin()?;
+            Ok(Component { wasm: ready_made(Step::JAVASCRIPT)?, files: script.files, built: None })
         }
-        Origin::Wasm(path) => Ok(Component { wasm: read(path)?, built: None }),
         Origin::Folder(folder) => {
             let built = build(folder, context)?;
-            let Some(file) = built.component() else {
-                let name = folder_name(folder);
-                return Err(Error::usage(format!("{name} is a script, which this version does not run as a step yet")));
+            let (wasm, files) = match &built.made {
+                Made::Component(file) => (read(file)?, BTreeMap::new()),
+                Made::Script(script) => (ready_made(Step::JAVASCRIPT)?, script.files.clone()),
             };
-            let wasm = read(file)?;
             keeps_the_contract(folder, &wasm)?;
-            Ok(Component { wasm, built: Some(built) })
+            Ok(Component { wasm, files, built: Some(built) })
         }
     }
 }
 
+fn ready_made(name: &str) -> Result<Bytes, Error> {
+    ready_made::wasm(name).ok_or_else(|| Error::usage(format!("there is no ready-made plugin `{name}`")))
+}
+
 /// The components of steps, by plugin: what several steps use is built once.
 #[derive(Default)]
-pub(crate) struct Components(HashMap<String, Bytes>);
+pub(crate) struct Components(HashMap<String, Component>);
+
+impl Component {
+    /// What a step runs that has this component.
+    pub(crate) fn parts(&self, step: &Step, folder: &Path) -> Result<StepParts, Error> {
+        let assets = lambda::assets::read(step, folder, &self.files).or_usage()?;
+        Ok(StepParts { wasm: self.wasm.clone(), assets })
+    }
+}
 
 impl Components {
     /// What a step runs, from where its plugin and its files are.
     pub(crate) fn of(&mut self, step: &Step, project: &Project, context: &mut Context) -> Result<StepParts, Error> {
-        let wasm = match self.0.get(&step.plugin) {
-            Some(wasm) => wasm.clone(),
-            None => component(&project.origin(step)?, context)?.wasm,
-        };
-        self.0.insert(step.plugin.clone(), wasm.clone());
-        let assets = lambda::assets::read(step, &project.folder, &BTreeMap::new()).or_usage()?;
-        Ok(StepParts { wasm, assets })
+        if !self.0.contains_key(&step.plugin) {
+            self.0.insert(step.plugin.clone(), component(&project.origin(step)?, context)?);
+        }
+        self.0[&step.plugin].parts(step, &project.folder)
     }
 }
 

@@ -22,11 +22,16 @@ impl ReadyMade {
 }
 
 /// All of them, by name.
-pub(crate) static ALL: [ReadyMade; 3] = [
+pub(crate) static ALL: [ReadyMade; 4] = [
     ReadyMade {
         name: "filter",
         wasm: include_bytes!(env!("PLUGIN_FILTER")),
         readme: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/filter/README.md")),
+    },
+    ReadyMade {
+        name: "javascript",
+        wasm: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/javascript/javascript.wasm")),
+        readme: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/javascript/README.md")),
     },
     ReadyMade {
         name: "redact",

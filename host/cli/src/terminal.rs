@@ -47,6 +47,11 @@ impl Ui {
         }
     }
 
+    /// How reports are written.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// Whether reports are JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json

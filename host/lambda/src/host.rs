@@ -11,7 +11,7 @@ use crate::record::Rules;
 use crate::time::Clock;
 use crate::workers::Workers;
 use anyhow::{Result, ensure};
-use pipeline::Report;
+use pipeline::{Pipeline, Report};
 use serde_json::json;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,6 +182,11 @@ impl Host {
         let set = start(&self.settings, loaded)?;
         let active = Arc::clone(&set.active);
         Ok(Previous(self.exchange(active, Some(set))))
+    }
+
+    /// The pipeline that batches run at present.
+    pub fn pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner).loaded.pipeline)
     }
 
     /// Runs from the next batch on what ran before a swap.

@@ -6,6 +6,7 @@
 pub mod destination;
 pub mod faults;
 pub mod firehose;
+pub mod intake;
 pub mod kinesis;
 mod random;
 pub mod runtime;

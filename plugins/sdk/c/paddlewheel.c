@@ -428,19 +428,20 @@ static void answer_failure(int kind, pw_text text) {
     of_transform.failure.text = text;
 }
 
-/* The outputs as the host reads them; false when an event stands there that is no longer the plugin's. */
-static bool answer_outputs(const pw_output *outputs, size_t count) {
+/* The outputs as the host reads them; not done when an event stands there that is no longer the plugin's: what is wrong. */
+static const char *answer_outputs(const pw_output *outputs, size_t count) {
     output *items = pw_room(count * sizeof *items);
     for (size_t k = 0; k < count; k++) {
         pw_event *event = outputs[k].event;
-        if (event->state != HELD) return false;
+        if (event->state == RETURNED) return "an event was returned twice: return a copy as the second";
+        if (event->state == DROPPED) return "an event was returned after it was dropped";
         event->state = RETURNED;
         items[k] = (output){event->handle, outputs[k].route.ptr != NULL, outputs[k].route};
     }
     of_transform.failed = 0;
     of_transform.outputs.items = items;
     of_transform.outputs.count = count;
-    return true;
+    return NULL;
 }
 
 EXPORT("paddlewheel:transform/plugin@0.1.0#transform") void *export_transform(uint32_t handle) {
@@ -448,13 +449,15 @@ EXPORT("paddlewheel:transform/plugin@0.1.0#transform") void *export_transform(ui
     events = &given;
     failed = (pw_text){NULL, 0};
     pw_answer answer = pw_transform(&given);
+    const char *wrong = NULL;
     if (failed.ptr) answer_failure(REJECT, failed);
     else if (answer.kind != OUTPUTS) answer_failure(answer.kind, (pw_text){answer.of.ptr, answer.count});
-    else if (!answer_outputs(answer.of.outputs, answer.count)) {
-        answer_failure(ERROR, PW("an event was returned twice, or returned after it was dropped"));
+    else wrong = answer_outputs(answer.of.outputs, answer.count);
+    if (wrong) {
+        answer_failure(ERROR, pw_from(wrong));
         /* Those before it were not returned after all. */
-        for (pw_event *event = events; event; event = event->next)
-            if (event->state == RETURNED) event->state = HELD;
+        for (pw_event *one = events; one; one = one->next)
+            if (one->state == RETURNED) one->state = HELD;
     }
     drop_the_rest();
     return &of_transform;

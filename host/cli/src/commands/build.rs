@@ -1,13 +1,19 @@
 //! `paddle build`: plugins with source become components.
 
 use crate::Context;
+use crate::compiled;
 use crate::error::{Error, Status, Trouble};
-use crate::project::{self, Component, Loading, Origin, Project, folder_name};
+use crate::project::{self, Component, Loading, Origin, Project, folder_name, load_error};
 use crate::text;
+use anyhow::Context as _;
 use clap::Args;
+use engine::Engine;
+use pipeline::DUMMY_SECRET;
+use pipeline::settings::Step;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use toolchain::{Built, Language};
 
 /// Build the plugins of a pipeline, or one plugin
 ///
@@ -31,11 +37,10 @@ impl Build {
             if seen.contains(&origin) {
                 continue;
             }
-            if let Origin::Folder(folder) = &origin {
+            if let Origin::Folder(from) | Origin::Script(from) = &origin {
                 let component = project::component(&origin, context)?;
-                let started = Instant::now();
-                engine.compile(&component.wasm).or_plugin()?;
-                answers.push(show(folder, &component, started.elapsed(), context)?);
+                let load = load(&engine, step, &component, &project.folder, context)?;
+                answers.push(show(step, from, &component, load, context)?);
             }
             seen.push(origin);
         }
@@ -48,36 +53,83 @@ impl Build {
     }
 }
 
-fn show(folder: &Path, component: &Component, load: Duration, context: &mut Context) -> Result<Value, Error> {
-    let Some(built) = &component.built else { return Ok(Value::Null) };
+/// Loads what was built, and says how long that takes. A script is started too: only that shows whether it can be read.
+fn load(
+    engine: &Engine,
+    step: &Step,
+    component: &Component,
+    folder: &Path,
+    context: &mut Context,
+) -> Result<Duration, Error> {
+    let told = || format!("load the plugin of step `{}`", step.name);
+    if component.files.is_empty() {
+        let begun = Instant::now();
+        engine.compile(&component.wasm).with_context(told).or_plugin()?;
+        return Ok(begun.elapsed());
+    }
+    let code = compiled::code(engine, &component.wasm, &step.name, context).with_context(told).or_plugin()?;
+    let config =
+        pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())).with_context(told).or_usage()?;
+    let parts = component.parts(step, folder)?;
+    let begun = Instant::now();
+    engine.load(&code, step, &config, &parts.assets).map_err(|error| load_error(error, told()))?;
+    Ok(begun.elapsed())
+}
+
+fn show(
+    step: &Step,
+    from: &Path,
+    component: &Component,
+    load: Duration,
+    context: &mut Context,
+) -> Result<Value, Error> {
+    let current = std::env::current_dir().unwrap_or_default();
+    let shown = |path: &Path| path.strip_prefix(&current).unwrap_or(path).display().to_string();
+    let built = component.built.as_ref();
+    let name = built.map_or(step.name.as_str(), |built| built.name.as_str());
+    let language = built.map_or(Language::JavaScript, |built| built.language).name();
+    let changed = built.is_some_and(|built| built.changed);
+    let file = match (built.and_then(Built::component), component.files.get(Step::SCRIPT).map(PathBuf::as_path)) {
+        (Some(file), _) | (None, Some(file)) => shown(file),
+        (None, None) => shown(from),
+    };
+    let script_bytes = |file: &PathBuf| file.metadata().map_or(0, |metadata| metadata.len());
+    let size = built.map_or_else(|| component.files.values().map(script_bytes).sum(), |built| built.size);
     let inspection = toolchain::inspect(&component.wasm).or_plugin()?;
     let imports: Vec<&str> = inspection.imports.iter().map(|import| import.name.as_str()).collect();
-    let current = std::env::current_dir().unwrap_or_default();
-    let file = built.component().unwrap_or(folder);
-    let path = file.strip_prefix(&current).unwrap_or(file).display().to_string();
     if !context.ui.is_json() {
         let ui = &mut context.ui;
         let paint = ui.paint();
-        let state = if built.changed { paint.green("built") } else { "unchanged".to_owned() };
+        let (state, loads) = match (component.files.is_empty(), changed) {
+            (false, _) => (paint.green("checked"), "starts"),
+            (true, true) => (paint.green("built"), "loads"),
+            (true, false) => ("unchanged".to_owned(), "loads"),
+        };
+        let (size, load) = (text::bytes(size), text::time(load));
         ui.line(format!(
-            "{} {state} from {} ({}): {}, loads in {}",
-            paint.bold(&built.name),
-            folder_name(folder),
-            built.language.name(),
-            text::bytes(built.size),
-            text::time(load)
+            "{} {state} from {} ({language}): {size}, {loads} in {load}",
+            paint.bold(name),
+            folder_name(from)
         ))?;
-        ui.line(format!("  imports  {}", imports.join(", ")))?;
-        ui.line(format!("  file     {path}"))?;
+        match component.files.is_empty() {
+            true => ui.line(format!("  imports  {}", imports.join(", ")))?,
+            false => ui.line(format!("  runs in  the ready-made plugin `{}`", Step::JAVASCRIPT))?,
+        }
+        ui.line(format!("  file     {file}"))?;
+        let modules: Vec<&str> =
+            component.files.keys().map(String::as_str).filter(|name| *name != Step::SCRIPT).collect();
+        if !modules.is_empty() {
+            ui.line(format!("  modules  {}", modules.join(", ")))?;
+        }
     }
     Ok(json!({
-        "name": built.name,
-        "language": built.language.name(),
-        "changed": built.changed,
-        "bytes": built.size,
-        "digest": built.digest,
+        "name": name,
+        "language": language,
+        "changed": changed,
+        "bytes": size,
+        "digest": built.map(|built| built.digest.as_str()),
         "imports": imports,
         "load_ms": load.as_secs_f64() * 1e3,
-        "file": path,
+        "file": file,
     }))
 }

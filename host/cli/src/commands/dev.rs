@@ -1,8 +1,15 @@
-//! `paddle dev --once`: the whole system on this machine. Records go through a simulated stream and its event source mapping
+//! `paddle dev`: the whole system on this machine. Records go through a simulated stream and its event source mapping
 //! to the Lambda's own handler, and with the real AWS client over HTTP to a simulated Firehose that is as strict as AWS.
+//!
+//! Here: `--once`, for the records there are. `served`: for as long as somebody works, with `feed` (records on their way in),
+//! `watch` (saved files) and `letters` (dead letters, noted).
 
+mod feed;
+mod letters;
 mod out;
+mod served;
 mod show;
+mod watch;
 
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
@@ -17,7 +24,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use clap::Args;
-use lambda::{AwsFirehose, Clock, HandleError, Host, Invocation, World};
+use lambda::{AwsFirehose, Clock, DeadLetters, HandleError, Host, Invocation, World};
 use out::Out;
 use pipeline::Report;
 use simulator::destination::{Destination, Folder, Summary};
@@ -45,10 +52,18 @@ const AWS_EXAMPLES: [&str; 2] =
 
 /// Run the whole system here: stream, Lambda handler, Firehose, documents
 ///
-/// Documents, dead letters and the function's log go to a folder, which is emptied first if it is an earlier run's.
+/// Records come by POST, from files (--follow: as they grow) or from standard input; documents go to standard output, to a
+/// folder or to OpenSearch. What is saved, paddle.toml or a plugin, is built and takes effect at the next batch; what does not
+/// build is told, and the version before goes on. Dead letters and the function's log go to a folder, which is emptied first if
+/// it is an earlier run's. Ctrl-C ends it, when the batch at hand is done.
+///
+/// With --once the records there are run, then it ends with a report; documents go to the folder.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  paddle dev                                               then: curl -d '{\"a\":1}' http://127.0.0.1:7070
+  tail -f events.ndjson | paddle dev -i -
+  paddle dev -i events.ndjson --follow --opensearch http://localhost:9200
   paddle dev --once --web-events 10000
   paddle dev plugins/example --once -i events.ndjson --out /tmp/demo
   paddle dev --once --web-events 10000 --throttle 20
@@ -60,16 +75,23 @@ pub(crate) struct Dev {
     /// Run what there is, then end
     #[arg(long)]
     once: bool,
+    /// Where to listen for records; port 0: any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070", conflicts_with = "once")]
+    listen: std::net::SocketAddr,
+    /// Go on reading the files of -i as they grow
+    #[arg(long, requires = "input", conflicts_with = "once")]
+    follow: bool,
     /// Records: files, or `-`
     #[arg(short, long, value_name = "FILE")]
     input: Vec<String>,
     /// Make up so many web events; a few are broken on purpose, which is then no failure
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "once")]
     web_events: Option<u64>,
     /// Decides what is made up
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Where documents, dead letters and the log go; default: .paddle/dev of the project
+    /// Where documents, dead letters and the log go; default: .paddle/dev of the project, and without --once documents go to
+    /// standard output
     #[arg(long, value_name = "FOLDER")]
     out: Option<std::path::PathBuf>,
     /// Index documents in this OpenSearch instead of writing them to files
@@ -100,12 +122,10 @@ struct Ended {
 
 impl Dev {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
-        if !self.once {
-            return Err(Error::usage(
-                "say --once: paddle dev runs the records there are (-i FILE, or --web-events N), then ends",
-            ));
-        }
         let project = Project::find(self.pipeline.as_deref())?;
+        if !self.once {
+            return served::serve(&self, &project, context);
+        }
         let stream = self.stream(&project)?;
         let destination = self.opensearch.as_deref().map(|url| sink::opensearch(url, self.insecure)).transpose()?;
         let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
@@ -169,7 +189,8 @@ impl Dev {
         let streams: Vec<String> = loaded.pipeline.routes.iter().map(|route| route.stream.clone()).collect();
         let faults = throttle(self.throttle.unwrap_or(0), self.seed);
         let firehose = Firehose::start(Options { destination, faults, ..Options::new(streams) }).await.or_outside()?;
-        let host = host(loaded, workers, firehose.url(), out, self.seed)?;
+        let letters = lambda::open_dead_letters(&out.dead_letters_url()).or_outside()?;
+        let host = system_host(loaded, workers, firehose.url(), letters, out, self.seed)?;
         let records = record_count(&stream);
         let mapping = Mapping {
             batch_size: BATCH_SIZE,
@@ -231,7 +252,14 @@ fn record_count(stream: &Stream) -> u64 {
 }
 
 /// The Lambda's own host, with the real client pointed at the simulated Firehose.
-fn host(loaded: lambda::Loaded, workers: usize, url: &str, out: &Out, seed: u64) -> Result<Host, Error> {
+fn system_host(
+    loaded: lambda::Loaded,
+    workers: usize,
+    url: &str,
+    dead_letters: Arc<dyn DeadLetters>,
+    out: &Out,
+    seed: u64,
+) -> Result<Host, Error> {
     let credentials = Credentials::new("local", "local", None, None, "paddle dev");
     let config = aws_config::SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
@@ -241,7 +269,7 @@ fn host(loaded: lambda::Loaded, workers: usize, url: &str, out: &Out, seed: u64)
         .build();
     let world = World {
         firehose: Arc::new(AwsFirehose::new(&config)),
-        dead_letters: lambda::open_dead_letters(&out.dead_letters_url()).or_outside()?,
+        dead_letters,
         clock: Clock::system(),
         output: out.log().context("open the function's log").or_outside()?,
         seed,

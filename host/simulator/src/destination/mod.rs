@@ -1,12 +1,14 @@
-//! Where accepted records go: nowhere but memory, a folder, or a real OpenSearch.
+//! Where accepted records go: nowhere but memory, a folder, lines of something open, or a real OpenSearch.
 
 mod folder;
+mod lines;
 mod opensearch;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests;
 
 pub use folder::Folder;
+pub use lines::Lines;
 pub use opensearch::{OpenSearch, Settings};
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ pub enum Destination {
     Memory(Summary),
     /// One file for each stream, one document per line.
     Folder(Folder),
+    /// One document per line, all streams in one.
+    Lines(Lines),
     /// Indexed by a node or cluster.
     OpenSearch(OpenSearch),
 }
@@ -68,6 +72,7 @@ impl Destination {
                 Ok(())
             }
             Destination::Folder(folder) => folder.deliver(stream, records).await,
+            Destination::Lines(lines) => lines.deliver(records),
             Destination::OpenSearch(opensearch) => opensearch.deliver(stream, records).await,
         }
     }
@@ -77,6 +82,7 @@ impl Destination {
         match self {
             Destination::Memory(summary) => summary.clone(),
             Destination::Folder(folder) => folder.summary(),
+            Destination::Lines(lines) => lines.summary(),
             Destination::OpenSearch(opensearch) => opensearch.summary(),
         }
     }

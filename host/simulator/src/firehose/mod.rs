@@ -103,7 +103,7 @@ pub struct Firehose {
 }
 
 struct State {
-    streams: Vec<String>,
+    streams: Mutex<Vec<String>>,
     judge: bool,
     records_kept_max: usize,
     faults: Mutex<(u64, Faults)>,
@@ -129,7 +129,7 @@ impl Firehose {
     /// When no port can be had.
     pub async fn start(options: Options) -> anyhow::Result<Firehose> {
         let state = Arc::new(State {
-            streams: options.streams,
+            streams: Mutex::new(options.streams),
             judge: options.judge,
             records_kept_max: options.records_kept_max,
             faults: Mutex::new((0, options.faults)),
@@ -144,6 +144,16 @@ impl Firehose {
     /// The endpoint: `http://127.0.0.1:<port>`.
     pub fn url(&self) -> &str {
         self.server.url()
+    }
+
+    /// Has these delivery streams too.
+    pub fn create(&self, streams: impl IntoIterator<Item = String>) {
+        let mut known = self.state.streams();
+        for stream in streams {
+            if !known.contains(&stream) {
+                known.push(stream);
+            }
+        }
     }
 
     /// What `stream` accepted, in order.
@@ -200,8 +210,13 @@ impl State {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn streams(&self) -> MutexGuard<'_, Vec<String>> {
+        // A panic elsewhere leaves the list as it was before or after an entry; both can be read.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn exists(&self, stream: &str) -> Result<(), ServiceError> {
-        let known = self.streams.iter().any(|known| known == stream);
+        let known = self.streams().iter().any(|known| known == stream);
         if known { Ok(()) } else { Err(ServiceError::not_found(stream)) }
     }
 

@@ -28,7 +28,8 @@ pub(crate) const PYTHON: &[File] = library!("python":
     "paddlewheel_component.py",
     "pyproject.toml");
 
-pub(crate) const JAVASCRIPT: &[File] = &[];
+pub(crate) const JAVASCRIPT: &[File] =
+    library!("javascript": "event.js", "index.d.ts", "index.js", "json.js", "package.json", "path.js");
 
 pub(crate) const RUST: &[File] = library!("rust":
     "Cargo.toml",
