@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
+  paddle new clickstream                   a project that runs at once
+  paddle add enrich --language go          another step, with a test that passes
   paddle run -i events.ndjson              this folder's pipeline: records in, documents out
   paddle plugins                           the ready-made plugins
   paddle run -i events.ndjson --changes    what each step did to each event
@@ -38,6 +40,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    New(commands::new::New),
+    Add(commands::add::Add),
     Run(commands::run::Run),
     Test(commands::test::Test),
     Dev(commands::dev::Dev),
@@ -63,6 +67,8 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
         match self {
+            Command::New(command) => command.exec(context),
+            Command::Add(command) => command.exec(context),
             Command::Run(command) => command.exec(context),
             Command::Test(command) => command.exec(context),
             Command::Dev(command) => command.exec(context),

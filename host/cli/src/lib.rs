@@ -4,7 +4,7 @@
 //! Layout: `arguments` (what may be typed), `commands` (one file each), `error` (exit codes), `terminal`, `table` and `text`
 //! (how things look), `environment` (the only reader of variables); `project` (a pipeline found, built and loaded) with
 //! `ready_made` and `compiled` (a cache); `input` (records from files), `local` (records through a pipeline, here), `changes` (what a step did),
-//! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `releases` (stores, keys, moves),
+//! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `templates` (for `new` and `add`); `releases` (stores, keys, moves),
 //! `publishing` (from a project to a release), `aws` (AWS from a terminal), `function` (a live one, checked); `time`.
 
 mod arguments;
@@ -26,6 +26,7 @@ mod releases;
 mod report;
 mod sink;
 mod table;
+mod templates;
 mod terminal;
 mod text;
 mod time;

@@ -287,8 +287,16 @@ impl Origin {
     }
 }
 
+/// How the ready-made runtime begins what it says of a script that it cannot run at all, whatever the config.
+const NO_SCRIPT: &str = "the script cannot be loaded: ";
+
 /// A config that the plugin refuses is for the pipeline's author to change, everything else for the plugin's.
 pub(crate) fn load_error(error: LoadError, told: String) -> Error {
+    if let LoadError::Init(reason) = &error
+        && reason.starts_with(NO_SCRIPT)
+    {
+        return Error::Plugin(anyhow!("{reason}").context(told));
+    }
     let refused = matches!(error, LoadError::Init(_));
     let error = anyhow::Error::new(error).context(told);
     if refused { Error::Usage(error) } else { Error::Plugin(error) }

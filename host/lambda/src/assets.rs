@@ -15,14 +15,25 @@ pub fn read(step: &Step, folder: &Path, more: &BTreeMap<String, PathBuf>) -> Res
     let named = step.assets.iter().map(|(name, path)| (name, folder.join(path)));
     let mut files = BTreeMap::new();
     for (name, path) in more.iter().map(|(name, path)| (name, path.clone())).chain(named) {
-        let shown = path.strip_prefix(".").unwrap_or(&path).display();
-        let told = || format!("step `{}`: read {shown}, its file `{name}`", step.name);
+        let source = source(&path, folder);
+        let told = || format!("step `{}`: read {source}, its file `{name}`", step.name);
         let size = path.metadata().with_context(told)?.len();
         ensure!(size <= ASSETS_BYTES_MAX, "{}: it has {size} bytes", told());
         let bytes = std::fs::read(&path).with_context(told)?;
-        files.insert(name.clone(), Asset { source: step.asset_source(name), bytes: bytes.into() });
+        files.insert(name.clone(), Asset { source, bytes: bytes.into() });
     }
     Assets::new(files).with_context(|| format!("step `{}`", step.name))
+}
+
+/// Where a file is, seen from the pipeline's folder. Those elsewhere are called by their names alone: what a release says must not
+/// depend on where it was made.
+fn source(path: &Path, folder: &Path) -> String {
+    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (file, folder) = (full(path), full(folder));
+    let inside = file.strip_prefix(&folder).or_else(|_| path.strip_prefix(&folder)).map(Path::to_owned);
+    let inside = inside.or_else(|_| path.strip_prefix(".").map(Path::to_owned));
+    let named = inside.unwrap_or_else(|_| PathBuf::from(path.file_name().unwrap_or_default()));
+    named.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// The files that a release has for a step.
@@ -34,8 +45,7 @@ pub fn of_release(step: &Step, fetched: &Fetched) -> Result<Assets> {
     for asset in fetched.release.manifest.assets.iter().filter(|asset| asset.step == step.name) {
         let bytes = fetched.assets.get(&asset.blob.digest);
         let bytes = bytes.ok_or_else(|| anyhow!("step `{}`: its file `{}` is not there", step.name, asset.name))?;
-        let source = step.asset_source(&asset.name);
-        files.insert(asset.name.clone(), Asset { source, bytes: bytes.clone() });
+        files.insert(asset.name.clone(), Asset { source: asset.source.clone(), bytes: bytes.clone() });
     }
     Assets::new(files).with_context(|| format!("step `{}`", step.name))
 }

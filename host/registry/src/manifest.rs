@@ -101,6 +101,9 @@ pub struct Asset {
     pub step: String,
     /// The file's name for the step.
     pub name: String,
+    /// Where it came from, for people: part of what plugins say of it.
+    #[serde(default)]
+    pub source: String,
     /// Its content.
     pub blob: Blob,
 }

@@ -261,6 +261,15 @@ pw_refusal pw_ready(void);
  * what would be right. */
 pw_refusal pw_refuse(pw_text reason);
 
+/* A member of a JSON object, such as the config, by its name; of the kind PW_ABSENT if there is none. An array, an object and a
+ * number that fits no other kind are PW_JSON, so that members of members can be asked for too.
+ *     pw_member(config, PW("slow_ms")) */
+pw_value pw_member(pw_text json, pw_text name);
+
+/* The same when it is a string, else a text that is not there.
+ *     pw_member_text(config, PW("region")) */
+pw_text pw_member_text(pw_text json, pw_text name);
+
 /* --- Log and assets --------------------------------------------------------------------------------------------------- */
 
 /* How important a line is. */

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod add;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -10,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod gc;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod new;
 pub(crate) mod package;
 pub(crate) mod plugins;
 pub(crate) mod promote;

@@ -206,7 +206,8 @@ fn bundle(project: &Project, arch: Arch, context: &mut Context) -> Result<Vec<En
         let file = format!("plugins/{}.wasm", &digest[..16]);
         let mut assets = toml::Table::new();
         for (name, asset) in parts.assets.iter() {
-            let file = format!("assets/{}", &lambda::digest(&asset.bytes)[..16]);
+            let called = asset.source.rsplit('/').next().unwrap_or(name);
+            let file = format!("assets/{}/{called}", &lambda::digest(&asset.bytes)[..16]);
             assets.insert(name.to_owned(), format!("./{file}").into());
             if !entries.iter().any(|known: &Entry| known.name == file) {
                 entries.push(entry(file, asset.bytes.to_vec()));

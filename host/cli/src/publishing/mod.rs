@@ -112,6 +112,7 @@ fn assets(project: &Project, shipped: &Shipped) -> Vec<Asset> {
         let asset = |(name, asset): (&str, &pipeline::Asset)| Asset {
             step: step.name.clone(),
             name: name.to_owned(),
+            source: asset.source.clone(),
             blob: Blob::of(&asset.bytes),
         };
         component.assets.iter().map(asset).collect::<Vec<Asset>>()

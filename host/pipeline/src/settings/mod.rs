@@ -98,20 +98,6 @@ impl Step {
         let ending = self.plugin.rsplit_once('.').map(|(_, ending)| ending);
         matches!(ending, Some("js" | "mjs")).then_some(self.plugin.as_str())
     }
-
-    /// Where a file of the step's comes from, for people: as the pipeline names it, without a needless `./`.
-    pub fn asset_source(&self, name: &str) -> String {
-        let named = match self.assets.get(name) {
-            Some(path) => path.clone(),
-            None if name == Step::SCRIPT => self.plugin.clone(),
-            // What a script imports stands beside it.
-            None => match self.plugin.rsplit_once('/') {
-                Some((folder, _)) if self.script().is_some() => format!("{folder}/{name}"),
-                Some(_) | None => format!("{}/{name}", self.plugin.trim_end_matches('/')),
-            },
-        };
-        named.strip_prefix("./").map(str::to_owned).unwrap_or(named)
-    }
 }
 
 /// A destination that steps may name, and where it goes when no function binds it.

@@ -67,7 +67,12 @@ fn a_difference_names_what_changed_and_nothing_else() {
         Some(Observed { reads: ["user.email".to_owned()].into(), writes: ["user.segment".to_owned()].into() });
     new.plugins.push(crate::Plugin { step: "split".into(), ..old.plugins[0].clone() });
     new.plugins.remove(1);
-    new.assets.push(Asset { step: "mask".into(), name: "words.txt".into(), blob: Blob::of(b"words") });
+    new.assets.push(Asset {
+        step: "mask".into(),
+        name: "words.txt".into(),
+        source: "data/words.txt".into(),
+        blob: Blob::of(b"words"),
+    });
     new.test_records = None;
     let found = diff(&old, &new);
     assert!(found.config.is_some() && found.test_records.is_some() && !found.reordered);

@@ -1,0 +1,145 @@
+//! From nothing to a tested plugin, as a person does it: `paddle new`, `paddle add`, `paddle build`, `paddle test`, in every language
+//! and with every template.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tests::desk::Desk;
+
+const TEMPLATES: [&str; 4] = ["filter", "enrich", "parse", "fan-out"];
+
+fn tools(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its tests").join(".tools").join(name)
+}
+
+/// A project with a plugin of each template, or none where the language's tools are not there.
+fn project(language: &str, tool: &str, needs: &str) -> Option<Desk> {
+    let desk = Desk::empty();
+    // A language's own caches are this machine's: everything else is as on a new one.
+    let mut desk = desk;
+    for name in ["CARGO_HOME", "RUSTUP_HOME", "GOMODCACHE", "GOCACHE"] {
+        if let Some(value) = std::env::var_os(name).or_else(|| usual(name).map(Into::into)) {
+            desk.set(name, &value.to_string_lossy());
+        }
+    }
+    let link = |from: PathBuf, to: &str| {
+        if from.is_dir() {
+            std::os::unix::fs::symlink(from, desk.path("project").join(to)).expect("linked");
+        }
+    };
+    match language {
+        "py" => link(tools("python"), ".venv"),
+        "ts" => link(tools("esbuild/node_modules"), "node_modules"),
+        _ => {}
+    }
+    desk.write("paddle.toml", "[pipeline]\nname = \"shop\"\n");
+    for template in TEMPLATES {
+        let told = desk.json(&["add", template, "--language", language, "--template", template]);
+        if let Some(missing) = told["missing"].as_object() {
+            assert!(missing["command"].as_str().is_some_and(|command| !command.is_empty()), "{told}");
+            tests::skip(&format!("plugins in {language} from nothing"), tool, needs);
+            return None;
+        }
+    }
+    Some(desk)
+}
+
+/// Where a tool keeps its things when no variable says so.
+fn usual(name: &str) -> Option<PathBuf> {
+    let home = std::env::home_dir()?;
+    match name {
+        "CARGO_HOME" => Some(home.join(".cargo")),
+        "RUSTUP_HOME" => Some(home.join(".rustup")),
+        _ => None,
+    }
+}
+
+/// What was added is built, and each plugin's test passes alone; a break of the source is shown in the compiler's words.
+fn check(desk: &Desk, source: &str) {
+    let built = desk.json(&["build"]);
+    let names: Vec<&str> =
+        built.as_array().expect("a list").iter().filter_map(|built| built["name"].as_str()).collect();
+    assert_eq!(names, TEMPLATES, "{built}");
+    assert!(built.as_array().is_some_and(|all| all.iter().all(|built| built["bytes"].as_u64() > Some(0))), "{built}");
+    let told = desk.json(&["test"]);
+    assert_eq!(told["failed"], 0, "{told:#}");
+    let cases: Vec<&str> =
+        told["cases"].as_array().expect("a list").iter().filter_map(|case| case["case"].as_str()).collect();
+    assert_eq!(cases, TEMPLATES.map(|template| format!("{template}/first")), "{told}");
+    let alone = desk.json(&["test", "plugins/parse"]);
+    assert_eq!((alone["failed"].as_u64(), alone["cases"].as_array().map(Vec::len)), (Some(0), Some(1)), "{alone}");
+    let again = desk.json(&["build", "plugins/filter"]);
+    assert_eq!((&again[0]["changed"], &again[0]["digest"]), (&Value::Bool(false), &built[0]["digest"]), "{again}");
+
+    let file = desk.path("project/plugins/filter").join(source);
+    let text = std::fs::read_to_string(&file).expect("there");
+    std::fs::write(&file, format!("{text}\n)\n")).expect("written");
+    let ran = desk.run(&["build"]);
+    assert!(ran.code == 3 && ran.err.contains(source), "the compiler's words name the file: {ran:#?}");
+}
+
+#[test]
+fn javascript_from_nothing() {
+    check(&project("js", "nothing", "nothing").expect("JavaScript needs no tools"), "plugin.js");
+}
+
+#[test]
+fn typescript_from_nothing() {
+    if let Some(desk) = project("ts", "esbuild", "npm") {
+        check(&desk, "plugin.ts");
+    }
+}
+
+#[test]
+fn python_from_nothing() {
+    if let Some(desk) = project("py", "componentize-py", "Python with venv") {
+        check(&desk, "plugin.py");
+    }
+}
+
+#[test]
+fn rust_from_nothing() {
+    if let Some(desk) = project("rust", "Rust's target", "rustup") {
+        check(&desk, "src/lib.rs");
+    }
+}
+
+#[test]
+fn go_from_nothing() {
+    if let Some(desk) = project("go", "Go", "Go") {
+        check(&desk, "plugin.go");
+    }
+}
+
+#[test]
+fn c_from_nothing() {
+    if let Some(desk) = project("c", "clang", "root on Debian") {
+        check(&desk, "plugin.c");
+    }
+}
+
+#[test]
+fn a_new_project_runs_at_once() {
+    let desk = Desk::empty();
+    let told = desk.ok(&["new", "clickstream"]);
+    assert!(told.contains("cd clickstream") && told.contains("plugins/enrich/plugin.js"), "{told}");
+    let inside = |arguments: &[&str]| {
+        let output =
+            desk.command(arguments).current_dir(desk.path("project/clickstream")).output().expect("paddle runs");
+        tests::desk::Ran::of(&output)
+    };
+    let ran = inside(&["run", "-i", "samples/events.ndjson"]);
+    assert!(ran.code == 0 && ran.out.lines().count() == 4 && ran.out.contains("\"slow\":true"), "{ran:#?}");
+    for arguments in [&["test"][..], &["check"], &["build"]] {
+        let ran = inside(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:#?}");
+    }
+    // A second step leaves the first one's test as it was.
+    assert_eq!(inside(&["add", "orders", "--template", "fan-out"]).code, 0);
+    assert_eq!(inside(&["test"]).code, 0);
+
+    desk.fails(&["new", "clickstream"], 2, "is there already, and not empty");
+    desk.fails(&["new", "a b"], 2, "no name for a pipeline");
+    desk.fails(&["add", "enrich"], 2, "paddle new NAME");
+    std::fs::write(desk.path("project/file"), "").expect("written");
+    desk.fails(&["new", "file/inside"], 4, "write file/inside/paddle.toml");
+}
