@@ -1,15 +1,15 @@
 #!/bin/sh
 # Builds javascript.wasm from quickjs-ng, the SDK for C and src/: the same bytes from the same sources, on any machine.
 #
-#     build.sh [OUT.wasm]
+#     build.sh                  plugins/javascript/javascript.wasm
+#     build.sh --core FOLDER    core.wasm and world.wit there, for who encodes them
 #
 # Needs clang-19 and wasi-libc from Debian 12 (installed here where that may be done), and cargo for the sources of quickjs-ng and
 # for the encoding.
 set -eu
 cd "$(dirname "$0")"
-OUT=${1:-javascript.wasm}
-TARGET=${CARGO_TARGET_DIR:-$(cd ../.. && pwd)/target}
-WORK=$TARGET/javascript
+WORK=${CARGO_TARGET_DIR:-$(cd ../.. && pwd)/target}/javascript
+if [ "${1:-}" = --core ]; then WORK=$2; fi
 PACKAGES="clang-19 lld-19 libclang-rt-19-dev-wasm32 wasi-libc"
 if ! command -v clang-19 >/dev/null 2>&1 || [ ! -e /usr/lib/wasm32-wasi/libc.a ]; then
     if [ "$(id -u)" != 0 ]; then
@@ -51,5 +51,6 @@ compile "-Wall -Wextra -Werror" ../sdk/c/paddlewheel.c
 clang-19 --target=wasm32-wasi -mexec-model=reactor -O3 -flto -s $OBJECTS -lm \
     -Wl,--stack-first -Wl,-z,stack-size=524288 -o "$WORK/core.wasm"
 cat ../../wit/transform.wit world.wit > "$WORK/world.wit"
-ENCODE="cargo run --quiet --locked --manifest-path ../../Cargo.toml --package toolchain --example componentize --"
-$ENCODE "$WORK/core.wasm" "$WORK/world.wit" paddlewheel:javascript/runtime@0.1.0 "$OUT"
+if [ "${1:-}" = --core ]; then exit 0; fi
+cargo run --quiet --locked --manifest-path ../../Cargo.toml --package toolchain --example componentize -- \
+    "$WORK/core.wasm" "$WORK/world.wit" paddlewheel:javascript/runtime@0.1.0 javascript.wasm

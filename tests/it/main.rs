@@ -9,6 +9,7 @@
 mod emulator;
 mod engine;
 mod function;
+mod javascript;
 mod languages;
 mod memory;
 mod permissions;
