@@ -203,7 +203,7 @@ fn answers_are_native() {
     body(
         "return send(event, 'nowhere')",
         "{}",
-        "invalid-output: output 0 has the route `nowhere`; the pipeline has default",
+        "invalid-output: there is no route `nowhere`; the pipeline has default",
     );
 }
 
