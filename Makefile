@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo demo-swap test bench stores lambda install build target tools fuzz help
+.PHONY: demo demo-swap test javascript javascript-programs bench stores lambda install build target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -67,6 +67,13 @@ tools: ## what the tests need besides Rust, pinned, in .tools/
 	@sh tests/tools/python.sh
 	@sh tests/tools/esbuild.sh
 	@sh tests/tools/c.sh
+	@sh tests/tools/clang-19.sh
+
+javascript: ## plugins/javascript/javascript.wasm, from its sources: the same bytes every time
+	plugins/javascript/build.sh
+
+javascript-programs: build ## 10,000 generated programs in the JavaScript runtime and in Node
+	JAVASCRIPT_PROGRAMS=10000 $(CARGO) test --workspace --test it -- javascript::differential
 
 # libFuzzer's instrumentation, as cargo-fuzz sets it.
 SANCOV = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

@@ -1,15 +1,15 @@
 #!/bin/sh
 # Builds javascript.wasm from quickjs-ng, the SDK for C and src/: the same bytes from the same sources, on any machine.
 #
-#     build.sh [OUT.wasm]
+#     build.sh                  plugins/javascript/javascript.wasm
+#     build.sh --core FOLDER    core.wasm and world.wit there, for who encodes them
 #
 # Needs clang-19 and wasi-libc from Debian 12 (installed here where that may be done), and cargo for the sources of quickjs-ng and
 # for the encoding.
 set -eu
 cd "$(dirname "$0")"
-OUT=${1:-javascript.wasm}
-TARGET=${CARGO_TARGET_DIR:-$(cd ../.. && pwd)/target}
-WORK=$TARGET/javascript
+WORK=${CARGO_TARGET_DIR:-$(cd ../.. && pwd)/target}/javascript
+if [ "${1:-}" = --core ]; then WORK=$2; fi
 PACKAGES="clang-19 lld-19 libclang-rt-19-dev-wasm32 wasi-libc"
 if ! command -v clang-19 >/dev/null 2>&1 || [ ! -e /usr/lib/wasm32-wasi/libc.a ]; then
     if [ "$(id -u)" != 0 ]; then
@@ -26,16 +26,15 @@ MANIFEST=$(cargo metadata --locked --format-version 1 --manifest-path quickjs/Ca
     grep -o '"manifest_path":"[^"]*rquickjs-sys-[^"]*"' | cut -d'"' -f4)
 QUICKJS=$(dirname "$MANIFEST")/quickjs
 
-# Paths of this machine must not get into the module; clang's own messages keep them.
-FLAGS="--target=wasm32-wasi -std=gnu11 -O3 -flto -DNDEBUG -D_GNU_SOURCE -ffile-prefix-map=$QUICKJS=quickjs -ffile-prefix-map=$WORK=work
-    -I$QUICKJS -I$WORK -I../sdk/c -Isrc"
-compile() { # flags of its own, then the source
-    object=$WORK/$(basename "$2" .c).o
+FLAGS="--target=wasm32-wasi -std=gnu11 -O3 -flto -DNDEBUG -D_GNU_SOURCE"
+OBJECTS=
+compile() { # flags of its own, then the source. Paths of this machine do not get into the module.
+    object=$(basename "$2" .c).o
     # shellcheck disable=SC2086
-    clang-19 $FLAGS $1 -c "$2" -o "$object"
+    clang-19 $FLAGS -ffile-prefix-map="$QUICKJS"=quickjs -ffile-prefix-map="$WORK"=work \
+        -I"$QUICKJS" -I"$WORK" -I../sdk/c -Isrc $1 -c "$2" -o "$WORK/$object"
     OBJECTS="$OBJECTS $object"
 }
-OBJECTS=
 # How many functions are marked is known: another version of quickjs-ng stops here.
 awk -v expected=27 -f weigh.awk "$QUICKJS/quickjs.c" > "$WORK/quickjs_weighed.c"
 awk -v expected=4 -f weigh.awk "$QUICKJS/libregexp.c" > "$WORK/libregexp_weighed.c"
@@ -48,8 +47,9 @@ compile "-Wall -Wextra -Werror" ../sdk/c/paddlewheel.c
 
 # The stack comes first: what goes beyond it is outside the memory, and ends the call.
 # shellcheck disable=SC2086
-clang-19 --target=wasm32-wasi -mexec-model=reactor -O3 -flto -s $OBJECTS -lm \
-    -Wl,--stack-first -Wl,-z,stack-size=524288 -o "$WORK/core.wasm"
+(cd "$WORK" && clang-19 --target=wasm32-wasi -mexec-model=reactor -O3 -flto -s $OBJECTS -lm \
+    -Wl,--stack-first -Wl,-z,stack-size=524288 -o core.wasm)
 cat ../../wit/transform.wit world.wit > "$WORK/world.wit"
-ENCODE="cargo run --quiet --locked --manifest-path ../../Cargo.toml --package toolchain --example componentize --"
-$ENCODE "$WORK/core.wasm" "$WORK/world.wit" paddlewheel:javascript/runtime@0.1.0 "$OUT"
+if [ "${1:-}" = --core ]; then exit 0; fi
+cargo run --quiet --locked --manifest-path ../../Cargo.toml --package toolchain --example componentize -- \
+    "$WORK/core.wasm" "$WORK/world.wit" paddlewheel:javascript/runtime@0.1.0 javascript.wasm

@@ -1,6 +1,6 @@
 //! One binary for all integration tests: it links once.
 //!
-//! `engine`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `languages` builds plugins in the
+//! `engine`, `javascript`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `languages` builds plugins in the
 //! languages that plugins are written in and runs them there; `whole` goes all the way from a stream to
 //! documents; `releases` follows a channel, `function` with the real program (`spoiled`: releases that must be refused),
 //! `emulator` that program under AWS's own emulator; `authoring`, `dev` and `scripts` run `paddle` as authors do; `publishing` runs `paddle`, `swap` tells the story of
@@ -11,6 +11,7 @@ mod dev;
 mod emulator;
 mod engine;
 mod function;
+mod javascript;
 mod languages;
 mod memory;
 mod permissions;

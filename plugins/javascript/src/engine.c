@@ -82,4 +82,8 @@ JSRuntime *engine_start(void) {
     return runtime;
 }
 
-bool engine_is_deep(JSContext *context) { return js_check_stack_overflow(context->rt, 0); }
+#undef __builtin_frame_address
+size_t engine_room(void) {
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), end = cx ? rt->stack_limit : 0;
+    return here > end ? here - end : 0;
+}

@@ -8,6 +8,7 @@
 
 #include "dtoa.h"
 #include "runtime.h"
+#include "weigh.h"
 
 #define SAFE_INTEGER_MAX 9007199254740991.0
 /* The host takes documents of 512 levels. */
@@ -192,7 +193,24 @@ static JSValue read_value(reader *r) {
     }
 }
 
+static size_t levels_of(pw_text json) {
+    size_t levels = 0, most = 0;
+    bool quoted = false;
+    for (size_t k = 0; k < json.len; k++) {
+        char c = json.ptr[k];
+        if (c == '\\') k++;
+        else if (c == '"') quoted = !quoted;
+        else if (!quoted && (c == '[' || c == '{')) most = ++levels > most ? levels : most;
+        else if (!quoted && (c == ']' || c == '}')) levels--;
+    }
+    return most;
+}
+
 JSValue json_read(pw_text json) {
+    /* The host's documents have 512 levels at most. Where there is no room for as many, it matters how many there are. */
+    size_t room = engine_room();
+    if (room < DEPTH_MAX * WEIGHT_OF_JSON_BYTES && levels_of(json) * WEIGHT_OF_JSON_BYTES > room)
+        return JS_ThrowRangeError(cx, "Maximum call stack size exceeded");
     reader r = {(const unsigned char *)json.ptr, (const unsigned char *)json.ptr + json.len};
     return read_value(&r);
 }
@@ -394,7 +412,8 @@ static pw_text root_path;
 
 static bool write_value(JSValueConst value, const step *above, JSAtom name, int64_t index) {
     if (!JS_IsObject(value)) return write_scalar(value, above, name, index, root_path);
-    if (engine_is_deep(cx)) return JS_ThrowRangeError(cx, "Maximum call stack size exceeded"), false;
+    WEIGH(WEIGHT_OF_JSON_BYTES)
+    if (engine_room() < WEIGHT_OF_JSON_BYTES) return JS_ThrowRangeError(cx, "Maximum call stack size exceeded"), false;
     if (JS_IsFunction(cx, value)) return refuse(above, name, index, root_path, PW("a function is no JSON value"));
     JSValue made = as_json(value, name, index);
     bool done = !JS_IsException(made) && (JS_IsObject(made) && !JS_IsFunction(cx, made)

@@ -10,8 +10,8 @@ extern JSContext *cx;
 
 /* engine.c */
 JSRuntime *engine_start(void);
-/* Whether recursion in our own code must end here; the caller throws. */
-bool engine_is_deep(JSContext *context);
+/* How much of the stack is left: see weigh.h. */
+size_t engine_room(void);
 
 /* system.c */
 double system_random(void);

@@ -18,6 +18,9 @@
 #endif
 #define WEIGHT_OF_PARSER_BYTES 1024
 
+/* What stands for a level of JSON that is read or written. */
+#define WEIGHT_OF_JSON_BYTES 256
+
 #define WEIGH(bytes) \
     char weight[bytes]; \
     __asm__ volatile("" : : "r"(weight) : "memory");
