@@ -177,7 +177,7 @@ fn go_is_its_twin_in_rust() {
     assert!(matches!(contract, Contract::Kept { wasi: true, .. }), "it asks for the time: {contract:?}");
     check(Language::Go, &built);
     let told = exception(&built);
-    assert!(told.starts_with("assignment to entry in nil map\n  at main.transform (every/plugin.go:29)"), "{told}");
+    assert!(told.starts_with("assignment to entry in nil map\n  at main.transform (every/plugin.go:26)"), "{told}");
     assert_eq!(printed(&built), [(Level::Info, "größer gedruckt".to_owned())]);
     let mut runner = running(&built.component().expect("one").display().to_string());
     let told = outcome(&mut runner, 0, r#"{"clock":0}"#);
@@ -190,7 +190,8 @@ fn go_keeps_its_memory_over_many_events_and_collections() {
     if !has(Language::Go) {
         return;
     }
-    let built = Project::new(Language::Go).build();
+    let project = Project::new(Language::Go);
+    let built = project.build();
     let mut runner = running(&built.component().expect("one").display().to_string());
     // More than the library's arena, so that room is made on Go's heap, where a collection may begin.
     let large = format!(r#"{{"n":"{}","twice":1}}"#, "größer".repeat(4_000));
@@ -407,5 +408,5 @@ fn what_cannot_be_a_plugin_is_refused_in_a_sentence() {
 
     let large = fs::File::create(desk.path("project/large.wasm")).expect("it can be made");
     large.set_len(300 << 20).expect("a file with a hole");
-    desk.fails(&["check", "large.wasm"], 3, "read the plugin large.wasm: the component has 300 MiB; the most is 128");
+    desk.fails(&["check", "large.wasm"], 3, "project/large.wasm: the component has 300 MiB; the most is 128");
 }
