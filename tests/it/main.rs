@@ -3,9 +3,10 @@
 //! `engine`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `languages` builds plugins in the
 //! languages that plugins are written in and runs them there; `whole` goes all the way from a stream to
 //! documents; `releases` follows a channel, `function` with the real program (`spoiled`: releases that must be refused),
-//! `emulator` that program under AWS's own emulator; `publishing` runs `paddle`, `swap` tells the story of
+//! `emulator` that program under AWS's own emulator; `dev` and `scripts` run `paddle` as authors do; `publishing` runs `paddle`, `swap` tells the story of
 //! `make demo-swap`; `s3` writes dead letters to a bucket; `tidy` keeps the rules of the house that a program can check.
 
+mod dev;
 mod emulator;
 mod engine;
 mod function;
@@ -15,6 +16,7 @@ mod permissions;
 mod publishing;
 mod releases;
 mod s3;
+mod scripts;
 mod secrets;
 mod secrets_manager;
 mod spoiled;

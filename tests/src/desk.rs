@@ -51,6 +51,13 @@ impl Desk {
         Desk { folder, variables, public: String::new() }
     }
 
+    /// An empty project, and no store.
+    pub fn empty() -> Desk {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("project")).expect("a folder");
+        Desk { folder, variables: Vec::new(), public: String::new() }
+    }
+
     /// Somebody else at the same store, with a home of their own and no project.
     pub fn colleague(&self) -> Desk {
         let folder = tempfile::tempdir().expect("a folder");

@@ -15,7 +15,8 @@ pub fn read(step: &Step, folder: &Path, more: &BTreeMap<String, PathBuf>) -> Res
     let named = step.assets.iter().map(|(name, path)| (name, folder.join(path)));
     let mut files = BTreeMap::new();
     for (name, path) in more.iter().map(|(name, path)| (name, path.clone())).chain(named) {
-        let told = || format!("step `{}`: read {}, its file `{name}`", step.name, path.display());
+        let shown = path.strip_prefix(".").unwrap_or(&path).display();
+        let told = || format!("step `{}`: read {shown}, its file `{name}`", step.name);
         let size = path.metadata().with_context(told)?.len();
         ensure!(size <= ASSETS_BYTES_MAX, "{}: it has {size} bytes", told());
         let bytes = std::fs::read(&path).with_context(told)?;

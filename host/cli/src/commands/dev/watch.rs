@@ -59,12 +59,17 @@ impl Watch {
         Ok(())
     }
 
-    /// Waits until something was saved, and then until nothing more is; gives the first file. None when nothing is watched any
-    /// more.
+    /// Waits until something was saved, and then until nothing more is; gives a file of those that are there now. None when
+    /// nothing is watched any more.
     pub(super) fn wait(&self) -> Option<PathBuf> {
-        let first = self.changes.recv().ok()?;
-        while self.changes.recv_timeout(QUIET).is_ok() {}
-        Some(first)
+        let mut saved = self.changes.recv().ok()?;
+        while let Ok(next) = self.changes.recv_timeout(QUIET) {
+            // Some editors write another file first, and give it the name at the end.
+            if !saved.exists() || next.is_file() {
+                saved = next;
+            }
+        }
+        Some(saved)
     }
 }
 

@@ -1,0 +1,233 @@
+//! `paddle dev` for as long as somebody works: records posted, read and followed; plugins saved; and how it ends.
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use tests::desk::Desk;
+
+/// How long anything may take that is waited for here; far longer than it does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const CONFIG: &str =
+    "[pipeline]\nname = \"shop\"\n[[step]]\nplugin = \"./plugins/mark.js\"\n[document]\nid_field = false\n";
+
+fn script(mark: &str) -> String {
+    format!(
+        "export function transform(event) {{\n  if (event.get(\"bad\")) event.get(\"no\").such;\n  event.set(\"mark\", \"{mark}\");\n}}\n"
+    )
+}
+
+fn project() -> Desk {
+    let desk = Desk::empty();
+    desk.write("paddle.toml", CONFIG);
+    desk.write("plugins/mark.js", &script("one"));
+    desk
+}
+
+/// A running `paddle dev`.
+struct Dev {
+    child: Child,
+    out: Receiver<String>,
+    err: Receiver<String>,
+    url: String,
+}
+
+impl Dev {
+    fn start(desk: &Desk, arguments: &[&str]) -> Dev {
+        let all = [&["dev", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut command = desk.command(&all);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("paddle runs");
+        let out = lines(child.stdout.take().expect("piped"));
+        let err = lines(child.stderr.take().expect("piped"));
+        let mut dev = Dev { child, out, err, url: String::new() };
+        let said = dev.said("records by POST to");
+        dev.url = said.split_whitespace().nth(4).expect("its address").to_owned();
+        dev
+    }
+
+    fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("piped")
+    }
+
+    /// The next line on standard error that holds these words.
+    fn said(&self, words: &str) -> String {
+        let mut before = Vec::new();
+        loop {
+            let line = self.err.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|error| panic!("waiting for {words:?}: {error}; it said {before:#?}"));
+            if line.contains(words) {
+                return line;
+            }
+            before.push(line);
+        }
+    }
+
+    /// The next document.
+    fn document(&self) -> Value {
+        let line = self.out.recv_timeout(PATIENCE).expect("a document comes");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// Posts records; the status and the answer.
+    fn post(&self, body: &str) -> (u16, Value) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let sent = reqwest::Client::new().post(&self.url).body(body.to_owned()).timeout(PATIENCE).send();
+            let response = sent.await.expect("it answers");
+            let status = response.status().as_u16();
+            let body = response.text().await.expect("a body");
+            (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
+        })
+    }
+
+    /// Presses Ctrl-C; the exit code, and what was written last.
+    fn interrupt(mut self) -> (i32, Vec<String>) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+        let code = self.child.wait().expect("it ends").code().expect("by itself");
+        (code, self.out.iter().collect())
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // Most have ended.
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (to, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            let line = line.expect("it writes UTF-8");
+            if to.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+#[test]
+fn posted_records_become_documents_and_whoever_posted_is_told() {
+    let desk = project();
+    let dev = Dev::start(&desk, &[]);
+    let (status, told) = dev.post("{\"a\":1}\n{\"bad\":1}\n{\"a\":2}\n");
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(
+        (&told["records"], &told["documents"], &told["dead_letters"]),
+        (&3.into(), &2.into(), &1.into()),
+        "{told}"
+    );
+    let message = told["failures"][0]["message"].as_str().expect("a message");
+    assert!(
+        message.contains("TypeError: cannot read property 'such' of undefined")
+            && message.contains("plugins/mark.js:2:"),
+        "{message}"
+    );
+    let mut documents = [dev.document(), dev.document()].map(|document| document.to_string());
+    documents.sort();
+    assert_eq!(documents, ["{\"a\":1,\"mark\":\"one\"}", "{\"a\":2,\"mark\":\"one\"}"]);
+    dev.said("dead letter mark: error: TypeError");
+    dev.said("3 records: 2 documents, 1 dead letter");
+
+    let (status, told) = dev.post("[{\"a\":1},");
+    assert_eq!(status, 400, "{told}");
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("the request")), "{told}");
+    assert_eq!(dev.post("").1["records"], 0);
+    let (code, rest) = dev.interrupt();
+    assert_eq!((code, rest.len()), (0, 0), "{rest:?}");
+}
+
+#[test]
+fn what_is_saved_takes_effect_and_what_does_not_build_does_not() {
+    let desk = project();
+    let dev = Dev::start(&desk, &[]);
+    dev.post("{}");
+    assert_eq!(dev.document()["mark"], "one");
+
+    desk.write("plugins/mark.js", &script("two"));
+    dev.said("took plugins/mark.js");
+    dev.post("{}");
+    assert_eq!(dev.document()["mark"], "two");
+
+    desk.write("plugins/mark.js", "export function transform(event) {\n  event.set(\"mark\", ;\n}\n");
+    dev.said("SyntaxError");
+    dev.said("plugins/mark.js:2:");
+    dev.said("kept plugins/mark.js is not taken");
+    dev.post("{}");
+    assert_eq!(dev.document()["mark"], "two");
+
+    // A module that was not there before is watched from then on, and so is a new route.
+    desk.write("plugins/words.js", "export const mark = \"three\";\n");
+    desk.write("plugins/mark.js", "import { mark } from \"./words.js\";\nimport { send } from \"paddlewheel\";\nexport const transform = (event) => { event.set(\"mark\", mark); return [send(event, \"audit\")]; };\n");
+    desk.write("paddle.toml", &format!("{CONFIG}[routes]\naudit = \"audit-trail\"\n"));
+    dev.said("took ");
+    desk.write("plugins/words.js", "export const mark = \"four\";\n");
+    dev.said("took plugins/words.js");
+    let (_, told) = dev.post("{}");
+    assert_eq!(told["documents"], 1, "{told}");
+    assert_eq!(dev.document()["mark"], "four");
+
+    desk.write("paddle.toml", "[pipeline]\nnme = \"shop\"\n");
+    dev.said("unknown field `nme`");
+    dev.said("kept paddle.toml");
+    assert_eq!(dev.post("{}").1["documents"], 1);
+}
+
+#[test]
+fn a_growing_file_is_followed_and_so_is_the_one_that_takes_its_place() {
+    let desk = project();
+    desk.write("events.ndjson", "{\"n\":1}\n");
+    let dev = Dev::start(&desk, &["-i", "events.ndjson", "--follow"]);
+    assert_eq!(dev.document()["n"], 1);
+    let file = desk.path("project/events.ndjson");
+    let mut open = std::fs::File::options().append(true).open(&file).expect("there");
+    open.write_all(b"{\"n\":2}\n{\"n\"").expect("written");
+    assert_eq!(dev.document()["n"], 2);
+    open.write_all(b":3}\n").expect("written");
+    assert_eq!(dev.document()["n"], 3);
+    std::fs::rename(&file, desk.path("project/events.ndjson.1")).expect("rotated");
+    desk.write("events.ndjson", "{\"n\":4,\"longer\":true}\n");
+    assert_eq!(dev.document()["n"], 4);
+    desk.write("events.ndjson", "{\"n\":5}\n");
+    assert_eq!(dev.document()["n"], 5);
+}
+
+#[test]
+fn records_come_from_standard_input_and_all_of_them_end_as_whole_lines() {
+    let desk = project();
+    let mut dev = Dev::start(&desk, &["-i", "-"]);
+    let mut stdin = dev.stdin();
+    for n in 0..5_000 {
+        writeln!(stdin, "{{\"n\":{n}}}").expect("it reads");
+    }
+    drop(stdin);
+    dev.said("standard input was read to its end");
+    let mut seen: Vec<u64> = (0..5_000).map(|_| dev.document()["n"].as_u64().expect("a number")).collect();
+    seen.sort_unstable();
+    assert!(seen.into_iter().eq(0..5_000));
+    // It goes on: there is still HTTP.
+    assert_eq!(dev.post("{\"n\":5000}").1["documents"], 1);
+    assert_eq!(dev.document()["n"], 5_000);
+    assert_eq!(dev.interrupt(), (0, Vec::new()));
+}
+
+#[test]
+fn documents_go_to_a_folder_when_one_is_named_and_an_address_is_had_once() {
+    let desk = project();
+    let dev = Dev::start(&desk, &["--out", "run"]);
+    dev.post("{\"a\":1}");
+    let address = dev.url.strip_prefix("http://").expect("its address").to_owned();
+    desk.fails(&["dev", "--listen", &address], 4, &format!("listen on {address}"));
+    let (code, out) = dev.interrupt();
+    assert_eq!((code, out.len()), (0, 0));
+    let written = std::fs::read_to_string(desk.path("project/run/documents/default.ndjson")).expect("written");
+    assert_eq!(written, "{\"a\":1,\"mark\":\"one\"}\n");
+    desk.fails(&["dev", "-i", "missing.ndjson"], 2, "missing.ndjson");
+    desk.fails(&["dev", "--listen", "127.0.0.1:0", "nowhere"], 2, "nowhere");
+}
