@@ -21,6 +21,7 @@ test: tools build ## everything that is checked, as CI does
 	cd plugins && CARGO_TARGET_DIR=$(TARGET_DIR)/plugins $(CARGO) test --workspace
 	$(PADDLE) test plugins/example
 	$(CARGO) test --workspace
+	@sh tests/tools/libraries.sh
 
 # The same selection of packages everywhere, so that cargo picks the same features and builds each dependency once.
 build: target

@@ -174,12 +174,33 @@ fn go_is_its_twin_in_rust() {
     assert!(built.component().expect("one").ends_with(".paddle/build/every/every.wasm"));
     let inspection = toolchain::inspect(&fs::read(built.component().expect("one")).expect("it was written"));
     let contract = inspection.expect("it is a component").contract;
-    assert!(matches!(contract, Contract::Kept { wasi: false, .. }), "{contract:?}");
+    assert!(matches!(contract, Contract::Kept { wasi: true, .. }), "it asks for the time: {contract:?}");
     check(Language::Go, &built);
     let told = exception(&built);
-    assert!(told.starts_with("assignment to entry in nil map\n  at main.transform (every/plugin.go:28)"), "{told}");
+    assert!(told.starts_with("assignment to entry in nil map\n  at main.transform (every/plugin.go:26)"), "{told}");
     assert_eq!(printed(&built), [(Level::Info, "größer gedruckt".to_owned())]);
+    let mut runner = running(&built.component().expect("one").display().to_string());
+    let told = outcome(&mut runner, 0, r#"{"clock":0}"#);
+    assert!(told.starts_with(&format!(r#"{{"clock":{},"#, crate::support::NOW_MS)), "{told}");
     reproducible(Language::Go, &project, &built);
+}
+
+#[test]
+fn go_keeps_its_memory_over_many_events_and_collections() {
+    if !has(Language::Go) {
+        return;
+    }
+    let project = Project::new(Language::Go);
+    let built = project.build();
+    let mut runner = running(&built.component().expect("one").display().to_string());
+    // More than the library's arena, so that room is made on Go's heap, where a collection may begin.
+    let large = format!(r#"{{"n":"{}","twice":1}}"#, "größer".repeat(4_000));
+    for k in 0..3_000 {
+        let text = if k % 3 == 0 { large.as_str() } else { r#"{"n":[1,2,{"a":"b"}],"twice":1}"# };
+        assert!(outcome(&mut runner, k, text).contains("\"part\":\"second\""), "event {k}");
+    }
+    let bytes = runner.take_report().steps[0].memory_bytes_max;
+    assert!(bytes < 24 << 20, "{bytes} bytes");
 }
 
 #[test]
@@ -387,5 +408,5 @@ fn what_cannot_be_a_plugin_is_refused_in_a_sentence() {
 
     let large = fs::File::create(desk.path("project/large.wasm")).expect("it can be made");
     large.set_len(300 << 20).expect("a file with a hole");
-    desk.fails(&["check", "large.wasm"], 3, "read the plugin large.wasm: the component has 300 MiB; the most is 128");
+    desk.fails(&["check", "large.wasm"], 3, "project/large.wasm: the component has 300 MiB; the most is 128");
 }

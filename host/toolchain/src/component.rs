@@ -16,8 +16,13 @@ use crate::BuildError;
 /// The contract, as WIT text.
 pub const CONTRACT: &str = include_str!("../../../wit/transform.wit");
 
-/// What the answers inside need of the host: the plugin's log, for what is printed.
-const INSIDE: &str = "package paddlewheel:inside; world inside { import paddlewheel:transform/log@0.1.0; }";
+/// What the answers inside need of the host: the plugin's log, for what is printed, and the time of day.
+const INSIDE: &str = "package paddlewheel:inside;
+world inside { import paddlewheel:transform/log@0.1.0; import wasi:clocks/wall-clock@0.2.9; }";
+
+/// WASI's clock, as far as it is asked.
+const CLOCK: &str = "package wasi:clocks@0.2.9;
+interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; }";
 
 /// WASI preview 1, answered inside the component.
 const NO_WASI: &str = include_str!("no-wasi.wat");
@@ -30,8 +35,8 @@ pub enum Adapter {
     None,
     /// The usual adapter, which asks the host's WASI 0.2 in turn. Rust is compiled for wasm32-wasip1.
     Preview1,
-    /// The component itself: no files, a clock and a random source that stand still; what is printed goes to the plugin's log. The
-    /// host is asked nothing else. Rust is compiled for wasm32-wasip1.
+    /// The component itself: no files, a random source that stands still; what is printed goes to the plugin's log, and the host is
+    /// asked for the time of day if the guest says that it may be. Rust is compiled for wasm32-wasip1.
     Inside,
 }
 
@@ -79,7 +84,7 @@ pub fn componentize(core: &[u8], encoding: &Encoding<'_>) -> Result<Vec<u8>, Bui
             .map_err(chain)?,
         Adapter::Inside => {
             let mut adapter = wat::parse_str(NO_WASI).expect("our own text parses; a test says so");
-            embed(&mut adapter, &[CONTRACT, INSIDE], "inside")?;
+            embed(&mut adapter, &[CONTRACT, CLOCK, INSIDE], "inside")?;
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, &adapter).map_err(chain)?
         }
     };

@@ -2,12 +2,14 @@
 ;;
 ;; For guests whose compiler or runtime insists on preview 1 (Go, C with wasi-libc, Rust for wasm32-wasip1) and that need
 ;; nothing from it. There are no arguments, no environment and no files; what is printed becomes lines of the contract's log,
-;; one for each piece that is written at once; the clock and the random source never move, so the same event gives the same
-;; answer twice; leaving the program traps.
+;; one for each piece that is written at once; the random source never moves, so the same event gives the same answer twice;
+;; leaving the program traps. The clock stands still too, until the guest says by `adapter_monotonic_clock_set_paused(0)` that the
+;; host may be asked for the time: not while it starts, and not while it makes room for the host.
 ;;
 ;; The encoder keeps only the functions that the guest imports. The numbers are preview 1's: 8 is EBADF, 52 is ENOSYS.
 (module
   (import "env" "memory" (memory 0))
+  (import "wasi:clocks/wall-clock@0.2.9" "now" (func $now (param i32)))
   (import "paddlewheel:transform/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (func $pair (param $a i32) (param $b i32) (result i32)
     (i32.store (local.get $a) (i32.const 0)) (i32.store (local.get $b) (i32.const 0)) (i32.const 0))
@@ -16,8 +18,23 @@
   (func (export "args_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "environ_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "clock_res_get") (param i32 i32) (result i32) (i64.store (local.get 1) (i64.const 1)) (i32.const 0))
-  (func (export "clock_time_get") (param i32 i64 i32) (result i32)
-    (i64.store (local.get 2) (i64.const 1000000000)) (i32.const 0))
+  (global $asks (mut i32) (i32.const 0))
+  (global $time (mut i64) (i64.const 1000000000))
+  ;; The clocks by number: 0 tells the time of day. The others are for measuring, and nothing takes any time here.
+  (func (export "clock_time_get") (param $clock i32) (param i64) (param $p i32) (result i32)
+    (local $behind i64)
+    (if (i32.and (global.get $asks) (i32.eqz (local.get $clock)))
+      (then
+        ;; The host writes 16 bytes, seconds and nanoseconds, and the guest has room for 8: what is behind them is put back.
+        (local.set $behind (i64.load offset=8 (local.get $p)))
+        (call $now (local.get $p))
+        (global.set $time (i64.add (i64.mul (i64.load (local.get $p)) (i64.const 1000000000))
+          (i64.load32_u offset=8 (local.get $p))))
+        (i64.store offset=8 (local.get $p) (local.get $behind))
+        (i64.store (local.get $p) (global.get $time))
+        (return (i32.const 0))))
+    (i64.store (local.get $p) (select (i64.const 1000000000) (global.get $time) (local.get $clock)))
+    (i32.const 0))
   (func (export "random_get") (param $p i32) (param $n i32) (result i32)
     (memory.fill (local.get $p) (i32.const 42) (local.get $n)) (i32.const 0))
   ;; A line of the log: standard output is 1 and its level `info` too, standard error is 2 and so is `warn`.
@@ -94,7 +111,6 @@
   (func (export "path_unlink_file") (param i32 i32 i32) (result i32) (i32.const 52))
   (func (export "path_readlink") (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 52))
   (func (export "poll_oneoff") (param i32 i32 i32 i32) (result i32) (i32.const 52))
-  ;; Called by the Go bindings around a garbage collection; the clock here never moves anyway.
-  (func (export "adapter_monotonic_clock_set_paused") (param i32))
+  (func (export "adapter_monotonic_clock_set_paused") (param $paused i32) (global.set $asks (i32.eqz (local.get $paused))))
   (func (export "sched_yield") (result i32) (i32.const 0))
   (func (export "proc_exit") (param i32) unreachable))

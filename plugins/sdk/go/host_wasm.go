@@ -76,6 +76,12 @@ func assetNames(to unsafe.Pointer)
 //go:wasmimport paddlewheel:transform/assets@0.1.0 read
 func assetRead(name string, to unsafe.Pointer)
 
+// Whether the clock stands still. It does until the plugin starts, and while it makes room for the host: a collection may begin then,
+// which asks for the time.
+//
+//go:wasmimport wasi_snapshot_preview1 adapter_monotonic_clock_set_paused
+func pauseClock(paused uint32)
+
 // The kinds of a value, as the contract numbers them.
 const (
 	kindNull = iota
@@ -105,8 +111,10 @@ func realloc(old unsafe.Pointer, oldBytes, alignment, bytes uint32) unsafe.Point
 		arenaUsed = start + bytes
 		return unsafe.Add(unsafe.Pointer(&arena), start)
 	}
+	pauseClock(1)
 	room := make([]uint64, bytes/8+1)
 	beside = append(beside, room)
+	pauseClock(0)
 	return unsafe.Pointer(unsafe.SliceData(room))
 }
 
@@ -355,6 +363,7 @@ var (
 
 //go:wasmexport paddlewheel:transform/plugin@0.1.0#init
 func exportInit(config unsafe.Pointer, length uint32) unsafe.Pointer {
+	pauseClock(0)
 	text := string(unsafe.Slice((*byte)(config), length))
 	forget()
 	initAnswered = initAnswer{}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"paddlewheel"
 )
@@ -26,6 +27,9 @@ func transform(event *paddlewheel.Event) (paddlewheel.Answer, error) {
 	}
 	if event.Has("print") {
 		fmt.Println("größer gedruckt")
+	}
+	if event.Has("clock") {
+		event.Set("clock", time.Now().UnixMilli())
 	}
 	event.ReplaceText("email", "***")
 	event.ReplaceText("ssn", "***")
