@@ -388,7 +388,7 @@ fn what_is_missing_comes_with_the_command_that_installs_it() {
     desk.fails(
         &["doctor", "--language", "ruby"],
         2,
-        "there is no language `ruby`: there are rust, go, python, typescript, javascript, c",
+        "invalid value 'ruby' for '--language <LANGUAGE>': there are rust, go, python, typescript, javascript, c",
     );
     desk.ok(&["doctor", "--language", "js"]);
 }

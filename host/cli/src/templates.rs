@@ -16,23 +16,6 @@ pub(crate) enum Template {
     FanOut,
 }
 
-/// A language, as people type it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LanguageName {
-    #[value(name = "js", alias = "javascript")]
-    JavaScript,
-    #[value(name = "ts", alias = "typescript")]
-    TypeScript,
-    #[value(name = "py", alias = "python")]
-    Python,
-    #[value(name = "rust", alias = "rs")]
-    Rust,
-    #[value(name = "go")]
-    Go,
-    #[value(name = "c")]
-    C,
-}
-
 /// A file and its content, in which `{{name}}` is the plugin's or project's name.
 pub(crate) type File = (&'static str, &'static str);
 
@@ -104,26 +87,26 @@ impl Template {
     }
 
     /// The files of a plugin: source, what its tools and editors need, and a test.
-    pub(crate) fn files(self, language: LanguageName) -> Vec<File> {
+    pub(crate) fn files(self, language: Language) -> Vec<File> {
         let at = self as usize;
         let mut files = match language {
-            LanguageName::JavaScript => vec![
+            Language::JavaScript => vec![
                 ("plugin.js", sources!("javascript", "js")[at]),
                 ("jsconfig.json", template!("javascript/jsconfig.json")),
             ],
-            LanguageName::TypeScript => vec![
+            Language::TypeScript => vec![
                 ("plugin.ts", sources!("typescript", "ts")[at]),
                 ("tsconfig.json", template!("typescript/tsconfig.json")),
             ],
-            LanguageName::Python => vec![
+            Language::Python => vec![
                 ("plugin.py", sources!("python", "py")[at]),
                 ("pyproject.toml", template!("python/pyproject.toml")),
             ],
-            LanguageName::Rust => {
+            Language::Rust => {
                 vec![("src/lib.rs", sources!("rust", "rs")[at]), ("Cargo.toml", template!("rust/Cargo.toml"))]
             }
-            LanguageName::Go => vec![("plugin.go", sources!("go", "go")[at]), ("go.mod", template!("go/go.mod"))],
-            LanguageName::C => {
+            Language::Go => vec![("plugin.go", sources!("go", "go")[at]), ("go.mod", template!("go/go.mod"))],
+            Language::C => {
                 vec![("plugin.c", sources!("c", "c")[at]), ("compile_flags.txt", template!("c/compile_flags.txt"))]
             }
         };
@@ -133,17 +116,9 @@ impl Template {
     }
 }
 
-impl LanguageName {
-    pub(crate) fn language(self) -> Language {
-        match self {
-            LanguageName::JavaScript => Language::JavaScript,
-            LanguageName::TypeScript => Language::TypeScript,
-            LanguageName::Python => Language::Python,
-            LanguageName::Rust => Language::Rust,
-            LanguageName::Go => Language::Go,
-            LanguageName::C => Language::C,
-        }
-    }
+/// The language that is typed so.
+pub(crate) fn language(typed: &str) -> Result<Language, String> {
+    Language::named(typed).ok_or_else(|| format!("there are {}", Language::ALL.map(Language::id).join(", ")))
 }
 
 /// The content of a template for a name.
@@ -153,17 +128,18 @@ pub(crate) fn fill(text: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LanguageName, Template};
+    use super::Template;
     use clap::ValueEnum as _;
+    use toolchain::Language;
 
     #[test]
     fn every_template_is_what_it_is_called_in_every_language() {
         for template in Template::value_variants() {
             let first =
                 |text: &str| text.lines().next().unwrap_or_default().trim_matches(['/', '"', '!', ' ', '.']).to_owned();
-            let about = first(template.files(LanguageName::Rust)[0].1);
-            for language in LanguageName::value_variants() {
-                let files = template.files(*language);
+            let about = first(template.files(Language::Rust)[0].1);
+            for language in Language::ALL {
+                let files = template.files(language);
                 assert_eq!(first(files[0].1), about, "{template:?} in {language:?}");
                 assert!(files.iter().all(|(_, text)| text.ends_with('\n')), "{template:?} in {language:?}");
             }

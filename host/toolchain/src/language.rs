@@ -8,7 +8,6 @@ use crate::BuildError;
 
 /// A language that plugins can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Language {
     /// Rust: a folder with a `Cargo.toml` whose library is a `cdylib`.
     Rust,

@@ -3,13 +3,13 @@
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::project::FILE;
-use crate::templates::{LanguageName, Template, fill};
+use crate::templates::{Template, fill, language};
 use anyhow::Context as _;
 use clap::Args;
 use pipeline::Pipeline;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use toolchain::doctor;
+use toolchain::{Language, doctor};
 
 /// Where a project's plugins are.
 const PLUGINS: &str = "plugins";
@@ -27,9 +27,9 @@ Examples:
 pub(crate) struct Add {
     /// The plugin's name: small letters, digits and `-`
     name: String,
-    /// What it is written in
-    #[arg(short, long, value_enum, default_value_t = LanguageName::JavaScript)]
-    language: LanguageName,
+    /// What it is written in: js, ts, py, rust, go or c
+    #[arg(short, long, value_name = "LANGUAGE", value_parser = language, default_value = "js")]
+    language: Language,
     /// What it does
     #[arg(short, long, value_enum, default_value_t = Template::Enrich)]
     template: Template,
@@ -40,7 +40,7 @@ impl Add {
         let added = add(Path::new("."), &self.name, self.language, self.template)?;
         let missing = doctor::look(&added.folder)
             .into_iter()
-            .find(|finding| finding.language == self.language.language())
+            .find(|finding| finding.language == self.language)
             .and_then(|finding| finding.missing);
         let folder = format!("{PLUGINS}/{}", self.name);
         let ui = &mut context.ui;
@@ -50,7 +50,7 @@ impl Add {
             return Ok(Status::Done);
         }
         let paint = ui.paint();
-        let language = self.language.language().name();
+        let language = self.language.name();
         ui.line(format!("{} {folder} ({language}), and its step in {FILE}", paint.green("added")))?;
         added.files.iter().try_for_each(|file| ui.line(format!("  {file}")))?;
         if let Some(missing) = missing {
@@ -69,7 +69,7 @@ pub(crate) struct Added {
 }
 
 /// Writes a plugin into a project, and its step behind the others.
-pub(crate) fn add(project: &Path, name: &str, language: LanguageName, template: Template) -> Result<Added, Error> {
+pub(crate) fn add(project: &Path, name: &str, language: Language, template: Template) -> Result<Added, Error> {
     check_name(name)?;
     let file = project.join(FILE);
     if !file.is_file() {
@@ -97,7 +97,7 @@ pub(crate) fn add(project: &Path, name: &str, language: LanguageName, template: 
         write(&folder.join(path), &fill(content, name))?;
         files.push(format!("{PLUGINS}/{name}/{path}"));
     }
-    toolchain::sdk::write(language.language(), project).or_outside()?;
+    toolchain::sdk::write(language, project).or_outside()?;
     // Last, so that a project never names a plugin that is not there.
     write(&file, &text)?;
     Ok(Added { folder, files })
@@ -130,7 +130,8 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::{add, check_name};
-    use crate::templates::{LanguageName, Template};
+    use crate::templates::Template;
+    use toolchain::Language;
 
     #[test]
     fn names_are_good_for_every_language() {
@@ -153,7 +154,7 @@ mod tests {
     fn a_step_goes_behind_the_others_and_nothing_is_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("paddle.toml");
-        let add = |name| add(folder.path(), name, LanguageName::C, Template::Filter).map(|added| added.files);
+        let add = |name| add(folder.path(), name, Language::C, Template::Filter).map(|added| added.files);
         let error = add("first").expect_err("no project").to_string();
         assert!(error.contains("paddle new NAME"), "{error}");
         std::fs::write(&file, "[routes]\nlate = \"late\"").expect("written");

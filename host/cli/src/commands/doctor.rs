@@ -2,6 +2,7 @@
 
 use crate::Context;
 use crate::error::{Error, Status};
+use crate::templates::language;
 use crate::terminal::Ui;
 use clap::Args;
 use serde_json::{Value, json};
@@ -18,13 +19,13 @@ use toolchain::doctor::{self, Finding};
 )]
 pub(crate) struct Doctor {
     /// One language only; what it lacks is an error then
-    #[arg(long, value_name = "LANGUAGE")]
-    language: Option<String>,
+    #[arg(short, long, value_name = "LANGUAGE", value_parser = language)]
+    language: Option<Language>,
 }
 
 impl Doctor {
     pub(crate) fn exec(self, context: &mut Context) -> Result<Status, Error> {
-        let only = self.language.as_deref().map(language).transpose()?;
+        let only = self.language;
         let mut findings = doctor::look(Path::new("."));
         findings.retain(|finding| only.is_none_or(|only| finding.language == only));
         let ui = &mut context.ui;
@@ -44,13 +45,6 @@ impl Doctor {
             _ => Ok(Status::Done),
         }
     }
-}
-
-fn language(typed: &str) -> Result<Language, Error> {
-    Language::named(typed).ok_or_else(|| {
-        let known = Language::ALL.map(Language::id).join(", ");
-        Error::usage(format!("there is no language `{typed}`: there are {known}"))
-    })
 }
 
 fn show(finding: &Finding, ui: &mut Ui) -> Result<(), Error> {

@@ -3,12 +3,13 @@
 use super::add::{self, write};
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
-use crate::templates::{LanguageName, PROJECT, Template, fill};
+use crate::templates::{PROJECT, Template, fill, language};
 use anyhow::Context as _;
 use clap::Args;
 use pipeline::Pipeline;
 use serde_json::json;
 use std::path::PathBuf;
+use toolchain::Language;
 
 /// Make a project: paddle.toml, one step with its test, samples, a CI file
 #[derive(Debug, Args)]
@@ -20,9 +21,9 @@ pub(crate) struct New {
     /// The folder to make; its last part is the pipeline's name
     #[arg(value_name = "NAME")]
     folder: PathBuf,
-    /// What the first plugin is written in
-    #[arg(short, long, value_enum, default_value_t = LanguageName::JavaScript)]
-    language: LanguageName,
+    /// What the first plugin is written in: js, ts, py, rust, go or c
+    #[arg(short, long, value_name = "LANGUAGE", value_parser = language, default_value = "js")]
+    language: Language,
     /// What the first plugin does
     #[arg(short, long, value_enum, default_value_t = Template::Enrich)]
     template: Template,
