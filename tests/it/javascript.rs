@@ -3,6 +3,7 @@
 mod differential;
 
 use crate::support::{NOW_MS, WAYS, Way, code, engine, event, failure, settle};
+use engine::{Clock, Code, Engine, Mode, Settings};
 use pipeline::settings::Pipeline;
 use pipeline::{Asset, Assets, FailureKind, Outcome, Runner};
 use std::collections::BTreeMap;
@@ -21,6 +22,10 @@ fn runtime() -> String {
 
 /// A runner of a step with these files, the first of which is the main script.
 fn started(way: Way, files: &[(&str, &str)], step: &str) -> Result<Runner, String> {
+    started_on(engine(way), &code(way, &runtime()), files, step)
+}
+
+fn started_on(engine: &Engine, code: &Code, files: &[(&str, &str)], step: &str) -> Result<Runner, String> {
     let name = |k: usize, name: &str| if k == 0 { "script".to_owned() } else { name.to_owned() };
     let asset = |source: &str, text: &str| Asset { source: source.to_owned(), bytes: text.to_owned().into() };
     let files: BTreeMap<String, Asset> =
@@ -28,7 +33,7 @@ fn started(way: Way, files: &[(&str, &str)], step: &str) -> Result<Runner, Strin
     let assets = Assets::new(files).expect("few and small");
     let pipeline = Pipeline::parse(&format!("[[step]]\nplugin = \"javascript\"\n{step}")).expect("settings");
     let settings = &pipeline.steps[0];
-    let loaded = engine(way).load(&code(way, &runtime()), settings, &tests::filled(settings), &assets);
+    let loaded = engine.load(code, settings, &tests::filled(settings), &assets);
     let plugin = loaded.map_err(|error| error.to_string())?.plugin();
     Ok(Runner::new(Arc::new(pipeline), vec![plugin], crate::support::STREAM))
 }
@@ -515,14 +520,20 @@ fn recursion_ends_in_an_exception() {
         RECURSIONS.lines().filter_map(|line| Some(line.strip_prefix("  ")?.split_once('(')?.0)).collect();
     let names: Vec<&str> = names.into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric())).collect();
     assert!(names.len() > 100, "{} ways to recurse", names.len());
-    for way in WAYS {
-        let mut runner =
-            started(way, &[("a.js", RECURSIONS)], "limits = { time_ms = 10000, memory_mib = 256 }").expect("it starts");
+    // Where instructions are counted, functions take more of the host's stack.
+    let counting = Settings { mode: Mode::Fuel, clock: Clock::Fixed(NOW_MS), instances: 4, flat: true };
+    let counting = Engine::new(&counting).expect("an engine");
+    let wasm = std::fs::read(runtime()).expect("the runtime");
+    let counted = counting.compile(&wasm).expect("a plugin");
+    let flat = code(Way::Flat, &runtime());
+    let component = code(Way::Component, &runtime());
+    for (engine, code) in [(engine(Way::Flat), &flat), (engine(Way::Component), &component), (&counting, &counted)] {
+        let limits = "limits = { time_ms = 10000, memory_mib = 256 }";
+        let mut runner = started_on(engine, code, &[("a.js", RECURSIONS)], limits).expect("it starts");
         for name in &names {
             for depth in [0, 300] {
-                let record = format!("{{\"way\":\"{name}\",\"depth\":{depth}}}");
-                let said = told(&mut runner, &record);
-                assert!(said.contains("\"r\":\""), "{name} at {depth}, {way:?}: {said}");
+                let said = told(&mut runner, &format!("{{\"way\":\"{name}\",\"depth\":{depth}}}"));
+                assert!(said.contains("\"r\":\""), "{name} at {depth}: {said}");
             }
         }
     }
