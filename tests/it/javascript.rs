@@ -330,7 +330,7 @@ fn init_is_given_the_config_and_may_refuse_it() {
         "",
         "TypeError: the promise that `init` returned never settles: nothing is left to run that could settle it (there are no timers and no network)",
     );
-    refused(&[("a.js", &by("const init = 1"))], "", "a.js: `init` is a number, not a function");
+    unloadable(&[("a.js", &by("const init = 1"))], "", "a.js: `init` is a number, not a function");
 }
 
 /// Checks why a script is refused, both ways.
@@ -342,38 +342,44 @@ fn refused(files: &[(&str, &str)], step: &str, expected: &str) {
     }
 }
 
+/// Checks why a script is no plugin, whatever the config.
+#[track_caller]
+fn unloadable(files: &[(&str, &str)], step: &str, expected: &str) {
+    refused(files, step, &format!("the script cannot be loaded: {expected}"));
+}
+
 #[test]
 fn mistakes_in_a_script_are_told_with_their_place() {
-    refused(
+    unloadable(
         &[("p/a.js", "export function transform(event) {\n  const = 1;\n}")],
         "",
         "SyntaxError: variable name expected\n    at p/a.js:2:9",
     );
-    refused(
+    unloadable(
         &[("a.js", "export function transform(event) {")],
         "",
         "SyntaxError: unexpected token in expression: ''\n    at a.js:1:35",
     );
-    refused(
+    unloadable(
         &[("a.js", "")],
         "",
         "a.js: there is no `transform`: the script exports nothing; write `export function transform(event) { … }`",
     );
-    refused(
+    unloadable(
         &[("a.js", "export const trasnform = () => {}; export let ä;")],
         "",
         "a.js: there is no `transform`: the script exports only `trasnform`, `ä`; write `export function transform(event) { … }`",
     );
-    refused(&[("a.js", "export const transform = {}")], "", "a.js: `transform` is an object, not a function");
-    refused(&[("a.js", "export default 7")], "", "a.js: `default` is a number, not a function");
-    refused(&[("a.js", "\nthrow new Error('at once')")], "", "at once");
-    refused(&[("a.js", "nobody();")], "", "ReferenceError: nobody is not defined\n    at <anonymous> (a.js:1:1)");
-    refused(
+    unloadable(&[("a.js", "export const transform = {}")], "", "a.js: `transform` is an object, not a function");
+    unloadable(&[("a.js", "export default 7")], "", "a.js: `default` is a number, not a function");
+    unloadable(&[("a.js", "\nthrow new Error('at once')")], "", "at once");
+    unloadable(&[("a.js", "nobody();")], "", "ReferenceError: nobody is not defined\n    at <anonymous> (a.js:1:1)");
+    unloadable(
         &[("a.js", "await new Promise(() => {});")],
         "",
         "TypeError: what the script awaits never settles: nothing is left to run that could settle it (there are no timers and no network)",
     );
-    refused(
+    unloadable(
         &[],
         "",
         "TypeError: there is no script: the step needs `assets = { script = \"enrich.js\" }`, or the script as its `plugin`",
@@ -409,7 +415,9 @@ fn a_module_that_is_not_there_is_told_with_those_that_are() {
         let main = importing(name);
         let said =
             started(Way::Flat, &[("p/a.js", &main), ("util.js", ""), ("x.json", "{")], "").err().expect("refused");
-        let expected = format!("its `init` refused the config: TypeError: p/a.js imports \"{name}\"{why}");
+        let expected = format!(
+            "its `init` refused the config: the script cannot be loaded: TypeError: p/a.js imports \"{name}\"{why}"
+        );
         assert!(said.starts_with(&expected), "{said}");
     };
     told("./utils.js", ": there is no such file; there are: util.js, x.json");

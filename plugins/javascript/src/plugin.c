@@ -51,11 +51,14 @@ static pw_refusal find_transform(JSValueConst exports, pw_text source) {
                             PW("; write `export function transform(event) { … }`")));
 }
 
+/* The script is no plugin, whatever the config: `paddle` knows these words. */
+static pw_refusal cannot_load(pw_text reason) { return pw_refuse(pw_cat(PW("the script cannot be loaded: "), reason)); }
+
 /* Calls the script's `init`, if it has one. */
 static pw_refusal call_init(JSValueConst exports, pw_text source, pw_text config) {
     JSValue init;
     if (!exported(exports, "init", &init))
-        return pw_refuse(pw_cat(source, PW(": `init` is "), kind_of(init), PW(", not a function")));
+        return cannot_load(pw_cat(source, PW(": `init` is "), kind_of(init), PW(", not a function")));
     if (JS_IsUndefined(init)) return pw_ready();
     JSValue value = json_read(config);
     JSValue returned = JS_Call(cx, init, JS_UNDEFINED, 1, (JSValueConst *)&value);
@@ -70,9 +73,9 @@ pw_refusal pw_init(pw_text config) {
     start();
     pw_text source;
     JSValue exports = modules_run(&source);
-    if (JS_IsException(exports)) return pw_refuse(refusal_thrown());
+    if (JS_IsException(exports)) return cannot_load(refusal_thrown());
     pw_refusal refusal = find_transform(exports, source);
-    if (!refusal.reason.ptr) refusal = call_init(exports, source, config);
+    refusal = refusal.reason.ptr ? cannot_load(refusal.reason) : call_init(exports, source, config);
     JS_FreeValue(cx, exports);
     return refusal;
 }
