@@ -112,7 +112,7 @@ fn show(
             folder_name(from)
         ))?;
         match component.files.is_empty() {
-            true => ui.line(format!("  imports  {}", imports.join(", ")))?,
+            true => ui.line(format!("  imports  {}", in_short(&imports)))?,
             false => ui.line(format!("  runs in  the ready-made plugin `{}`", Step::JAVASCRIPT))?,
         }
         ui.line(format!("  file     {file}"))?;
@@ -132,4 +132,15 @@ fn show(
         "load_ms": load.as_secs_f64() * 1e3,
         "file": file,
     }))
+}
+
+/// Imports for people: those of WASI, which an interpreter has dozens of, as one.
+fn in_short(imports: &[&str]) -> String {
+    let (wasi, ours): (Vec<&str>, Vec<&str>) = imports.iter().copied().partition(|import| import.starts_with("wasi:"));
+    let wasi = match wasi.as_slice() {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        more => Some(format!("{} interfaces of WASI", more.len())),
+    };
+    ours.into_iter().map(str::to_owned).chain(wasi).collect::<Vec<_>>().join(", ")
 }
