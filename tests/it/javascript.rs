@@ -372,7 +372,7 @@ fn mistakes_in_a_script_are_told_with_their_place() {
     );
     unloadable(&[("a.js", "export const transform = {}")], "", "a.js: `transform` is an object, not a function");
     unloadable(&[("a.js", "export default 7")], "", "a.js: `default` is a number, not a function");
-    unloadable(&[("a.js", "\nthrow new Error('at once')")], "", "at once");
+    unloadable(&[("a.js", "\nthrow new Error('at once')")], "", "Error: at once\n    at <anonymous> (a.js:2:11)");
     unloadable(&[("a.js", "nobody();")], "", "ReferenceError: nobody is not defined\n    at <anonymous> (a.js:1:1)");
     unloadable(
         &[("a.js", "await new Promise(() => {});")],

@@ -194,3 +194,5 @@ pw_text refusal_thrown(void) {
     }
     return exception_shown(exception);
 }
+
+pw_text exception_thrown(void) { return exception_shown(JS_GetException(cx)); }

@@ -73,7 +73,7 @@ pw_refusal pw_init(pw_text config) {
     start();
     pw_text source;
     JSValue exports = modules_run(&source);
-    if (JS_IsException(exports)) return cannot_load(refusal_thrown());
+    if (JS_IsException(exports)) return cannot_load(exception_thrown());
     pw_refusal refusal = find_transform(exports, source);
     refusal = refusal.reason.ptr ? cannot_load(refusal.reason) : call_init(exports, source, config);
     JS_FreeValue(cx, exports);

@@ -63,6 +63,7 @@ pw_answer answer_returned(JSValueConst value, pw_event *event);
 /* Takes the exception that was thrown. */
 pw_answer answer_thrown(void);
 pw_text refusal_thrown(void);
+pw_text exception_thrown(void);
 /* Takes an exception: its name, its message and its stack. */
 pw_text exception_shown(JSValue exception);
 

@@ -106,9 +106,6 @@ fn a_mistake_in_a_step_is_told_with_its_line() {
             "\"@partition-key\"",
             "the partition key cannot be written: `@partition-key` may stand in `reads` alone",
         ),
-        ("assets = { words = 3 }", "3", "a text in quotes is expected, not the number `3`"),
-        ("assets = { words = \"\" }", "\"\"", "the path of a file is expected"),
-        ("assets = { \"\" = \"./words.txt\" }", "\"\"", "the name that a file has for the plugin is expected"),
         ("may = [\"fly\"]", "\"fly\"", "unknown variant `fly`, expected one of `drop`, `route`, `fan-out`"),
         ("required = \"yes\"", "\"yes\"", "true or false is expected, not the text \"yes\""),
         (
@@ -151,9 +148,22 @@ fn a_mistake_in_a_step_is_told_with_its_line() {
         ("name = 2026-11-22", "2026-11-22", "a text in quotes is expected, not a date or time"),
         ("name = { a = 1 }", "{ a = 1 }", "a text in quotes is expected, not a table"),
     ] {
-        let line = 2 + rest.lines().count();
-        assert_eq!(told(&format!("{STEP}{rest}\n")), (line, marked.into(), message.into()), "{rest}");
+        told_in_a_step(rest, marked, message);
     }
+}
+
+/// Checks what is told of a mistake in the last of some lines of a step.
+fn told_in_a_step(rest: &str, marked: &str, message: &str) {
+    let line = 2 + rest.lines().count();
+    assert_eq!(told(&format!("{STEP}{rest}\n")), (line, marked.into(), message.into()), "{rest}");
+}
+
+#[test]
+fn files_of_a_step_are_texts_with_names() {
+    told_in_a_step("assets = { words = 3 }", "3", "a text in quotes is expected, not the number `3`");
+    told_in_a_step("assets = { words = \"\" }", "\"\"", "the path of a file is expected");
+    let named = "the name that a file has for the plugin is expected";
+    told_in_a_step("assets = { \"\" = \"./words.txt\" }", "\"\"", named);
 }
 
 #[test]
