@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo demo-swap test javascript javascript-programs bench stores lambda install build target tools fuzz help
+.PHONY: demo demo-swap test javascript javascript-programs bench stores lambda install dist build target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ stores: ## what reading a release costs through object_store and through AWS's S
 
 lambda: ## the function's binary, alone: a workspace build would carry the compiler into it
 	$(CARGO) build --release --package lambda --bin bootstrap --no-default-features
+
+dist: ## archives of `paddle` for Linux, x86-64 and Arm, that need nothing, in dist/ of the target folder
+	sh deploy/dist.sh
 
 install: target ## one self-contained `paddle` on the PATH, ready-made plugins inside
 	$(CARGO) install --locked --path host/cli
