@@ -214,7 +214,7 @@ impl Project {
                 ready_made::names()
             )));
         }
-        let path = self.folder.join(named);
+        let path = self.folder.join(named.strip_prefix("./").unwrap_or(named));
         let told = || format!("step `{}`: plugin `{named}`", step.name);
         if path.is_dir() {
             return Ok(Origin::Folder(path));

@@ -160,8 +160,10 @@ impl Target {
         Target::ALL.into_iter().find(named)
     }
 
+    /// Code is the same for every libc, but wasmtime runs only what was compiled for the one that it was built for itself.
     fn triple(self) -> String {
-        format!("{}-unknown-linux-gnu", self.name())
+        let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+        format!("{}-unknown-linux-{libc}", self.name())
     }
 }
 
