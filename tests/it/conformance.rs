@@ -63,9 +63,8 @@ fn grows_nothing(guest: &Guest, way: Way, code: &engine::Code) {
     );
 }
 
-/// What 90,000 more events may add: less than 3 bytes an event, so that nothing of an event can stay. Heaps of collectors have their
-/// ups and downs.
-const GROWTH_BYTES_MAX: u64 = 256 << 10;
+/// What 90,000 more events may add: a page, which is less than a byte an event.
+const GROWTH_BYTES_MAX: u64 = 64 << 10;
 
 #[test]
 fn rust_conforms() {

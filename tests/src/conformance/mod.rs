@@ -65,7 +65,7 @@ pub struct Expected {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Outcome {
     /// The documents, byte for byte, without the id that the host puts in. `audit: ` before one is its route; `$event` is the text
-    /// that came, `$n` how many events the instance has seen.
+    /// that came, `$json` the same as it stands in a JSON string, `$n` how many events the instance has seen.
     #[serde(default)]
     pub out: Vec<String>,
     /// The kind of the failure and its message; only how it begins, when it ends with `…`.

@@ -66,7 +66,9 @@ fn input(expected: &Expected) -> Vec<u8> {
 /// What must come, its placeholders filled in.
 fn wanted(outcome: &Outcome, input: &[u8], seen: usize) -> Outcome {
     let text = String::from_utf8_lossy(input);
-    let fill = |out: &String| out.replace("$event", &text).replace("$n", &seen.to_string());
+    let escaped = serde_json::to_string(&text).expect("a text");
+    let escaped = &escaped[1..escaped.len() - 1];
+    let fill = |out: &String| out.replace("$event", &text).replace("$json", escaped).replace("$n", &seen.to_string());
     Outcome { out: outcome.out.iter().map(fill).collect(), ..outcome.clone() }
 }
 

@@ -1,4 +1,5 @@
 /* Carries out the programs of the conformance suite. What each word does is described in tests/conformance/README.md. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,7 @@ static void fields(pw_event *event, pw_text word, pw_text rest) {
     else if (is(word, "each")) each(event, PW(""), pw_expand(event, a), b);
     else if (is(word, "eachkey")) each(event, a, pw_keys(event, a), b);
     else if (is(word, "replace")) pw_set(event, b, pw_integer(pw_replace_text(event, a, rest)));
+    else if (is(word, "erase")) pw_remove(event, a);
     else if (is(word, "remove")) pw_set(event, b, pw_integer(pw_remove(event, a)));
     else if (is(word, "rename")) pw_set(event, rest, pw_boolean(pw_rename(event, a, b)));
     else if (is(word, "try")) {
@@ -142,7 +144,7 @@ pw_answer pw_transform(pw_event *event) {
         else if (is(word, "reject")) return pw_reject(rest);
         else if (is(word, "retry")) return pw_retry(rest);
         else if (is(word, "fail")) return pw_error(rest);
-        else if (is(word, "spin")) for (volatile int k = 0;;) k = 0;
+        else if (is(word, "spin")) for (volatile unsigned k = 0;;) k++;
         else if (is(word, "hoard")) for (;;) memset(pw_room(1 << 20), 1, 1 << 20);
         else if (is(word, "route")) route = rest;
         else if (is(word, "drop")) dropped = true;

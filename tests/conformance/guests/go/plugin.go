@@ -50,7 +50,7 @@ func transform(event *paddlewheel.Event) (paddlewheel.Answer, error) {
 			break
 		}
 		switch word {
-		case "end":
+		case "end", "":
 		case "log":
 			name, message, _ := strings.Cut(rest, " ")
 			paddlewheel.Log(level(name), message)
@@ -136,6 +136,8 @@ func fields(event *paddlewheel.Event, word, rest string) {
 		each(event, keys, b)
 	case "replace":
 		event.Set(b, event.ReplaceText(a, last))
+	case "erase":
+		event.Remove(a)
 	case "remove":
 		event.Set(b, event.Remove(a))
 	case "rename":

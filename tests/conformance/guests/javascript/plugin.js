@@ -36,6 +36,7 @@ export function transform(event) {
     const [word, rest] = cut(line);
     if (word === "end" && event.has(rest)) break;
     switch (word) {
+      case "":
       case "end":
         break;
       case "log": {
@@ -112,6 +113,8 @@ function fields(event, word, after) {
       return event.keys(a).forEach((key, k) => event.set(`${b}[${k}]`, event.get(a ? `${a}.${key}` : key)));
     case "replace":
       return event.set(b, event.replaceText(a, last));
+    case "erase":
+      return event.remove(a);
     case "remove":
       return event.set(b, event.remove(a));
     case "rename":

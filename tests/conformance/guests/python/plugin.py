@@ -32,6 +32,8 @@ def transform(event: Event) -> Answer:
     for line in lines:
         word, _, rest = line.partition(" ")
         match word:
+            case "":
+                pass
             case "end":
                 if rest in event:
                     break
@@ -62,7 +64,7 @@ def transform(event: Event) -> Answer:
             case "derive":
                 event = event.derive(rest.encode())
             case "bytes":
-                event = event.derive(json.dumps({"bytes": list(event.data())}).encode())
+                event = event.derive(json.dumps({"bytes": list(event.data())}, separators=(",", ":")).encode())
             case "copy":
                 copy = event.copy()
                 answer.append(Output(event, route))
@@ -106,6 +108,8 @@ def fields(event: Event, word: str, rest: str) -> None:
             each(event, [f"{a}.{key}" if a else key for key in event.keys(a)], b)
         case "replace":
             event.set(b, event.replace_text(a, last))
+        case "erase":
+            event.remove(a)
         case "remove":
             event.set(b, event.remove(a))
         case "rename":

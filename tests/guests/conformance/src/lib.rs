@@ -127,6 +127,7 @@ impl Run {
                 let count = event.replace_text(a, after(rest, 1));
                 event.set(b, &Value::Integer(count.into()))?;
             }
+            "erase" => drop(event.remove(a)),
             "remove" => {
                 let count = event.remove(a);
                 event.set(b, &Value::Integer(count.into()))?;
