@@ -96,26 +96,6 @@ fn python_conforms() {
     conforms(Language::Python);
 }
 
-/// The first random number that each of two events meets, in an instance of its own and after others.
-fn numbers(guest: &Guest, way: Way) -> [String; 4] {
-    let code = engine(way).compile(&guest.wasm).expect("it is a plugin");
-    let start = || guest.start(engine(way), &code, "config = { program = \"random r\" }").expect("it starts");
-    let (mut one, mut other) = (start(), start());
-    let first = settle(&mut one, event(0, "{}"));
-    let second = settle(&mut one, event(1, "{}"));
-    [first, second, settle(&mut other, event(1, "{}")), settle(&mut other, event(0, "{}"))]
-}
-
-#[test]
-fn an_event_meets_the_same_random_numbers_again() {
-    for language in [Language::JavaScript, Language::Python] {
-        let Some(guest) = guest(language) else { continue };
-        let [first, second, second_again, first_again] = numbers(&guest, Way::Component);
-        assert_eq!((&first, &second), (&first_again, &second_again), "{}", language.name());
-        assert_ne!(first, second, "{}", language.name());
-    }
-}
-
 #[test]
 fn the_cases_are_forty_or_more_and_no_language_lacks_one_without_a_reason() {
     let all = cases();

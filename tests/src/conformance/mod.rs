@@ -32,6 +32,9 @@ pub struct Case {
     /// Settings of the step, as in paddle.toml.
     #[serde(default)]
     pub step: String,
+    /// Whether the program draws a random number, and nothing else: the same event must meet the same, another event another.
+    #[serde(default)]
+    pub chance: bool,
     /// How the refusal of the config begins, when the guest must not start.
     pub refused: Option<String>,
     /// Languages that cannot do this, and why.

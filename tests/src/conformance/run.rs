@@ -17,6 +17,9 @@ pub fn run(case: &Case, guest: &Guest, engine: &Engine, code: &Code) -> Result<(
     let program = serde_json::to_string(&case.program).expect("a text");
     // JSON's escapes are TOML's, but for those of characters beyond the 16-bit ones, which serde_json does not write.
     let step = format!("config = {{ program = {program} }}\n{}", case.step);
+    if case.chance {
+        return chance(guest, engine, code, &step);
+    }
     let refused = but.and_then(|but| but.refused.as_ref()).or(case.refused.as_ref());
     let mut runner = match (guest.start(engine, code, &step), refused) {
         (Ok(runner), None) => runner,
@@ -41,6 +44,20 @@ pub fn run(case: &Case, guest: &Guest, engine: &Engine, code: &Code) -> Result<(
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// Two events in one order and in the other: what each of them meets must not depend on what came before.
+fn chance(guest: &Guest, engine: &Engine, code: &Code, step: &str) -> Result<(), String> {
+    let numbers = |order: [usize; 2]| -> Result<Vec<String>, String> {
+        let mut runner = guest.start(engine, code, step)?;
+        Ok(order.iter().map(|k| shown(&carry_out(&mut runner, *k, "{}".into()))).collect())
+    };
+    let (first, second) = (numbers([0, 1])?, numbers([1, 0])?);
+    let same = first[0] == second[1] && first[1] == second[0];
+    match same && first[0] != first[1] {
+        true => Ok(()),
+        false => Err(format!("in one order: {first:?}\nin the other: {second:?}\n")),
+    }
 }
 
 /// The bytes of an event.
