@@ -84,6 +84,13 @@ fn values_come_out_as_they_are() {
 }
 
 #[test]
+fn half_of_a_surrogate_pair_is_one_character() {
+    let mut d = document(r#"{"half":"\ud800","inside":"a\udfffz","pair":"\ud83d\ude00","text":"größer 😀"}"#);
+    let lengths = ["half", "inside", "pair", "text"].map(|at| d.length(&path(at)));
+    assert_eq!(lengths, [Some(1), Some(3), Some(1), Some(8)]);
+}
+
+#[test]
 fn untouched_bytes_stay() {
     let mut d = document(
         r#"{ "z":1.0, "email" : "a@b", "id":12345678901234567890 , "e":"\u00e9\/", "o": { "k" :[ 1 , 2 ] } }"#,
