@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo demo-swap test javascript javascript-programs bench stores lambda install dist build target tools fuzz help
+.PHONY: demo demo-swap test javascript javascript-programs bench languages stores lambda install dist build target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ bench: target ## what the host costs beside plain native code, in one run; also 
 	@sh tests/tools/moto.sh
 	@echo "3 of 3: the bench"
 	$(CARGO) bench --package tests --bench bench
+
+languages: target tools ## what each language costs and what it passes: a table, in docs/languages.md too, and target/languages.json
+	$(NATIVE)
+	$(CARGO) bench --package tests --bench languages
 
 # Three programs: neither client of a store, ours, AWS's own.
 STORES = $(CARGO) build --locked --release --manifest-path tests/peers/stores/Cargo.toml --target-dir $(BENCH)/stores

@@ -4,8 +4,8 @@
 use crate::support::{event, failure, runner};
 use pipeline::{FailureKind, Level, Outcome, Runner};
 use std::fs;
-use std::path::{Path, PathBuf};
 use tests::desk::Desk;
+use tests::project::{Project, root};
 use toolchain::{Built, Contract, Language, Made, Options};
 
 /// Events whose outcome must be the twin's, byte for byte.
@@ -36,69 +36,16 @@ const EVENTS: &[&str] = &[
     "[1]",
 ];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its tests").to_owned()
-}
-
-/// A project with a copy of the plugin of a language in it: its folder and the plugin's.
-struct Project {
-    folder: tempfile::TempDir,
-    plugin: PathBuf,
-}
-
-impl Project {
-    fn new(language: Language) -> Project {
-        let folder = tempfile::tempdir().expect("there is room");
-        fs::write(folder.path().join("paddle.toml"), "").expect("it can be written");
-        let plugin = folder.path().join("plugins/every");
-        copy(&root().join("tests/data/languages").join(language.id()), &plugin);
-        let tools = root().join(".tools");
-        let link = |from: PathBuf, to: &str| {
-            if from.is_dir() {
-                std::os::unix::fs::symlink(from, folder.path().join(to)).expect("it can be linked");
-            }
-        };
-        match language {
-            Language::Python => link(tools.join("python"), ".venv"),
-            Language::TypeScript => link(tools.join("esbuild/node_modules"), "node_modules"),
-            _ => {}
-        }
-        Project { folder, plugin }
-    }
-
-    fn build(&self) -> Built {
-        toolchain::build(&self.plugin, &Options::default()).unwrap_or_else(|error| panic!("{error}"))
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("it can be made");
-    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(fs::copy(entry.path(), &to).expect("it can be copied")),
-        }
-    }
+/// A project with a copy of the plugin of a language in it.
+fn project(language: Language) -> Project {
+    Project::new(language, &root().join("tests/data/languages").join(language.id()), "every")
 }
 
 /// Whether plugins in a language can be built here; if not, a test says that it is skipped.
 fn has(language: Language) -> bool {
-    let project = Project::new(language);
-    let findings = toolchain::doctor::look(&project.plugin);
-    let finding = findings.iter().find(|it| it.language == language).expect("every language is looked at");
-    if let Some(missing) = &finding.missing {
-        let needs = match language {
-            Language::Python => "Python with venv",
-            Language::TypeScript => "npm",
-            Language::C => "root on Debian",
-            _ => "Go",
-        };
-        tests::skip(&format!("plugins in {}", language.name()), &missing.what, needs);
-        return false;
-    }
-    true
+    let Some((tool, needs)) = project(language).missing(language) else { return true };
+    tests::skip(&format!("plugins in {}", language.name()), &tool, needs);
+    false
 }
 
 const STEP: &str = "limits = { log_lines = 100 }\n[routes]\ndefault = \"default\"\naudit = \"audit\"\n";
@@ -159,7 +106,7 @@ fn reproducible(language: Language, first: &Project, built: &Built) {
     let again = first.build();
     assert!(!again.changed, "{}: nothing changed", language.name());
     assert_eq!(again.digest, built.digest, "{}", language.name());
-    let elsewhere = Project::new(language).build();
+    let elsewhere = project(language).build();
     assert_eq!(elsewhere.digest, built.digest, "{}: another folder", language.name());
 }
 
@@ -168,7 +115,7 @@ fn go_is_its_twin_in_rust() {
     if !has(Language::Go) {
         return;
     }
-    let project = Project::new(Language::Go);
+    let project = project(Language::Go);
     let built = project.build();
     assert_eq!((built.name.as_str(), built.language), ("every", Language::Go));
     assert!(built.component().expect("one").ends_with(".paddle/build/every/every.wasm"));
@@ -190,7 +137,7 @@ fn go_keeps_its_memory_over_many_events_and_collections() {
     if !has(Language::Go) {
         return;
     }
-    let project = Project::new(Language::Go);
+    let project = project(Language::Go);
     let built = project.build();
     let mut runner = running(&built.component().expect("one").display().to_string());
     // More than the library's arena, so that room is made on Go's heap, where a collection may begin.
@@ -208,7 +155,7 @@ fn c_is_its_twin_in_rust() {
     if !has(Language::C) {
         return;
     }
-    let project = Project::new(Language::C);
+    let project = project(Language::C);
     let built = project.build();
     assert_eq!(built.warnings, "");
     check(Language::C, &built);
@@ -221,7 +168,7 @@ fn python_is_its_twin_in_rust() {
     if !has(Language::Python) {
         return;
     }
-    let project = Project::new(Language::Python);
+    let project = project(Language::Python);
     let built = project.build();
     check(Language::Python, &built);
     let told = exception(&built);
@@ -238,7 +185,7 @@ fn typescript_becomes_one_script() {
     if !has(Language::TypeScript) {
         return;
     }
-    let project = Project::new(Language::TypeScript);
+    let project = project(Language::TypeScript);
     let built = project.build();
     let Made::Script(script) = &built.made else { panic!("it is a script") };
     assert_eq!(script.files.keys().collect::<Vec<_>>(), [toolchain::MAIN]);
@@ -250,7 +197,7 @@ fn typescript_becomes_one_script() {
 
 #[test]
 fn javascript_is_taken_as_it_is() {
-    let project = Project::new(Language::JavaScript);
+    let project = project(Language::JavaScript);
     let built = project.build();
     let Made::Script(script) = &built.made else { panic!("it is a script") };
     assert_eq!(script.files.keys().collect::<Vec<_>>(), ["lib/mask.js", toolchain::MAIN]);
@@ -261,7 +208,7 @@ fn javascript_is_taken_as_it_is() {
 
 /// What a plugin of these files is refused with: its folder as `<plugin>`, the rest as a person sees it.
 fn refusal(language: Language, files: &[(&str, &str)]) -> String {
-    let project = Project::new(language);
+    let project = project(language);
     for (name, text) in files {
         fs::write(project.plugin.join(name), text).expect("it can be written");
     }

@@ -22,6 +22,7 @@ pub fn file(plugin: &str) -> &str {
         "foreign" => env!("GUEST_FOREIGN"),
         "mask" => env!("GUEST_MASK"),
         "every" => env!("GUEST_EVERY"),
+        "conformance" => env!("GUEST_CONFORMANCE"),
         "filter" => env!("PLUGIN_FILTER"),
         "redact" => env!("PLUGIN_REDACT"),
         "split" => env!("PLUGIN_SPLIT"),

@@ -5,11 +5,13 @@
 
 use std::io::Write;
 
+pub mod conformance;
 pub mod desk;
 pub mod guests;
 pub mod moto;
 pub mod place;
 pub mod programs;
+pub mod project;
 pub mod shop;
 pub mod swap;
 

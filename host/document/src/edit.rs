@@ -380,8 +380,11 @@ impl Document {
         Ok(Added { kind, value: Span::new(Base::added(0), from, self.buffers.added.len()), first: NONE, facts })
     }
 
-    /// Levels of nesting of a value, itself included.
+    /// Arrays and objects in each other, as the pass that reads documents counts them: a value that holds nothing adds none.
     pub(crate) fn height(&self, node: u32) -> usize {
+        if !matches!(self.node(node).kind, Kind::Array | Kind::Object) {
+            return 0;
+        }
         1 + self.children(node).map(|child| self.height(child)).max().unwrap_or(0)
     }
 

@@ -101,7 +101,9 @@ impl Document {
             Kind::Array | Kind::Object => self.children(node).count(),
             Kind::String => {
                 let raw = self.slice(self.node(node).value);
-                String::from_utf8_lossy(&text::unescape_wtf8(&raw[1..raw.len() - 1])).chars().count()
+                // Half of a surrogate pair is one character: three bytes, of which the first begins it.
+                let text = text::unescape_wtf8(&raw[1..raw.len() - 1]);
+                text.iter().filter(|byte| *byte & 0xC0 != 0x80).count()
             }
             Kind::Null | Kind::True | Kind::False | Kind::Number => return None,
         };

@@ -3,8 +3,8 @@
 ;; For guests whose compiler or runtime insists on preview 1 (Go, C with wasi-libc, Rust for wasm32-wasip1) and that need
 ;; nothing from it. There are no arguments, no environment and no files; what is printed becomes lines of the contract's log,
 ;; one for each piece that is written at once; the random source never moves, so the same event gives the same answer twice;
-;; leaving the program traps. The clock stands still too, until the guest says by `adapter_monotonic_clock_set_paused(0)` that the
-;; host may be asked for the time: not while it starts, and not while it makes room for the host.
+;; leaving the program traps. The time of day is the host's; where the host may not be asked, since it waits for room that the guest
+;; makes, the guest says so by `adapter_monotonic_clock_set_paused(1)`, and the clock stands still.
 ;;
 ;; The encoder keeps only the functions that the guest imports. The numbers are preview 1's: 8 is EBADF, 52 is ENOSYS.
 (module
@@ -18,7 +18,7 @@
   (func (export "args_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "environ_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "clock_res_get") (param i32 i32) (result i32) (i64.store (local.get 1) (i64.const 1)) (i32.const 0))
-  (global $asks (mut i32) (i32.const 0))
+  (global $asks (mut i32) (i32.const 1))
   (global $time (mut i64) (i64.const 1000000000))
   ;; The clocks by number: 0 tells the time of day. The others are for measuring, and nothing takes any time here.
   (func (export "clock_time_get") (param $clock i32) (param i64) (param $p i32) (result i32)

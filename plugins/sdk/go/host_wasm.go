@@ -76,8 +76,8 @@ func assetNames(to unsafe.Pointer)
 //go:wasmimport paddlewheel:transform/assets@0.1.0 read
 func assetRead(name string, to unsafe.Pointer)
 
-// Whether the clock stands still. It does until the plugin starts, and while it makes room for the host: a collection may begin then,
-// which asks for the time.
+// Whether the clock stands still. It does while the plugin makes room for the host: a collection may begin then, which asks for the
+// time.
 //
 //go:wasmimport wasi_snapshot_preview1 adapter_monotonic_clock_set_paused
 func pauseClock(paused uint32)

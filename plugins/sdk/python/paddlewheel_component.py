@@ -168,6 +168,8 @@ class Plugin:
             raise Err(_Rejected(str(error))) from None
         except Retry as error:
             raise Err(_Retried(str(error))) from None
+        except MemoryError:
+            raise  # ends the instance: the host says that it was its limit, and the next event meets a fresh one
         except Exception as error:
             raise Err(_Broken(_told(error))) from None
         finally:

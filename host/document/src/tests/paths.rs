@@ -1,7 +1,7 @@
 //! Paths, and one field in its many spellings.
 
 use super::{document, json, path, pattern, text};
-use crate::{EditError, Path, Pattern, Value};
+use crate::{DEPTH_MAX, EditError, Path, Pattern, Value};
 
 #[test]
 fn paths_are_read_or_refused() {
@@ -81,6 +81,25 @@ fn values_come_out_as_they_are() {
         (d.length(&path("s")), d.length(&path("o")), d.length(&path("o.a")), d.length(&path("n"))),
         (Some(3), Some(1), Some(1), None)
     );
+}
+
+#[test]
+fn what_can_be_read_can_be_set() {
+    for inside in ["1", ""] {
+        let deepest = format!("{}{inside}{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
+        let mut d = document(&deepest);
+        assert_eq!(d.set(&path(""), &Value::Json(deepest.as_str().into()), None), Ok(()));
+        assert_eq!(json(&d), deepest);
+        let mut d = document("{}");
+        assert_eq!(d.set(&path("a"), &Value::Json(deepest.into()), None), Err(EditError::TooDeep));
+    }
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_one_character() {
+    let mut d = document(r#"{"half":"\ud800","inside":"a\udfffz","pair":"\ud83d\ude00","text":"größer 😀"}"#);
+    let lengths = ["half", "inside", "pair", "text"].map(|at| d.length(&path(at)));
+    assert_eq!(lengths, [Some(1), Some(3), Some(1), Some(8)]);
 }
 
 #[test]

@@ -306,10 +306,10 @@ async fn an_hour_of(fault: Fault) {
     let looks = begun.elapsed().as_secs_f64() / (poll.as_secs_f64() * 0.8);
     let most = (looks as u64 + 60) * u64::from(PATIENCE.tries);
     assert!((100..=most).contains(&requests), "{fault:?}: {requests} requests, {most} at most");
-    // A batch waits for the store now and then, never long, and not batch after batch.
-    let waited: Duration = waits.iter().sum();
+    // A batch waits for the store now and then, never long, and not batch after batch: once for each look at most.
+    let waited = waits.iter().filter(|waited| !waited.is_zero()).count();
     assert!(waits.iter().max() <= Some(&Duration::from_millis(250)), "{fault:?}: {:?}", waits.iter().max());
-    assert!(waited < Duration::from_secs(60), "{fault:?}: {waited:?} in all");
+    assert!(waited as f64 <= looks, "{fault:?}: {waited} of {} batches waited", waits.len());
     faulty.revive();
     let second = shop.publish("# back\n", None).await;
     let back = tokio::time::Instant::now();
