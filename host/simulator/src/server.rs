@@ -150,7 +150,8 @@ async fn answer(request: Request<Incoming>, service: Service, reset: Arc<AtomicB
     let Service { handler, body_bytes_max, mut stop } = service;
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, body_bytes_max).collect().await else {
-        let mut answer = whole(Response::default());
+        let why = serde_json::json!({"error": format!("a request may have {body_bytes_max} bytes")});
+        let mut answer = whole(Response::new(Full::new(Bytes::from(format!("{why}\n")))));
         *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         return Ok(answer);
     };

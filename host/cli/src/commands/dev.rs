@@ -2,9 +2,10 @@
 //! to the Lambda's own handler, and with the real AWS client over HTTP to a simulated Firehose that is as strict as AWS.
 //!
 //! Here: `--once`, for the records there are. `served`: for as long as somebody works, with `feed` (records on their way in),
-//! `watch` (saved files) and `letters` (dead letters, noted).
+//! `watch` (saved files), `letters` (dead letters, noted) and `interrupts` (Ctrl-C).
 
 mod feed;
+mod interrupts;
 mod letters;
 mod out;
 mod served;
@@ -55,7 +56,7 @@ const AWS_EXAMPLES: [&str; 2] =
 /// Records come by POST, from files (--follow: as they grow) or from standard input; documents go to standard output, to a
 /// folder or to OpenSearch. What is saved, paddle.toml or a plugin, is built and takes effect at the next batch; what does not
 /// build is told, and the version before goes on. Dead letters and the function's log go to a folder, which is emptied first if
-/// it is an earlier run's. Ctrl-C ends it, when the batch at hand is done.
+/// it is an earlier run's. Ctrl-C ends it, when the batch at hand is done; a second one at once.
 ///
 /// With --once the records there are run, then it ends with a report; documents go to the folder.
 #[derive(Debug, Args)]

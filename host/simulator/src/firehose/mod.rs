@@ -192,6 +192,11 @@ impl Firehose {
         self.state.log().delivery_errors.clone()
     }
 
+    /// The same but for the first `count`, to look again and again.
+    pub fn delivery_errors_after(&self, count: usize) -> Vec<String> {
+        self.state.log().delivery_errors.get(count..).unwrap_or_default().to_vec()
+    }
+
     /// What the destination did so far.
     pub async fn summary(&self) -> Summary {
         self.state.destination.lock().await.summary()

@@ -53,7 +53,8 @@ pub(super) async fn listen(address: SocketAddr, to: Sender) -> Result<Intake, Er
             answer.await.map_err(|_| ending())
         }
     };
-    Intake::start(address, take).await.or_outside()
+    let told = "end what listens there, or take another address with --listen";
+    Intake::start(address, take).await.map_err(|error| anyhow::anyhow!("{error:#}: {told}")).or_outside()
 }
 
 fn posted(body: &[u8]) -> Result<Vec<Record>, Error> {

@@ -1,9 +1,10 @@
 //! The folder that a local run leaves: `documents/`, `dead-letters/` and `function.log`.
 
 use crate::error::{Error, Trouble};
+use crate::project;
 use anyhow::Context as _;
-use std::fs::File;
-use std::io;
+use std::fs::{File, TryLockError};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Marks a folder that may be emptied, because we made it.
@@ -18,6 +19,8 @@ pub(super) struct Out {
     path: PathBuf,
     /// As it was typed, for people.
     shown: PathBuf,
+    /// Locked as long as the run goes on.
+    _mark: File,
 }
 
 impl Out {
@@ -32,9 +35,13 @@ impl Out {
                 path.display()
             )));
         }
+        let _mark = lock(&path, &mark).with_context(told).or_outside()?.ok_or_else(|| {
+            Error::usage(format!(
+                "another paddle dev writes to {}: end it, or name another folder with --out",
+                project::tidy(&path)
+            ))
+        })?;
         let empty = || -> io::Result<PathBuf> {
-            std::fs::create_dir_all(&path)?;
-            std::fs::write(&mark, "paddle dev empties this folder.\n")?;
             for folder in [DOCUMENTS, DEAD_LETTERS] {
                 match std::fs::remove_dir_all(path.join(folder)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -45,7 +52,7 @@ impl Out {
         };
         let absolute = empty().with_context(told).or_outside()?;
         let shown = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
-        Ok(Out { path: absolute, shown })
+        Ok(Out { path: absolute, shown, _mark })
     }
 
     pub(super) fn documents(&self) -> PathBuf {
@@ -81,6 +88,20 @@ impl Out {
         found.sort();
         found.into_iter().map(|path| path.display().to_string()).collect()
     }
+}
+
+/// Makes the folder and its mark, and locks the mark for this run. None: another run has it.
+fn lock(folder: &Path, mark: &Path) -> io::Result<Option<File>> {
+    std::fs::create_dir_all(folder)?;
+    let mut file = File::options().create(true).truncate(false).write(true).open(mark)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+        // Where files cannot be locked, two runs are the user's to tell apart.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    file.write_all(b"paddle dev empties this folder.\n")?;
+    Ok(Some(file))
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -2,17 +2,18 @@
 //! batch.
 
 use super::feed::{self, Arrived};
+use super::interrupts;
 use super::letters::{Letters, Noted};
 use super::out::Out;
 use super::watch::Watch;
 use super::{BATCH_SIZE, Dev, INVOCATION_TIME, RETRIES_MAX, SHARDS, system_host};
+use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Record};
 use crate::project::{Loading, Project, tidy};
 use crate::sink;
 use crate::text::{count, one_line, time};
 use crate::time::now_ms;
-use crate::{Context, INTERRUPTED};
 use anyhow::Context as _;
 use bytes::Bytes;
 use lambda::{HandleError, Host, Invocation};
@@ -23,11 +24,10 @@ use simulator::firehose::{Firehose, Options};
 use simulator::kinesis::{EventSource, Mapping, Stream};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Between two lines that say what was handled, while records keep coming.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +42,9 @@ struct Served {
     source: EventSource,
     letters: Arc<Letters>,
     requests: u64,
+    /// Deliveries that failed as a whole, and documents that were refused.
+    undelivered: usize,
+    refused: u64,
     /// What was handled and not told yet, and since when.
     untold: Report,
     told: Instant,
@@ -62,6 +65,7 @@ pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Resu
     let mut watch = Watch::new()?;
     watch.follow(project)?;
     let (feed, arrivals) = feed::channel();
+    let ending = interrupts::listen(context)?;
     context.take_interrupts();
     let reloads = reload(dev, watch, loading, context)?;
     let mut served = context.runtime.block_on(served(dev, ready.loaded, workers, destination, &out, closed))?;
@@ -71,7 +75,7 @@ pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Resu
     context.ui.note(format!("{} {}   documents go to {where_to}", paint.green("records by POST to"), intake.url()))?;
     context.ui.note(format!("watching {} and its plugins; Ctrl-C ends", project.source))?;
     context.ui.flush()?;
-    let ended = served.run(arrivals, reloads, context);
+    let ended = served.run(arrivals, reloads, &ending, context);
     // Whoever posted is answered before the documents' way is closed.
     context.runtime.block_on(intake.shutdown());
     served.tell(true, context)?;
@@ -117,7 +121,7 @@ async fn served(
     };
     let source = EventSource::new(stream, mapping);
     let (untold, told) = (Report::default(), Instant::now());
-    Ok(Served { host, firehose, source, letters, requests: 0, untold, told, closed })
+    Ok(Served { host, firehose, source, letters, requests: 0, undelivered: 0, refused: 0, untold, told, closed })
 }
 
 /// A thread that builds and loads what was saved, beside the batches.
@@ -147,22 +151,15 @@ impl Served {
         &mut self,
         mut arrivals: feed::Receiver,
         mut reloads: mpsc::Receiver<Reloaded>,
+        ending: &Notify,
         context: &mut Context,
     ) -> Result<Status, Error> {
         let handle = context.runtime.handle().clone();
         handle.block_on(async {
-            let mut interrupt = pin!(interrupted());
             loop {
                 tokio::select! {
                     biased;
-                    () = &mut interrupt => {
-                        // A second one does not wait for a batch.
-                        tokio::spawn(async {
-                            interrupted().await;
-                            std::process::exit(INTERRUPTED);
-                        });
-                        return Ok(Status::Done);
-                    }
+                    () = ending.notified() => return Ok(Status::failed_if(self.undelivered > 0 || self.refused > 0)),
                     Some(reloaded) = reloads.recv() => self.take(reloaded, context)?,
                     Some(arrived) = arrivals.recv() => self.arrived(arrived, &mut arrivals, context).await?,
                 }
@@ -264,6 +261,7 @@ impl Served {
         self.requests = number;
         self.source.forget_settled();
         let failed = self.letters.take();
+        errors.extend(self.undelivered().await);
         for error in errors.iter().take(SHOWN_MAX) {
             context.ui.warn(one_line(error))?;
         }
@@ -278,6 +276,24 @@ impl Served {
         }
         self.untold.merge(report);
         Ok(())
+    }
+
+    /// What the destination did not take of the last batch, which no handler is told: nor would AWS.
+    async fn undelivered(&mut self) -> Vec<String> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let mut told = self.firehose.delivery_errors_after(self.undelivered);
+        self.undelivered += told.len();
+        let summary = self.firehose.summary().await;
+        if summary.refused > self.refused {
+            let reasons: Vec<String> =
+                summary.reasons.iter().map(|(kind, refused)| format!("{kind}: {}", refused.message)).collect();
+            let refused = count(summary.refused - self.refused, "document");
+            told.push(format!("{refused} refused, for the reasons so far: {}", reasons.join("; ")));
+            self.refused = summary.refused;
+        }
+        told
     }
 
     /// The names of the steps.
@@ -340,24 +356,6 @@ fn show_said(report: &Report, names: &[String], context: &mut Context) -> Result
 
 fn input_name(name: &str) -> &str {
     if name == "-" { "standard input" } else { name }
-}
-
-/// Ctrl-C, or the signal by which services are ended.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Standard output, which says when nobody reads it any more.
