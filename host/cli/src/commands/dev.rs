@@ -193,36 +193,16 @@ impl Dev {
         let letters = lambda::open_dead_letters(&out.dead_letters_url()).or_outside()?;
         let host = system_host(loaded, workers, firehose.url(), letters, out, self.seed)?;
         let records = record_count(&stream);
-        let mapping = Mapping {
-            batch_size: BATCH_SIZE,
-            report_batch_item_failures: true,
-            bisect_batch_on_function_error: true,
-            maximum_retry_attempts: Some(RETRIES_MAX),
-            ..Mapping::default()
-        };
-        let mut source = EventSource::new(stream, mapping);
+        let mut source = EventSource::new(stream, mapping());
         let (mut report, mut error, mut number) = (Report::default(), None, 0u64);
         let started = Instant::now();
         let journal = source
             .run(now_ms, async |event| {
                 number += 1;
-                let invocation = Invocation { request_id: format!("local-{number:06}"), remaining: INVOCATION_TIME };
-                match host.handle(Bytes::from(event), invocation).await {
-                    Ok(handled) => {
-                        progress.add(handled.report.records);
-                        report.pipeline.clone_from(&handled.report.pipeline);
-                        report.merge(handled.report);
-                        Ok(handled.response)
-                    }
-                    Err(failed) => {
-                        let told = failed.to_string();
-                        if let HandleError::Unsettled(_, partly) = failed {
-                            report.merge(*partly);
-                        }
-                        error.get_or_insert_with(|| told.clone());
-                        Err(told)
-                    }
-                }
+                let before = report.records;
+                let answer = invoke(&host, number, event, &mut report).await;
+                progress.add(report.records - before);
+                answer.inspect_err(|told| drop(error.get_or_insert_with(|| told.clone())))
             })
             .await;
         let elapsed = started.elapsed();
@@ -245,6 +225,36 @@ impl Dev {
             error,
             elapsed,
         })
+    }
+}
+
+/// How the function is invoked here.
+fn mapping() -> Mapping {
+    Mapping {
+        batch_size: BATCH_SIZE,
+        report_batch_item_failures: true,
+        bisect_batch_on_function_error: true,
+        maximum_retry_attempts: Some(RETRIES_MAX),
+        ..Mapping::default()
+    }
+}
+
+/// One invocation of the function: its answer, or why it failed. What happened goes into the report.
+async fn invoke(host: &Host, number: u64, event: Vec<u8>, report: &mut Report) -> Result<Vec<u8>, String> {
+    let invocation = Invocation { request_id: format!("local-{number:06}"), remaining: INVOCATION_TIME };
+    match host.handle(Bytes::from(event), invocation).await {
+        Ok(handled) => {
+            report.pipeline.clone_from(&handled.report.pipeline);
+            report.merge(handled.report);
+            Ok(handled.response)
+        }
+        Err(failed) => {
+            let told = failed.to_string();
+            if let HandleError::Unsettled(_, partly) = failed {
+                report.merge(*partly);
+            }
+            Err(told)
+        }
     }
 }
 

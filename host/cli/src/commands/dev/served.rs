@@ -6,7 +6,7 @@ use super::interrupts;
 use super::letters::{Letters, Noted};
 use super::out::Out;
 use super::watch::Watch;
-use super::{BATCH_SIZE, Dev, INVOCATION_TIME, RETRIES_MAX, SHARDS, system_host};
+use super::{BATCH_SIZE, Dev, SHARDS, invoke, mapping, system_host};
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Record};
@@ -15,13 +15,12 @@ use crate::sink;
 use crate::text::{count, one_line, time};
 use crate::time::now_ms;
 use anyhow::Context as _;
-use bytes::Bytes;
-use lambda::{HandleError, Host, Invocation};
+use lambda::Host;
 use pipeline::Report;
 use serde_json::{Value, json};
 use simulator::destination::{Destination, Folder, Lines};
 use simulator::firehose::{Firehose, Options};
-use simulator::kinesis::{EventSource, Mapping, Stream};
+use simulator::kinesis::{EventSource, Stream};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,14 +111,7 @@ async fn served(
     let letters = lambda::open_dead_letters(&out.dead_letters_url()).or_outside()?;
     let letters = Arc::new(Letters::new(letters));
     let host = system_host(loaded, workers, firehose.url(), letters.clone(), out, dev.seed)?;
-    let mapping = Mapping {
-        batch_size: BATCH_SIZE,
-        report_batch_item_failures: true,
-        bisect_batch_on_function_error: true,
-        maximum_retry_attempts: Some(RETRIES_MAX),
-        ..Mapping::default()
-    };
-    let source = EventSource::new(stream, mapping);
+    let source = EventSource::new(stream, mapping());
     let (untold, told) = (Report::default(), Instant::now());
     Ok(Served { host, firehose, source, letters, requests: 0, undelivered: 0, refused: 0, untold, told, closed })
 }
@@ -241,21 +233,8 @@ impl Served {
             .source
             .run(now_ms, async |event| {
                 number += 1;
-                let invocation = Invocation { request_id: format!("local-{number:06}"), remaining: INVOCATION_TIME };
-                match host.handle(Bytes::from(event), invocation).await {
-                    Ok(handled) => {
-                        report.merge(handled.report);
-                        Ok(handled.response)
-                    }
-                    Err(failed) => {
-                        let told = failed.to_string();
-                        if let HandleError::Unsettled(_, partly) = failed {
-                            report.merge(*partly);
-                        }
-                        errors.push(told.clone());
-                        Err(told)
-                    }
-                }
+                let answer = invoke(host, number, event, &mut report).await;
+                answer.inspect_err(|told| errors.push(told.clone()))
             })
             .await;
         self.requests = number;
