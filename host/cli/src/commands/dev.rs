@@ -202,7 +202,8 @@ impl Dev {
                 let before = report.records;
                 let answer = invoke(&host, number, event, &mut report).await;
                 progress.add(report.records - before);
-                answer.inspect_err(|told| drop(error.get_or_insert_with(|| told.clone())))
+                error = error.take().or(answer.as_ref().err().cloned());
+                answer
             })
             .await;
         let elapsed = started.elapsed();
