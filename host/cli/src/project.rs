@@ -231,9 +231,19 @@ impl Project {
 
     /// Builds what has source and loads every step, each started once and asked to accept its config.
     pub(crate) fn load(&self, context: &mut Context, loading: &Loading) -> Result<Ready, Error> {
+        self.load_of(&mut Components::default(), context, loading)
+    }
+
+    /// The same, of what was built already as far as it was: several loads then run the same bytes, whatever is saved meanwhile.
+    pub(crate) fn load_of(
+        &self,
+        components: &mut Components,
+        context: &mut Context,
+        loading: &Loading,
+    ) -> Result<Ready, Error> {
         let engine = engine(loading, self.pipeline.steps.len())?;
         let secrets = environment::secrets().or_usage()?;
-        let (mut codes, mut components): (HashMap<String, Code>, Components) = Default::default();
+        let mut codes: HashMap<String, Code> = HashMap::new();
         let (mut steps, mut infos, mut digests) = (Vec::new(), Vec::new(), Vec::new());
         for step in &self.pipeline.steps {
             let told = || format!("load step `{}` (plugin `{}`)", step.name, shown(step));
@@ -337,7 +347,11 @@ fn ready_made(name: &str) -> Result<Bytes, Error> {
 
 /// The components of steps, by plugin: what several steps use is built once.
 #[derive(Default)]
-pub(crate) struct Components(HashMap<String, Component>);
+pub(crate) struct Components {
+    by_plugin: HashMap<String, Component>,
+    /// What steps run that were asked for, by their names.
+    by_step: HashMap<String, StepParts>,
+}
 
 impl Component {
     /// What a step runs that has this component.
@@ -350,10 +364,15 @@ impl Component {
 impl Components {
     /// What a step runs, from where its plugin and its files are.
     pub(crate) fn of(&mut self, step: &Step, project: &Project, context: &mut Context) -> Result<StepParts, Error> {
-        if !self.0.contains_key(&step.plugin) {
-            self.0.insert(step.plugin.clone(), component(&project.origin(step)?, context)?);
+        if let Some(parts) = self.by_step.get(&step.name) {
+            return Ok(parts.clone());
         }
-        self.0[&step.plugin].parts(step, &project.folder)
+        if !self.by_plugin.contains_key(&step.plugin) {
+            self.by_plugin.insert(step.plugin.clone(), component(&project.origin(step)?, context)?);
+        }
+        let parts = self.by_plugin[&step.plugin].parts(step, &project.folder)?;
+        self.by_step.insert(step.name.clone(), parts.clone());
+        Ok(parts)
     }
 }
 

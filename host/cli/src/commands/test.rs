@@ -6,7 +6,7 @@ use crate::cases::{self, Case, NOW_MS, Ran, Suite, fuel};
 use crate::commands::dead_letters::as_record;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Flow, Reader, Record};
-use crate::project::{Loading, Project, SecretsFrom, tidy};
+use crate::project::{Components, Loading, Project, SecretsFrom, tidy};
 use crate::ready_made;
 use crate::report;
 use crate::text::count;
@@ -104,8 +104,9 @@ impl Test {
     fn run(&self, suites: &[Suite<'_>], context: &mut Context) -> Result<Status, Error> {
         let (mut failed, mut events) = (0, 0);
         let (mut told, mut warnings) = (Vec::new(), Vec::new());
+        let mut components = Components::default();
         for suite in suites {
-            let ready = suite.project.load(context, &LOADING)?;
+            let ready = suite.project.load_of(&mut components, context, &LOADING)?;
             let mut total = Report::default();
             for case in &suite.cases {
                 let ran = cases::run(&ready.loaded, &case.records()?)?;

@@ -5,7 +5,7 @@ use crate::cases::{self, Case, Ran, wrong};
 use crate::commands::test::LOADING;
 use crate::error::Error;
 use crate::input::{Data, Record};
-use crate::project::{Project, Ready};
+use crate::project::{Components, Project, Ready};
 use crate::report;
 use crate::text::count;
 use bytes::Bytes;
@@ -36,13 +36,14 @@ pub(crate) struct Tested {
 /// [`Error::Refused`] when one fails, after showing how.
 pub(crate) fn run(project: &Project, context: &mut Context) -> Result<Tested, Error> {
     let suites = cases::suites(project)?;
-    let ready = project.load(context, &LOADING)?;
+    let mut components = Components::default();
+    let ready = project.load_of(&mut components, context, &LOADING)?;
     let (mut cases, mut report, mut failed, mut all) = (Vec::new(), Report::default(), Vec::new(), 0);
     for suite in &suites {
         // Cases of one plugin are no records of the pipeline: they say that it works, and hosts do not try them.
         let alone = match suite.project.text {
             Some(_) => None,
-            None => Some(suite.project.load(context, &LOADING)?),
+            None => Some(suite.project.load_of(&mut components, context, &LOADING)?),
         };
         let mut progress = context.ui.progress("testing", "cases");
         for case in &suite.cases {
