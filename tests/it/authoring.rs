@@ -2,33 +2,17 @@
 //! and with every template.
 
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use tests::desk::Desk;
 
 const TEMPLATES: [&str; 4] = ["filter", "enrich", "parse", "fan-out"];
 
-fn tools(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its tests").join(".tools").join(name)
-}
-
 /// A project with a plugin of each template, or none where the language's tools are not there.
 fn project(language: &str, tool: &str, needs: &str) -> Option<Desk> {
-    let desk = Desk::empty();
-    // A language's own caches are this machine's: everything else is as on a new one.
-    let mut desk = desk;
-    for name in ["CARGO_HOME", "RUSTUP_HOME", "GOMODCACHE", "GOCACHE"] {
-        if let Some(value) = std::env::var_os(name).or_else(|| usual(name).map(Into::into)) {
-            desk.set(name, &value.to_string_lossy());
-        }
-    }
-    let link = |from: PathBuf, to: &str| {
-        if from.is_dir() {
-            std::os::unix::fs::symlink(from, desk.path("project").join(to)).expect("linked");
-        }
-    };
+    let mut desk = Desk::empty();
+    desk.use_caches();
     match language {
-        "py" => link(tools("python"), ".venv"),
-        "ts" => link(tools("esbuild/node_modules"), "node_modules"),
+        "py" => desk.link_tool("python", ".venv"),
+        "ts" => desk.link_tool("esbuild/node_modules", "node_modules"),
         _ => {}
     }
     desk.write("paddle.toml", "[pipeline]\nname = \"shop\"\n");
@@ -41,16 +25,6 @@ fn project(language: &str, tool: &str, needs: &str) -> Option<Desk> {
         }
     }
     Some(desk)
-}
-
-/// Where a tool keeps its things when no variable says so.
-fn usual(name: &str) -> Option<PathBuf> {
-    let home = std::env::home_dir()?;
-    match name {
-        "CARGO_HOME" => Some(home.join(".cargo")),
-        "RUSTUP_HOME" => Some(home.join(".rustup")),
-        _ => None,
-    }
 }
 
 /// What was added is built, and each plugin's test passes alone; a break of the source is shown in the compiler's words.
@@ -133,6 +107,9 @@ fn a_new_project_runs_at_once() {
         let ran = inside(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:#?}");
     }
+    // An editor's current file stands for the plugin, and nothing is said of building what needs none.
+    let ran = inside(&["test", "plugins/enrich/plugin.js"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:#?}");
     // A second step leaves the first one's test as it was.
     assert_eq!(inside(&["add", "orders", "--template", "fan-out"]).code, 0);
     assert_eq!(inside(&["test"]).code, 0);

@@ -83,10 +83,15 @@ impl Dev {
         })
     }
 
-    /// Presses Ctrl-C; the exit code, and what was written last.
-    fn interrupt(mut self) -> (i32, Vec<String>) {
+    /// Presses Ctrl-C.
+    fn signal(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    }
+
+    /// Presses Ctrl-C; the exit code, and what was written last.
+    fn interrupt(mut self) -> (i32, Vec<String>) {
+        self.signal();
         let code = self.child.wait().expect("it ends").code().expect("by itself");
         (code, self.out.iter().collect())
     }
@@ -144,6 +149,21 @@ fn posted_records_become_documents_and_whoever_posted_is_told() {
 }
 
 #[test]
+fn a_record_that_is_given_up_is_told() {
+    let desk = project();
+    let later = "import { retry } from \"paddlewheel\";\nexport function transform() { throw retry(\"later\"); }\n";
+    desk.write("plugins/mark.js", later);
+    let dev = Dev::start(&desk, &[]);
+    let (_, told) = dev.post("{}");
+    assert_eq!(told["records"], 1, "however often it was sent: {told}");
+    let given_up = "gave up 1 record (RetryAttemptsExhausted): .paddle/dev/function.log says why";
+    assert!(told["errors"][0].as_str().is_some_and(|error| error.contains(given_up)), "{told}");
+    dev.said(given_up);
+    let log = std::fs::read_to_string(desk.path("project/.paddle/dev/function.log")).expect("there is a log");
+    assert!(log.contains("reason=\"later\""), "{log}");
+}
+
+#[test]
 fn what_is_saved_takes_effect_and_what_does_not_build_does_not() {
     let desk = project();
     let dev = Dev::start(&desk, &[]);
@@ -177,6 +197,90 @@ fn what_is_saved_takes_effect_and_what_does_not_build_does_not() {
     dev.said("unknown field `nme`");
     dev.said("kept paddle.toml");
     assert_eq!(dev.post("{}").1["documents"], 1);
+}
+
+#[test]
+fn plugins_that_come_and_go_are_seen() {
+    let desk = Desk::empty();
+    let config = CONFIG.replace("mark.js", "mark");
+    desk.write("paddle.toml", &config);
+    desk.write("plugins/mark/plugin.js", &script("one"));
+    let dev = Dev::start(&desk, &[]);
+    let [here, away] = ["mark", "away"].map(|name| desk.path("project/plugins").join(name));
+    let marked = |mark: &str| {
+        dev.post("{}");
+        assert_eq!(dev.document()["mark"], mark);
+    };
+    std::fs::rename(&here, &away).expect("moved");
+    dev.said("there is no such file or folder");
+    dev.said("kept plugins/mark");
+    marked("one");
+    std::fs::rename(&away, &here).expect("moved back");
+    dev.said("took plugins/mark");
+    desk.write("plugins/mark/plugin.js", &script("two"));
+    dev.said("took plugins/mark/plugin.js");
+    marked("two");
+    // Another folder in its place, as when a branch is checked out.
+    std::fs::remove_dir_all(&here).expect("removed");
+    dev.said("kept plugins/mark");
+    desk.write("plugins/mark/plugin.js", &script("three"));
+    dev.said("took plugins/mark");
+    marked("three");
+
+    desk.write("paddle.toml", &format!("{config}[[step]]\nplugin = \"./later/new.js\"\n"));
+    dev.said("plugin `./later/new.js`: there is no such file");
+    dev.said("kept paddle.toml");
+    desk.write("later/new.js", "export function transform(event) { event.set(\"new\", true); }\n");
+    dev.said("took later");
+    dev.post("{}");
+    assert_eq!(dev.document()["new"], true);
+}
+
+#[test]
+fn a_second_interrupt_does_not_wait_for_the_batch_at_hand() {
+    let desk = project();
+    // An OpenSearch that never answers: the batch is at hand when it is asked.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", mute.local_addr().expect("its address"));
+    let mut dev = Dev::start(&desk, &["--opensearch", &url, "-i", "-"]);
+    writeln!(dev.stdin(), "{{}}").expect("it reads");
+    let asked = mute.accept().expect("it is asked");
+    dev.signal();
+    dev.said("ending when the batch at hand is done; Ctrl-C again ends at once");
+    assert_eq!(dev.interrupt().0, 130);
+    drop(asked);
+}
+
+#[test]
+fn documents_that_are_not_taken_are_told() {
+    let desk = project();
+    // A port that nobody listens at.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|open| open.local_addr()).expect("a port");
+    let dev = Dev::start(&desk, &["--opensearch", &format!("http://{gone}")]);
+    let (_, told) = dev.post("{}");
+    assert_eq!(told["errors"].as_array().map(Vec::len), Some(1), "{told}");
+    dev.said("warning:");
+    assert_eq!(dev.interrupt().0, 1);
+}
+
+#[test]
+fn what_a_run_leaves_is_not_emptied_by_another_one_beside_it() {
+    let desk = project();
+    let dev = Dev::start(&desk, &[]);
+    dev.post("{\"bad\":1}");
+    let letters = desk.path("project/.paddle/dev/dead-letters/shop");
+    assert!(letters.is_dir());
+    for more in [&["--listen", "127.0.0.1:0"][..], &["--once", "--web-events", "1"]] {
+        desk.fails(
+            &[&["dev"], more].concat(),
+            2,
+            "another paddle dev writes to .paddle/dev: end it, or name another folder",
+        );
+    }
+    assert!(letters.is_dir());
+    dev.interrupt();
+    Dev::start(&desk, &[]);
+    assert!(!letters.exists(), "an earlier run's are removed");
 }
 
 #[test]

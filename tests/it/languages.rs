@@ -218,6 +218,15 @@ fn refusal(language: Language, files: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_package_file_that_cannot_be_read_is_told() {
+    let said = |text| refusal(Language::JavaScript, &[("package.json", text)]);
+    let refused = "<plugin> is not a plugin: its package.json cannot be read: ";
+    assert_eq!(said("{\"dependencies\":{\"a\":\"1\",}}"), format!("{refused}trailing comma at line 1 column 26"));
+    let told = said("{\"dependencies\":[\"a\"]}");
+    assert!(told.starts_with(refused) && told.contains("expected a map"), "{told}");
+}
+
+#[test]
 fn go_says_what_is_wrong() {
     if !has(Language::Go) {
         return;

@@ -57,6 +57,30 @@ fn a_script_runs_without_being_built() {
 }
 
 #[test]
+fn a_script_is_shown_as_what_it_is() {
+    let desk = project(EU);
+    let shown = desk.ok(&["inspect", "plugins/enrich.js"]);
+    let lines: Vec<&str> = shown.lines().collect();
+    let size = SCRIPT.len();
+    assert!(lines[0].starts_with("enrich: script, 2 files, "), "{shown}");
+    assert_eq!(lines[1], format!("  plugins/enrich.js, {size} B"), "{shown}");
+    assert!(
+        shown.contains("\n  plugins/lib/tiers.js, ") && shown.contains("runs in the ready-made plugin `javascript`")
+    );
+    let told = desk.json(&["inspect", "plugins/enrich.js"]);
+    let digest = lambda::digest(SCRIPT.as_bytes());
+    assert_eq!(told["script"][0], json!({"file": "plugins/enrich.js", "bytes": size, "digest": digest}), "{told:#}");
+    assert_eq!(told["contract"]["kept"], true, "{told:#}");
+    assert_eq!(desk.json(&["inspect", "javascript"])["script"], json!(null));
+    // Its size is its own, not the runtime's.
+    let checked = desk.json(&["check"]);
+    assert!(
+        checked["steps"][0]["bytes"].as_u64().is_some_and(|bytes| bytes > size as u64 && bytes < 2_000),
+        "{checked}"
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_script_is_told_with_its_place() {
     let desk = project(EU);
     let failing = |script: &str, code: i32, words: &[&str]| {

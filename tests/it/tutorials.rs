@@ -47,12 +47,16 @@ struct Reader {
 impl Reader {
     fn new() -> Reader {
         let mut desk = Desk::empty();
-        for (name, usual) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-            let value = std::env::var_os(name).or_else(|| Some(std::env::home_dir()?.join(usual).into_os_string()));
-            desk.set(name, &value.expect("there is a home").to_string_lossy());
-        }
+        desk.use_caches();
         let folder = desk.path("project");
         Reader { desk, folder, said: String::new() }
+    }
+
+    /// The path of something in the reader's folder, from the desk's project.
+    fn inside(&self, name: &str) -> String {
+        let project = self.desk.path("project").canonicalize().expect("there");
+        let folder = self.folder.canonicalize().expect("there");
+        folder.strip_prefix(project).expect("inside").join(name).display().to_string()
     }
 
     /// Runs lines of shell, and notes where they lead.
@@ -86,10 +90,7 @@ fn follow(page: &str, tools: &[(&str, &str)]) {
                 ran += 1;
             }
             ["sh", "install"] => {
-                for (from, to) in tools {
-                    let from = root().join(".tools").join(from);
-                    std::os::unix::fs::symlink(from, reader.folder.join(to)).expect("linked");
-                }
+                tools.iter().for_each(|(tool, to)| reader.desk.link_tool(tool, &reader.inside(to)));
             }
             ["text"] => {
                 for line in text.lines() {
@@ -105,18 +106,9 @@ fn follow(page: &str, tools: &[(&str, &str)]) {
 
 /// Whether a language's tools are here; if not, its tutorial is skipped.
 fn has(language: &str, tool: &str, needs: &str, tools: &[(&str, &str)]) -> bool {
-    let desk = Desk::empty();
-    for (from, to) in tools {
-        let from = root().join(".tools").join(from);
-        if from.is_dir() {
-            std::os::unix::fs::symlink(from, desk.path("project").join(to)).expect("linked");
-        }
-    }
-    let mut desk = desk;
-    for (name, usual) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-        let value = std::env::var_os(name).or_else(|| Some(std::env::home_dir()?.join(usual).into_os_string()));
-        desk.set(name, &value.expect("there is a home").to_string_lossy());
-    }
+    let mut desk = Desk::empty();
+    tools.iter().for_each(|(tool, to)| desk.link_tool(tool, to));
+    desk.use_caches();
     let is_there = desk.run(&["doctor", "--language", language]).code == 0;
     if !is_there {
         tests::skip(&format!("the tutorial for {language}"), tool, needs);

@@ -72,6 +72,27 @@ impl Desk {
         self.path("store")
     }
 
+    /// Has the languages' own caches, which are this machine's; everything else is as on a new one.
+    pub fn use_caches(&mut self) {
+        for (name, usual) in
+            [("CARGO_HOME", Some(".cargo")), ("RUSTUP_HOME", Some(".rustup")), ("GOMODCACHE", None), ("GOCACHE", None)]
+        {
+            let usual = || Some(std::env::home_dir()?.join(usual?).into_os_string());
+            if let Some(value) = std::env::var_os(name).or_else(usual) {
+                self.set(name, &value.to_string_lossy());
+            }
+        }
+    }
+
+    /// Links a tool that `make tools` brings, `python` or `esbuild/node_modules`, to where the project's tools look for it.
+    pub fn link_tool(&self, tool: &str, to: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its tests");
+        let from = root.join(".tools").join(tool);
+        if from.is_dir() {
+            std::os::unix::fs::symlink(from, self.path("project").join(to)).expect("linked");
+        }
+    }
+
     /// Sets a variable for all runs from now on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);

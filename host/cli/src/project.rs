@@ -20,6 +20,9 @@ use toolchain::{BuildError, Built, Contract, Language, Made, Messages, Options};
 /// What a pipeline's file is called.
 pub(crate) const FILE: &str = "paddle.toml";
 
+/// The script that a JavaScript plugin's folder begins with.
+const MAIN_SCRIPT: &str = "plugin.js";
+
 /// A pipeline and where it is.
 #[derive(Clone)]
 pub(crate) struct Project {
@@ -61,6 +64,14 @@ pub(crate) struct Component {
 pub(crate) struct StepParts {
     pub(crate) wasm: Bytes,
     pub(crate) assets: Assets,
+}
+
+impl StepParts {
+    /// Bytes of what is the step's own: a script, or else its component.
+    pub(crate) fn size(&self) -> u64 {
+        let script = self.assets.get(Step::SCRIPT).map(|_| self.assets.iter().map(|(_, file)| file.bytes.len()).sum());
+        script.unwrap_or(self.wasm.len()) as u64
+    }
 }
 
 /// A loaded step, for people.
@@ -116,7 +127,7 @@ impl Project {
                 _ if file.is_file() => Project::read(&file),
                 Ok(_) => Project::of_plugin(path, Origin::Folder(path.to_owned())),
                 Err(_) => Err(Error::usage(format!(
-                    "there is no {FILE} in {}: name a {FILE}, its folder, or one plugin ({}, a .wasm, a plugin's folder)",
+                    "there is no {FILE} in {}: name a {FILE}, its folder, or one plugin ({}, a .wasm, a .js, a plugin's folder)",
                     folder_name(path),
                     ready_made::names()
                 ))),
@@ -134,7 +145,7 @@ impl Project {
                 text: None,
             }),
             _ => Err(Error::usage(format!(
-                "there is no pipeline `{named}`: name a {FILE}, its folder, or one plugin ({}, a .wasm, a plugin's folder)",
+                "there is no pipeline `{named}`: name a {FILE}, its folder, or one plugin ({}, a .wasm, a .js, a plugin's folder)",
                 ready_made::names()
             ))),
         }
@@ -159,17 +170,22 @@ impl Project {
         }
     }
 
-    /// The plugin's step in the pipeline that its folder belongs to: it has a config there, and limits.
+    /// The plugin's step in the pipeline that its folder belongs to: it has a config there, and limits. The script that a plugin's
+    /// folder begins with stands for the folder.
     fn around(plugin: &Path) -> Result<Option<Project>, Error> {
         let Ok(plugin) = plugin.canonicalize() else { return Ok(None) };
         let Some(file) = plugin.ancestors().skip(1).map(|folder| folder.join(FILE)).find(|file| file.is_file()) else {
             return Ok(None);
         };
         let project = Project::read(&file)?;
-        let is_it = |step: &&Step| project.folder.join(&step.plugin).canonicalize().is_ok_and(|found| found == plugin);
-        let step = project.pipeline.steps.iter().find(is_it);
-        Ok(step
-            .map(|step| project.of_step(step, if plugin.is_dir() { plugin.clone() } else { project.folder.clone() })))
+        let step_of = |plugin: &Path| {
+            let is_it =
+                |step: &&Step| project.folder.join(&step.plugin).canonicalize().is_ok_and(|found| found == plugin);
+            let tests = if plugin.is_dir() { plugin.to_owned() } else { project.folder.clone() };
+            project.pipeline.steps.iter().find(is_it).map(|step| project.of_step(step, tests))
+        };
+        let around = plugin.parent().filter(|_| plugin.file_name().is_some_and(|name| name == MAIN_SCRIPT));
+        Ok(step_of(&plugin).or_else(|| around.and_then(step_of)))
     }
 
     fn of_plugin(path: &Path, origin: Origin) -> Result<Project, Error> {
@@ -214,7 +230,7 @@ impl Project {
                 ready_made::names()
             )));
         }
-        let path = self.folder.join(named.strip_prefix("./").unwrap_or(named));
+        let path = self.folder.join(Path::new(named).strip_prefix(".").unwrap_or(Path::new(named)));
         let told = || format!("step `{}`: plugin `{named}`", step.name);
         if path.is_dir() {
             return Ok(Origin::Folder(path));
@@ -376,19 +392,23 @@ impl Components {
     }
 }
 
-/// Builds a plugin, and says so where no terminal shows it; the compiler's warnings are shown as they are.
+/// Builds a plugin, and says so where no terminal shows it, unless there is nothing to build; the compiler's warnings are shown as they are.
 fn build(folder: &Path, context: &mut Context) -> Result<Built, Error> {
     let (name, begun) = (folder_name(folder), Instant::now());
     let doing = format!("building {name}");
     let progress = context.ui.progress(&doing, "");
-    progress.begin(&doing);
+    let is_told = !toolchain::runs_as_it_is(folder);
+    if is_told {
+        progress.begin(&doing);
+    }
     let options = Options { messages: Messages::Keep, ..Options::default() };
     let built = toolchain::build(folder, &options).with_context(|| format!("build {name}")).or_plugin()?;
     let time = text::time(begun.elapsed());
-    progress.finish(&match built.changed {
-        true => format!("built {name} in {time}"),
-        false => format!("{name} is as it was ({time})"),
-    });
+    match built.changed {
+        true => progress.finish(&format!("built {name} in {time}")),
+        false if is_told => progress.finish(&format!("{name} is as it was ({time})")),
+        false => drop(progress),
+    }
     if !built.warnings.is_empty() {
         context.ui.note(built.warnings.trim_end())?;
     }
@@ -436,4 +456,12 @@ pub(crate) fn shown(step: &Step) -> String {
     let short =
         if path.is_absolute() { path.file_name().map(|name| name.to_string_lossy().into_owned()) } else { None };
     text::one_line(&short.unwrap_or_else(|| step.plugin.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_script_may_have_as_many_modules_as_a_step_has_files() {
+        assert_eq!(toolchain::MODULES_MAX, pipeline::ASSETS_MAX);
+    }
 }

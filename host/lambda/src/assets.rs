@@ -29,9 +29,9 @@ pub fn read(step: &Step, folder: &Path, more: &BTreeMap<String, PathBuf>) -> Res
 /// depend on where it was made.
 fn source(path: &Path, folder: &Path) -> String {
     let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let (file, folder) = (full(path), full(folder));
-    let inside = file.strip_prefix(&folder).or_else(|_| path.strip_prefix(&folder)).map(Path::to_owned);
-    let inside = inside.or_else(|_| path.strip_prefix(".").map(Path::to_owned));
+    let inside = full(path).strip_prefix(full(folder)).map(Path::to_owned);
+    // What a link leads to may be elsewhere: then the path as it was named, whatever the folder is called from here.
+    let inside = inside.or_else(|_| path.strip_prefix(folder).map(Path::to_owned));
     let named = inside.unwrap_or_else(|_| PathBuf::from(path.file_name().unwrap_or_default()));
     named.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
@@ -48,4 +48,30 @@ pub fn of_release(step: &Step, fetched: &Fetched) -> Result<Assets> {
         files.insert(asset.name.clone(), Asset { source: asset.source.clone(), bytes: bytes.clone() });
     }
     Assets::new(files).with_context(|| format!("step `{}`", step.name))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::source;
+    use std::path::Path;
+
+    #[test]
+    fn a_file_is_called_the_same_from_wherever_it_is_named() {
+        let place = tempfile::tempdir().expect("a folder");
+        let project = place.path().join("project");
+        for folder in ["project/plugins", "shared"] {
+            std::fs::create_dir_all(place.path().join(folder)).expect("made");
+        }
+        std::fs::write(place.path().join("shared/x.js"), "").expect("written");
+        std::os::unix::fs::symlink("../../shared/x.js", project.join("plugins/link.js")).expect("linked");
+        let detour = place.path().join("project/plugins/..");
+        for (file, called) in [("./plugins/link.js", "plugins/link.js"), ("../shared/x.js", "../shared/x.js")] {
+            for folder in [&project, &detour] {
+                assert_eq!(source(&folder.join(file), folder), called);
+            }
+        }
+        // A script's modules are found by their real paths.
+        let real = place.path().join("shared/x.js").canonicalize().expect("there");
+        assert_eq!(source(&real, Path::new(&project)), "x.js");
+    }
 }

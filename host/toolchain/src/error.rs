@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::Language;
 use crate::output::COMPONENT_BYTES_MAX;
+use crate::script::MODULES_MAX;
 
 /// Why a plugin could not be built. The text says what to do about it.
 #[derive(Debug)]
@@ -54,6 +55,11 @@ pub enum BuildError {
         /// Why not.
         reason: String,
     },
+    /// A script imports more modules than a step may have files.
+    TooManyModules {
+        /// The script that was to be taken.
+        script: PathBuf,
+    },
     /// What was made has more bytes than a component may have.
     TooLarge {
         /// How many.
@@ -101,6 +107,14 @@ impl fmt::Display for BuildError {
                 write!(f, "the plugin does not compile:\n{}", messages.trim_end())
             }
             BuildError::Encode { reason } => write!(f, "the plugin is not a component: {reason}"),
+            BuildError::TooManyModules { script } => {
+                let name = script.file_name().unwrap_or_default().to_string_lossy();
+                write!(
+                    f,
+                    "{name} imports more than {} modules; bundle them into one file, for example with esbuild",
+                    MODULES_MAX - 1
+                )
+            }
             BuildError::TooLarge { bytes } => {
                 let mib = |bytes: u64| bytes.div_ceil(1 << 20);
                 write!(f, "the component has {} MiB; the most is {}", mib(*bytes), mib(COMPONENT_BYTES_MAX))
@@ -121,6 +135,7 @@ impl std::error::Error for BuildError {
             | BuildError::MissingTool { .. }
             | BuildError::Compile { .. }
             | BuildError::Encode { .. }
+            | BuildError::TooManyModules { .. }
             | BuildError::TooLarge { .. } => None,
         }
     }
@@ -155,6 +170,10 @@ mod tests {
             (
                 BuildError::Compile { messages: "plugin.go:3:1: syntax error\n".to_owned() },
                 "the plugin does not compile:\nplugin.go:3:1: syntax error",
+            ),
+            (
+                BuildError::TooManyModules { script: "./plugins/x.js".into() },
+                "x.js imports more than 255 modules; bundle them into one file, for example with esbuild",
             ),
             (output::bounded(300 << 20).expect_err("it is too large"), "the component has 300 MiB; the most is 128"),
             (

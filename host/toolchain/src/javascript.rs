@@ -44,7 +44,7 @@ pub(crate) fn build(folder: &Path, language: Language, options: &Options) -> Res
     // What editors and `tsc` look at.
     sdk::write(language, &place::root(&folder))?;
     let main = language::main_file(&folder, language)?;
-    let (script, changed, warnings) = match language == Language::TypeScript || imports_packages(&folder) {
+    let (script, changed, warnings) = match is_bundled(&folder, language)? {
         true => bundle(&folder, &main, options)?,
         false => (script(&main)?, false, String::new()),
     };
@@ -60,11 +60,23 @@ pub(crate) fn build(folder: &Path, language: Language, options: &Options) -> Res
     })
 }
 
+/// Whether esbuild has work with a folder.
+pub(crate) fn is_bundled(folder: &Path, language: Language) -> Result<bool, BuildError> {
+    Ok(language == Language::TypeScript || imports_packages(folder)?)
+}
+
 /// Whether the folder's `package.json` names packages other than ours.
-fn imports_packages(folder: &Path) -> bool {
-    let package = std::fs::read(folder.join("package.json")).unwrap_or_default();
-    let package: Package = serde_json::from_slice(&package).unwrap_or_default();
-    package.dependencies.keys().any(|name| name != OURS)
+fn imports_packages(folder: &Path) -> Result<bool, BuildError> {
+    let file = folder.join("package.json");
+    if !file.is_file() {
+        return Ok(false);
+    }
+    let not_understood = |error: serde_json::Error| BuildError::NotAPlugin {
+        folder: folder.to_owned(),
+        reason: format!("its package.json cannot be read: {error}"),
+    };
+    let package: Package = serde_json::from_slice(&output::read(&file)?).map_err(not_understood)?;
+    Ok(package.dependencies.keys().any(|name| name != OURS))
 }
 
 fn bundle(folder: &Path, main: &Path, options: &Options) -> Result<(Script, bool, String), BuildError> {

@@ -42,7 +42,14 @@ pub use inspect::{Contract, Inspection, Interface, WasmKind, inspect};
 pub use language::Language;
 pub use output::COMPONENT_BYTES_MAX;
 pub use rust::ensure_rust_target;
-pub use script::{MAIN, Script, script};
+pub use script::{MAIN, MODULES_MAX, Script, script};
+
+/// Whether the plugin in a folder is JavaScript that runs as it is: building it is reading it.
+pub fn runs_as_it_is(folder: &Path) -> bool {
+    let is_bundled = |language| javascript::is_bundled(folder, language);
+    Language::of(folder)
+        .is_ok_and(|language| language == Language::JavaScript && matches!(is_bundled(language), Ok(false)))
+}
 
 /// How to build a plugin.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,8 @@ use crate::{BuildError, output, tool};
 /// What the main script is called in [`Script::files`].
 pub const MAIN: &str = "script";
 
-/// The most modules that a script may consist of. More than a bundle ever has; those of a whole folder of packages are a mistake.
-const MODULES_MAX: usize = 1_000;
+/// The most modules that a script may consist of: a step has as many files (`ASSETS_MAX` of `pipeline`; a test holds them together).
+pub const MODULES_MAX: usize = 256;
 
 /// A script: its files by the names under which the runtime is handed them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Script {
 ///
 /// # Errors
 ///
-/// [`BuildError::Io`] when a file cannot be read, [`BuildError::NotAPlugin`] when there are too many of them.
+/// [`BuildError::Io`] when a file cannot be read, [`BuildError::TooManyModules`].
 pub fn script(path: &Path) -> Result<Script, BuildError> {
     let main = path.canonicalize().map_err(BuildError::io(format!("read {}", path.display())))?;
     let folder = main.parent().unwrap_or(Path::new("/")).to_owned();
@@ -62,8 +62,7 @@ pub fn script(path: &Path) -> Result<Script, BuildError> {
             }
         }
         if script.files.len() > MODULES_MAX {
-            let reason = format!("{} imports more than {MODULES_MAX} modules", path.display());
-            return Err(BuildError::NotAPlugin { folder, reason });
+            return Err(BuildError::TooManyModules { script: path.to_owned() });
         }
     }
     Ok(script)
@@ -135,7 +134,8 @@ fn escaped(chars: &mut std::str::Chars<'_>) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::script;
+    use super::{MODULES_MAX, script};
+    use crate::BuildError;
     use std::fs;
 
     fn names(files: &[(&str, &str)]) -> Vec<String> {
@@ -174,6 +174,22 @@ mod tests {
             names(&[("a.js", "'./b.js\n', `./${b}.js`, './b', '/etc/x.js', '\\u{110000}', \"./\\xz.js\"")]),
             ["script"]
         );
+    }
+
+    #[test]
+    fn a_script_has_as_many_files_as_a_step() {
+        let all: Vec<String> = (0..MODULES_MAX).map(|number| format!("m{number}.js")).collect();
+        let next = |number: usize| format!("import \"./m{}.js\"", number + 1);
+        let texts: Vec<String> = (0..MODULES_MAX).map(next).collect();
+        let files: Vec<(&str, &str)> =
+            all.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        assert_eq!(names(&files).len(), MODULES_MAX);
+        let folder = tempfile::tempdir().expect("there is room");
+        for (name, text) in files.iter().chain([&("m256.js", "")]) {
+            fs::write(folder.path().join(name), text).expect("it can be written");
+        }
+        let error = script(&folder.path().join("m0.js")).expect_err("one too many");
+        assert!(matches!(error, BuildError::TooManyModules { .. }), "{error}");
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Build {
     }
 }
 
-/// Loads what was built, and says how long that takes. A script is started too: only that shows whether it can be read.
+/// Loads what was built, and says how long that takes; what it compiles to is kept for the next command. A script is started
+/// too: only that shows whether it can be read.
 fn load(
     engine: &Engine,
     step: &Step,
@@ -62,12 +63,11 @@ fn load(
     context: &mut Context,
 ) -> Result<Duration, Error> {
     let told = || format!("load the plugin of step `{}`", step.name);
+    let begun = Instant::now();
+    let code = compiled::code(engine, &component.wasm, &step.name, context).with_context(told).or_plugin()?;
     if component.files.is_empty() {
-        let begun = Instant::now();
-        engine.compile(&component.wasm).with_context(told).or_plugin()?;
         return Ok(begun.elapsed());
     }
-    let code = compiled::code(engine, &component.wasm, &step.name, context).with_context(told).or_plugin()?;
     let config =
         pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())).with_context(told).or_usage()?;
     let parts = component.parts(step, folder)?;

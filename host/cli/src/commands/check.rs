@@ -87,13 +87,7 @@ fn show(project: &Project, ready: &Ready, warnings: &[String], context: &mut Con
     let mut table = Table::new(&columns);
     for (step, info) in project.pipeline.steps.iter().zip(&ready.steps) {
         let plugin = if step.plugin.starts_with('/') { shown(step) } else { info.origin.describe() };
-        table.row([
-            step.name.clone(),
-            plugin,
-            text::bytes(info.parts.wasm.len() as u64),
-            text::time(info.load),
-            policy(step),
-        ]);
+        table.row([step.name.clone(), plugin, text::bytes(info.parts.size()), text::time(info.load), policy(step)]);
     }
     if !project.pipeline.steps.is_empty() {
         for line in table.lines(paint) {
@@ -124,7 +118,7 @@ fn policy(step: &Step) -> String {
 }
 
 fn as_json(project: &Project, ready: &Ready, warnings: &[String]) -> serde_json::Value {
-    let step = |(step, info): (&Step, &crate::project::StepInfo)| json!({"name": step.name, "plugin": step.plugin, "bytes": info.parts.wasm.len(), "load_ms": info.load.as_secs_f64() * 1e3});
+    let step = |(step, info): (&Step, &crate::project::StepInfo)| json!({"name": step.name, "plugin": step.plugin, "bytes": info.parts.size(), "load_ms": info.load.as_secs_f64() * 1e3});
     let steps: Vec<_> = project.pipeline.steps.iter().zip(&ready.steps).map(step).collect();
     json!({"pipeline": project.pipeline.name, "steps": steps, "digests": ready.loaded.digests, "warnings": warnings})
 }

@@ -18,6 +18,7 @@ use crate::input::{Data, Flow, Reader};
 use crate::project::{Loading, Project};
 use crate::sink;
 use crate::terminal::Progress;
+use crate::text::count;
 use crate::time::now_ms;
 use crate::web_events::{self, Random};
 use anyhow::Context as _;
@@ -30,7 +31,7 @@ use out::Out;
 use pipeline::Report;
 use simulator::destination::{Destination, Folder, Summary};
 use simulator::firehose::{Fault, Faults, Firehose, Options};
-use simulator::kinesis::{EventSource, Journal, Mapping, Stream};
+use simulator::kinesis::{EventSource, FailureRecord, Journal, Mapping, Stream};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -229,17 +230,6 @@ impl Dev {
     }
 }
 
-/// How the function is invoked here.
-fn mapping() -> Mapping {
-    Mapping {
-        batch_size: BATCH_SIZE,
-        report_batch_item_failures: true,
-        bisect_batch_on_function_error: true,
-        maximum_retry_attempts: Some(RETRIES_MAX),
-        ..Mapping::default()
-    }
-}
-
 /// One invocation of the function: its answer, or why it failed. What happened goes into the report.
 async fn invoke(host: &Host, number: u64, event: Vec<u8>, report: &mut Report) -> Result<Vec<u8>, String> {
     let invocation = Invocation { request_id: format!("local-{number:06}"), remaining: INVOCATION_TIME };
@@ -288,6 +278,23 @@ fn system_host(
     };
     let settings = lambda::Settings { workers, partial_failures: true, ..lambda::Settings::default() };
     Host::new(settings, loaded, world).or_plugin()
+}
+
+/// What the event source mapping gave up, and where to look.
+fn given_up(failure: &FailureRecord, log: &str) -> String {
+    let records = count(failure.records.len() as u64, "record");
+    format!("the event source mapping gave up {records} ({:?}): {log} says why they were sent back", failure.condition)
+}
+
+/// As most event source mappings are set up.
+fn mapping() -> Mapping {
+    Mapping {
+        batch_size: BATCH_SIZE,
+        report_batch_item_failures: true,
+        bisect_batch_on_function_error: true,
+        maximum_retry_attempts: Some(RETRIES_MAX),
+        ..Mapping::default()
+    }
 }
 
 /// So many of 100 requests are accepted to the middle; the rest of them is told to slow down.

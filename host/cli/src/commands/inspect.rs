@@ -6,11 +6,12 @@ use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Flow, Reader};
 use crate::local::Local;
-use crate::project::{self, Loading, Project};
+use crate::project::{self, Component, Loading, Project};
 use crate::releases::Place;
 use crate::text;
 use clap::Args;
-use pipeline::{Fields, Report};
+use pipeline::settings::Step;
+use pipeline::{Asset, Fields, Report};
 use serde_json::{Value, json};
 use toolchain::{Contract, Inspection, Interface, WasmKind};
 
@@ -24,7 +25,7 @@ Examples:
   paddle inspect --observed -i events.ndjson
   paddle inspect --release live                    what a channel holds; or the start of a release's id")]
 pub(crate) struct Inspect {
-    /// A ready-made plugin, a .wasm, a plugin's folder; with --observed a pipeline
+    /// A ready-made plugin, a .wasm, a .js, a plugin's folder; with --observed a pipeline
     #[arg(value_name = "PLUGIN")]
     plugin: Option<String>,
     /// Run records, and show the fields that each step read and wrote
@@ -58,12 +59,60 @@ impl Inspect {
         let component = project::component(&project.origin(step)?, context)?;
         let inspection = toolchain::inspect(&component.wasm).or_plugin()?;
         let kept = matches!(inspection.contract, Contract::Kept { .. });
-        match context.ui.is_json() {
-            true => context.ui.json(&as_json(&inspection))?,
-            false => show(&inspection, &step.name, context)?,
+        let script = script(step, &component, &project)?;
+        match (context.ui.is_json(), script) {
+            (true, script) => {
+                let mut json = as_json(&inspection);
+                json["script"] = script.map_or(Value::Null, |files| files.iter().map(File::as_json).collect());
+                context.ui.json(&json)?;
+            }
+            (false, Some(files)) => show_script(&step.name, &files, &inspection, context)?,
+            (false, None) => show(&inspection, &step.name, context)?,
         }
         Ok(Status::failed_if(!kept))
     }
+}
+
+/// A file of a script.
+struct File {
+    source: String,
+    bytes: usize,
+    digest: String,
+}
+
+impl File {
+    fn as_json(&self) -> Value {
+        json!({"file": self.source, "bytes": self.bytes, "digest": self.digest})
+    }
+}
+
+/// The files of a plugin that is a script, the main one first.
+fn script(step: &Step, component: &Component, project: &Project) -> Result<Option<Vec<File>>, Error> {
+    if !component.files.contains_key(Step::SCRIPT) {
+        return Ok(None);
+    }
+    let assets = component.parts(step, &project.folder)?.assets;
+    let mut files: Vec<_> = assets.iter().filter(|(name, _)| component.files.contains_key(*name)).collect();
+    files.sort_by_key(|(name, _)| *name != Step::SCRIPT);
+    let file = |(_, asset): (&str, &Asset)| File {
+        source: asset.source.clone(),
+        bytes: asset.bytes.len(),
+        digest: lambda::digest(&asset.bytes),
+    };
+    Ok(Some(files.into_iter().map(file).collect()))
+}
+
+fn show_script(name: &str, files: &[File], inspection: &Inspection, context: &mut Context) -> Result<(), Error> {
+    let ui = &mut context.ui;
+    let paint = ui.paint();
+    let all = text::bytes(files.iter().map(|file| file.bytes as u64).sum());
+    ui.line(format!("{}: script, {}, {all}", paint.bold(name), text::count(files.len() as u64, "file")))?;
+    for File { source, bytes, digest } in files {
+        ui.line(format!("  {}, {}", text::one_line(source), text::bytes(*bytes as u64)))?;
+        ui.line(format!("    sha256 {digest}"))?;
+    }
+    let (runtime, digest) = (Step::JAVASCRIPT, &inspection.digest);
+    ui.line(format!("  runs in the ready-made plugin `{runtime}`, sha256 {digest}"))
 }
 
 fn show(inspection: &Inspection, name: &str, context: &mut Context) -> Result<(), Error> {

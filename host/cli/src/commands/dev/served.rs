@@ -6,7 +6,7 @@ use super::interrupts;
 use super::letters::{Letters, Noted};
 use super::out::Out;
 use super::watch::Watch;
-use super::{BATCH_SIZE, Dev, SHARDS, invoke, mapping, system_host};
+use super::{BATCH_SIZE, Dev, SHARDS, given_up, invoke, mapping, system_host};
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Record};
@@ -40,6 +40,8 @@ struct Served {
     firehose: Firehose,
     source: EventSource,
     letters: Arc<Letters>,
+    /// Where the function's log is.
+    log: String,
     requests: u64,
     /// Deliveries that failed as a whole, and documents that were refused.
     undelivered: usize,
@@ -72,7 +74,8 @@ pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Resu
     feed::read(&dev.input, dev.follow, &feed)?;
     let paint = context.ui.note_paint();
     context.ui.note(format!("{} {}   documents go to {where_to}", paint.green("records by POST to"), intake.url()))?;
-    context.ui.note(format!("watching {} and its plugins; Ctrl-C ends", project.source))?;
+    let with = if project.text.is_some() { " and its plugins" } else { "" };
+    context.ui.note(format!("watching {}{with}; Ctrl-C ends", project.source))?;
     context.ui.flush()?;
     let ended = served.run(arrivals, reloads, &ending, context);
     // Whoever posted is answered before the documents' way is closed.
@@ -113,7 +116,8 @@ async fn served(
     let host = system_host(loaded, workers, firehose.url(), letters.clone(), out, dev.seed)?;
     let source = EventSource::new(stream, mapping());
     let (untold, told) = (Report::default(), Instant::now());
-    Ok(Served { host, firehose, source, letters, requests: 0, undelivered: 0, refused: 0, untold, told, closed })
+    let log = out.shown_log();
+    Ok(Served { host, firehose, source, letters, log, requests: 0, undelivered: 0, refused: 0, untold, told, closed })
 }
 
 /// A thread that builds and loads what was saved, beside the batches.
@@ -222,6 +226,7 @@ impl Served {
         reply: Option<oneshot::Sender<Value>>,
         context: &mut Context,
     ) -> Result<(), Error> {
+        let sent = records.len();
         for record in &records {
             // The stream holds bytes and encodes them itself, so what was no base64 becomes text.
             let (Data::Bytes(data) | Data::Undecodable(data, _)) = &record.data;
@@ -240,18 +245,16 @@ impl Served {
         self.requests = number;
         self.source.forget_settled();
         let failed = self.letters.take();
+        errors.extend(journal.failures.iter().map(|failure| given_up(failure, &self.log)));
         errors.extend(self.undelivered().await);
         for error in errors.iter().take(SHOWN_MAX) {
             context.ui.warn(one_line(error))?;
-        }
-        for given_up in &journal.failures {
-            context.ui.warn(format!("the event source mapping gave up a batch: {:?}", given_up.condition))?;
         }
         show_failed(&failed, context)?;
         show_said(&report, &self.names(), context)?;
         if let Some(reply) = reply {
             // Whoever posted may have gone.
-            let _ = reply.send(answer(&report, &failed, &errors));
+            let _ = reply.send(answer(sent, &report, &failed, &errors));
         }
         self.untold.merge(report);
         Ok(())
@@ -300,9 +303,9 @@ impl Served {
 }
 
 /// What becomes of posted records, for whoever posted them.
-fn answer(report: &Report, failed: &[Noted], errors: &[String]) -> Value {
+fn answer(sent: usize, report: &Report, failed: &[Noted], errors: &[String]) -> Value {
     json!({
-        "records": report.records,
+        "records": sent,
         "events": report.counts.events,
         "delivered": report.counts.delivered,
         "documents": report.documents.values().sum::<u64>(),

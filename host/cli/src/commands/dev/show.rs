@@ -50,14 +50,14 @@ pub(super) fn show(ended: &Ended, out: &Out, opensearch: bool, context: &mut Con
         if ended.throttled > 0 { format!(", {} throttled", number(ended.throttled as u64)) } else { String::new() };
     ui.note(format!("firehose {}{throttled}", count(ended.requests as u64, "request")))?;
     sink::show_summary(ui, &name, &ended.summary)?;
-    trouble(ended, context)?;
+    trouble(ended, out, context)?;
     next(out, &letters, opensearch, context)
 }
 
-fn trouble(ended: &Ended, context: &mut Context) -> Result<(), Error> {
+fn trouble(ended: &Ended, out: &Out, context: &mut Context) -> Result<(), Error> {
     let ui = &mut context.ui;
     for given_up in ended.journal.failures.iter().take(SHOWN_MAX) {
-        ui.warn(format!("the event source mapping gave up a batch: {:?}", given_up.condition))?;
+        ui.warn(super::given_up(given_up, &out.shown_log()))?;
     }
     for error in ended.error.iter().chain(&ended.delivery_errors).take(SHOWN_MAX) {
         ui.warn(one_line(error))?;
