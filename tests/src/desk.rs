@@ -82,6 +82,10 @@ impl Desk {
                 self.set(name, &value.to_string_lossy());
             }
         }
+        // The compiler that these tests were built with is the one that has WebAssembly's targets; rustup says which.
+        if let Some(toolchain) = std::env::var_os("RUSTUP_TOOLCHAIN") {
+            self.set("RUSTUP_TOOLCHAIN", &toolchain.to_string_lossy());
+        }
     }
 
     /// Links a tool that `make tools` brings, `python` or `esbuild/node_modules`, to where the project's tools look for it.
