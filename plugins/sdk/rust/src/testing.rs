@@ -282,6 +282,24 @@ mod tests {
     }
 
     #[test]
+    fn values_are_read_into_types_and_written_from_them() {
+        use crate::Fields as _;
+        let event = Fake::new(json!({"user": {"id": 7, "name": "ä"}, "n": 1.5, "none": null, "ok": true}));
+        let user: std::collections::BTreeMap<String, Json> = event.decode("user").expect("an object").expect("there");
+        assert_eq!(user["name"], "ä");
+        assert_eq!(event.decode::<f64>("n"), Ok(Some(1.5)));
+        assert_eq!(event.decode::<Option<u8>>("none"), Ok(Some(None)));
+        assert_eq!(event.decode::<bool>("missing"), Ok(None));
+        let error = event.decode::<u8>("user.name").expect_err("it is a text");
+        assert!(error.starts_with("`user.name`: invalid type: string"), "{error}");
+        event.encode("tags", &["a", "b"]).expect("set");
+        let whole: Json = event.decode("").expect("JSON").expect("there");
+        assert_eq!(whole["tags"], json!(["a", "b"]));
+        event.encode("", &json!({"all": "new"})).expect("set");
+        assert_eq!(event.document(), json!({"all": "new"}));
+    }
+
+    #[test]
     fn a_text_is_replaced_in_every_element_but_not_where_there_is_null() {
         let event = Fake::new(json!({"to": [{"mail": "a"}, {"mail": null}, {"mail": "b"}]}));
         assert_eq!(event.replace_text("to.mail", "***"), 2);
