@@ -18,11 +18,15 @@ pub const CONTRACT: &str = include_str!("../../../wit/transform.wit");
 
 /// What the answers inside need of the host: the plugin's log, for what is printed, and the time of day.
 const INSIDE: &str = "package paddlewheel:inside;
-world inside { import paddlewheel:transform/log@0.1.0; import wasi:clocks/wall-clock@0.2.9; }";
+world inside { import paddlewheel:transform/log@0.1.0; import wasi:clocks/wall-clock@0.2.9; import wasi:random/random@0.2.9; }";
 
 /// WASI's clock, as far as it is asked.
 const CLOCK: &str = "package wasi:clocks@0.2.9;
 interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; }";
+
+/// What it asks the host's source of random numbers.
+const RANDOM: &str = "package wasi:random@0.2.9;
+interface random { get-random-u64: func() -> u64; }";
 
 /// WASI preview 1, answered inside the component.
 const NO_WASI: &str = include_str!("no-wasi.wat");
@@ -84,7 +88,7 @@ pub fn componentize(core: &[u8], encoding: &Encoding<'_>) -> Result<Vec<u8>, Bui
             .map_err(chain)?,
         Adapter::Inside => {
             let mut adapter = wat::parse_str(NO_WASI).expect("our own text parses; a test says so");
-            embed(&mut adapter, &[CONTRACT, CLOCK, INSIDE], "inside")?;
+            embed(&mut adapter, &[CONTRACT, CLOCK, RANDOM, INSIDE], "inside")?;
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, &adapter).map_err(chain)?
         }
     };

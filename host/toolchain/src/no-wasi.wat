@@ -2,14 +2,16 @@
 ;;
 ;; For guests whose compiler or runtime insists on preview 1 (Go, C with wasi-libc, Rust for wasm32-wasip1) and that need
 ;; nothing from it. There are no arguments, no environment and no files; what is printed becomes lines of the contract's log,
-;; one for each piece that is written at once; the random source never moves, so the same event gives the same answer twice;
-;; leaving the program traps. The time of day is the host's; where the host may not be asked, since it waits for room that the guest
-;; makes, the guest says so by `adapter_monotonic_clock_set_paused(1)`, and the clock stands still.
+;; one for each piece that is written at once; leaving the program traps. The time of day is the host's; where the host may not be asked,
+;; since it waits for room that the guest makes, the guest says so by `adapter_monotonic_clock_set_paused(1)`, and the clock stands
+;; still. Random bytes are the host's from the moment when the guest first says by `…_set_paused(0)` that it is set up; before, and for
+;; guests that never say so, they are always the same.
 ;;
 ;; The encoder keeps only the functions that the guest imports. The numbers are preview 1's: 8 is EBADF, 52 is ENOSYS.
 (module
   (import "env" "memory" (memory 0))
   (import "wasi:clocks/wall-clock@0.2.9" "now" (func $now (param i32)))
+  (import "wasi:random/random@0.2.9" "get-random-u64" (func $random (result i64)))
   (import "paddlewheel:transform/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (func $pair (param $a i32) (param $b i32) (result i32)
     (i32.store (local.get $a) (i32.const 0)) (i32.store (local.get $b) (i32.const 0)) (i32.const 0))
@@ -19,6 +21,7 @@
   (func (export "environ_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "clock_res_get") (param i32 i32) (result i32) (i64.store (local.get 1) (i64.const 1)) (i32.const 0))
   (global $asks (mut i32) (i32.const 1))
+  (global $set_up (mut i32) (i32.const 0))
   (global $time (mut i64) (i64.const 1000000000))
   ;; The clocks by number: 0 tells the time of day. The others are for measuring, and nothing takes any time here.
   (func (export "clock_time_get") (param $clock i32) (param i64) (param $p i32) (result i32)
@@ -36,7 +39,20 @@
     (i64.store (local.get $p) (select (i64.const 1000000000) (global.get $time) (local.get $clock)))
     (i32.const 0))
   (func (export "random_get") (param $p i32) (param $n i32) (result i32)
-    (memory.fill (local.get $p) (i32.const 42) (local.get $n)) (i32.const 0))
+    (local $end i32) (local $eight i64) (local $left i32)
+    (if (i32.eqz (i32.and (global.get $set_up) (global.get $asks)))
+      (then (memory.fill (local.get $p) (i32.const 42) (local.get $n)) (return (i32.const 0))))
+    (local.set $end (i32.add (local.get $p) (local.get $n)))
+    (block $done (loop $next
+      (br_if $done (i32.eq (local.get $p) (local.get $end)))
+      (if (i32.eqz (local.get $left))
+        (then (local.set $eight (call $random)) (local.set $left (i32.const 8))))
+      (i32.store8 (local.get $p) (i32.wrap_i64 (local.get $eight)))
+      (local.set $eight (i64.shr_u (local.get $eight) (i64.const 8)))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (local.set $p (i32.add (local.get $p) (i32.const 1)))
+      (br $next)))
+    (i32.const 0))
   ;; A line of the log: standard output is 1 and its level `info` too, standard error is 2 and so is `warn`.
   (func $say (param $level i32) (param $p i32) (param $n i32)
     (block $done (loop $shorter
@@ -111,6 +127,8 @@
   (func (export "path_unlink_file") (param i32 i32 i32) (result i32) (i32.const 52))
   (func (export "path_readlink") (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 52))
   (func (export "poll_oneoff") (param i32 i32 i32 i32) (result i32) (i32.const 52))
-  (func (export "adapter_monotonic_clock_set_paused") (param $paused i32) (global.set $asks (i32.eqz (local.get $paused))))
+  (func (export "adapter_monotonic_clock_set_paused") (param $paused i32) 
+    (global.set $asks (i32.eqz (local.get $paused)))
+    (global.set $set_up (i32.or (global.get $set_up) (global.get $asks))))
   (func (export "sched_yield") (result i32) (i32.const 0))
   (func (export "proc_exit") (param i32) unreachable))

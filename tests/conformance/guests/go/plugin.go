@@ -2,6 +2,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -159,6 +161,12 @@ func fields(event *paddlewheel.Event, word, rest string) {
 		event.Set(a, event.ArrivedAt().UnixMilli())
 	case "clock":
 		event.Set(a, time.Now().UnixMilli())
+	case "random":
+		var bytes [4]byte
+		if _, err := rand.Read(bytes[:]); err != nil {
+			panic(err)
+		}
+		event.Set(a, binary.LittleEndian.Uint32(bytes[:]))
 	case "count":
 		event.Set(a, seen)
 	case "nest":
