@@ -29,7 +29,7 @@ pub(crate) const PYTHON: &[File] = library!("python":
     "pyproject.toml");
 
 pub(crate) const JAVASCRIPT: &[File] =
-    library!("javascript": "event.js", "index.d.ts", "index.js", "json.js", "package.json", "path.js");
+    library!("javascript": "README.md", "event.js", "index.d.ts", "index.js", "json.js", "package.json", "path.js");
 
 pub(crate) const RUST: &[File] = library!("rust":
     "Cargo.toml",
