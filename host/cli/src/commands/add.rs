@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use pipeline::Pipeline;
 use serde_json::json;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use toolchain::{Language, doctor};
 
@@ -86,8 +87,8 @@ pub(crate) fn add(project: &Path, name: &str, language: Language, template: Temp
     } else {
         "\n\n"
     };
-    let text = format!("{text}{gap}[[step]]\nplugin = \"{plugin}\"\nconfig = {}\n", template.config());
-    Pipeline::parse(&text).with_context(|| format!("add the step to {FILE}")).or_usage()?;
+    let step = format!("{gap}[[step]]\nplugin = \"{plugin}\"\nconfig = {}\n", template.config());
+    Pipeline::parse(&format!("{text}{step}")).with_context(|| format!("add the step to {FILE}")).or_usage()?;
     let folder = project.join(PLUGINS).join(name);
     if folder.exists() {
         return Err(Error::usage(format!("there is {PLUGINS}/{name} already: choose another name")));
@@ -98,8 +99,9 @@ pub(crate) fn add(project: &Path, name: &str, language: Language, template: Temp
         files.push(format!("{PLUGINS}/{name}/{path}"));
     }
     toolchain::sdk::write(language, project).or_outside()?;
-    // Last, so that a project never names a plugin that is not there.
-    write(&file, &text)?;
+    // Last, so that a project never names a plugin that is not there; and behind what is there, which a full disk leaves as it is.
+    let append = || std::fs::File::options().append(true).open(&file)?.write_all(step.as_bytes());
+    append().with_context(|| format!("add the step to {FILE}")).or_outside()?;
     Ok(Added { folder, files })
 }
 
