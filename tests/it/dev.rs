@@ -305,20 +305,23 @@ fn a_growing_file_is_followed_and_so_is_the_one_that_takes_its_place() {
 #[test]
 fn records_come_from_standard_input_and_all_of_them_end_as_whole_lines() {
     let desk = project();
-    let mut dev = Dev::start(&desk, &["-i", "-"]);
-    let mut stdin = dev.stdin();
-    for n in 0..5_000 {
-        writeln!(stdin, "{{\"n\":{n}}}").expect("it reads");
+    // What is piped in is read without being named, too.
+    for named in [&["-i", "-"][..], &[]] {
+        let mut dev = Dev::start(&desk, named);
+        let mut stdin = dev.stdin();
+        for n in 0..5_000 {
+            writeln!(stdin, "{{\"n\":{n}}}").expect("it reads");
+        }
+        drop(stdin);
+        dev.said("standard input was read to its end");
+        let mut seen: Vec<u64> = (0..5_000).map(|_| dev.document()["n"].as_u64().expect("a number")).collect();
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..5_000));
+        // It goes on: there is still HTTP.
+        assert_eq!(dev.post("{\"n\":5000}").1["documents"], 1);
+        assert_eq!(dev.document()["n"], 5_000);
+        assert_eq!(dev.interrupt(), (0, Vec::new()));
     }
-    drop(stdin);
-    dev.said("standard input was read to its end");
-    let mut seen: Vec<u64> = (0..5_000).map(|_| dev.document()["n"].as_u64().expect("a number")).collect();
-    seen.sort_unstable();
-    assert!(seen.into_iter().eq(0..5_000));
-    // It goes on: there is still HTTP.
-    assert_eq!(dev.post("{\"n\":5000}").1["documents"], 1);
-    assert_eq!(dev.document()["n"], 5_000);
-    assert_eq!(dev.interrupt(), (0, Vec::new()));
 }
 
 #[test]

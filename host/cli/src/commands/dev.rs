@@ -64,7 +64,7 @@ const AWS_EXAMPLES: [&str; 2] =
 #[command(after_help = "\
 Examples:
   paddle dev                                               then: curl -d '{\"a\":1}' http://127.0.0.1:7070
-  tail -f events.ndjson | paddle dev -i -
+  tail -f events.ndjson | paddle dev
   paddle dev -i events.ndjson --follow --opensearch http://localhost:9200
   paddle dev --once --web-events 10000
   paddle dev plugins/example --once -i events.ndjson --out /tmp/demo

@@ -66,6 +66,21 @@ fn posted(body: &[u8]) -> Result<Vec<Record>, Error> {
     Ok(records)
 }
 
+/// Whether standard input is what somebody piped in, and not a terminal or nothing.
+#[cfg(unix)]
+pub(super) fn is_piped() -> bool {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = io::stdin().as_fd().try_clone_to_owned().and_then(|input| File::from(input).metadata());
+    kind.is_ok_and(|input| input.file_type().is_fifo() || input.is_file())
+}
+
+/// Elsewhere it has to be named.
+#[cfg(not(unix))]
+pub(super) fn is_piped() -> bool {
+    false
+}
+
 /// Reads inputs, each on a thread of its own, `-` being standard input. With `follow` a file that was read goes on to be looked
 /// at: what is written behind its end comes too.
 pub(super) fn read(names: &[String], follow: bool, to: &Sender) -> Result<(), Error> {

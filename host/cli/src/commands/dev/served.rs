@@ -71,7 +71,9 @@ pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Resu
     let reloads = reload(dev, watch, loading, context)?;
     let mut served = context.runtime.block_on(served(dev, ready.loaded, workers, destination, &out, closed))?;
     let intake = context.runtime.block_on(feed::listen(dev.listen, feed.clone()))?;
-    feed::read(&dev.input, dev.follow, &feed)?;
+    let piped = dev.input.is_empty() && feed::is_piped();
+    let inputs = if piped { vec!["-".to_owned()] } else { dev.input.clone() };
+    feed::read(&inputs, dev.follow, &feed)?;
     let paint = context.ui.note_paint();
     context.ui.note(format!("{} {}   documents go to {where_to}", paint.green("records by POST to"), intake.url()))?;
     let with = if project.text.is_some() { " and its plugins" } else { "" };
