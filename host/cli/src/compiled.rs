@@ -8,14 +8,19 @@
 use crate::Context;
 use crate::environment;
 use crate::text;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use bytes::Bytes;
 use engine::{Code, Engine};
+use registry::Cache;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Bytes of all artifacts that are kept; the ones used least lately go first. Some 40 Python plugins.
 const KEPT_BYTES_MAX: u64 = 2 << 30;
+
+/// Bytes of one artifact: a Python plugin compiles to 150 MB.
+const ARTIFACT_BYTES_MAX: u64 = 512 << 20;
 
 /// Bytes of the digest in front of an artifact, in hexadecimal.
 const DIGEST_BYTES: usize = 64;
@@ -25,22 +30,20 @@ const LONG_S: u64 = 2;
 
 /// A component's code: from the cache, or compiled and kept there. `name`: the plugin, for people.
 pub(crate) fn code(engine: &Engine, wasm: &[u8], name: &str, context: &mut Context) -> Result<Code> {
-    let file = folder().zip(build()).map(|(folder, build)| {
-        folder.join(format!("{build}-{}", lambda::artifact_name(&lambda::digest(wasm), &engine.fingerprint())))
-    });
-    if let Some(file) = &file
-        && let Some(artifact) = read(file)
+    let name_of = |build| format!("{build}-{}", lambda::artifact_name(&lambda::digest(wasm), &engine.fingerprint()));
+    let place = folder().zip(build().map(name_of)).map(|(folder, name)| Place::new(folder, name));
+    if let Some(place) = &place
+        && let Some(artifact) = context.runtime.block_on(place.read())
         && let Ok(code) = engine.load_precompiled(&artifact)
     {
         return Ok(code);
     }
     let (begun, progress) = (Instant::now(), context.ui.progress(&format!("compiling {name}"), ""));
-    let Some(file) = file else {
+    let Some(place) = place else {
         return Ok(engine.compile(wasm)?);
     };
     let artifact = engine.precompile(wasm)?;
-    // The cache is a convenience: a full disk must not stop anybody.
-    let kept = keep(&file, &artifact).is_ok();
+    let kept = context.runtime.block_on(place.keep(&artifact));
     let code = engine.load_precompiled(&artifact)?;
     if begun.elapsed().as_secs() >= LONG_S {
         let next = if kept { "; the next time it is loaded from the cache" } else { "" };
@@ -93,69 +96,58 @@ fn is_ours(_: &Path) -> bool {
     true
 }
 
-/// An artifact, if it is as it was written.
-fn read(file: &Path) -> Option<Vec<u8>> {
-    let mut bytes = fs::read(file).ok()?;
-    let artifact = bytes.get(DIGEST_BYTES..)?;
-    if lambda::digest(artifact).as_bytes() != &bytes[..DIGEST_BYTES] {
-        return None;
-    }
-    bytes.drain(..DIGEST_BYTES);
-    if let Ok(open) = fs::File::options().append(true).open(file) {
-        // Only for which goes first.
-        let _ = open.set_modified(SystemTime::now());
-    }
-    Some(bytes)
+/// Where one artifact is kept.
+struct Place {
+    cache: Cache,
+    name: String,
+    file: PathBuf,
 }
 
-/// Writes an artifact whole, and makes room for it.
-fn keep(file: &Path, artifact: &[u8]) -> Result<()> {
-    let folder = file.parent().context("a file has a folder")?;
-    make_room(folder, artifact.len() as u64)?;
-    let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
-    let mut bytes = lambda::digest(artifact).into_bytes();
-    bytes.extend_from_slice(artifact);
-    fs::write(&temporary, bytes)?;
-    Ok(fs::rename(&temporary, file)?)
-}
-
-/// Removes what was used least lately, until so many bytes more may be kept.
-fn make_room(folder: &Path, bytes: u64) -> Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let there = entry.metadata()?;
-        files.push((there.modified()?, there.len(), entry.path()));
+impl Place {
+    fn new(folder: PathBuf, name: String) -> Place {
+        Place { file: folder.join(&name), cache: Cache::new(folder, KEPT_BYTES_MAX), name }
     }
-    files.sort();
-    let mut kept: u64 = bytes + files.iter().map(|(_, bytes, _)| bytes).sum::<u64>();
-    for (_, bytes, path) in files {
-        if kept <= KEPT_BYTES_MAX {
-            break;
+
+    /// The artifact, if it is as it was written.
+    async fn read(&self) -> Option<Bytes> {
+        let bytes = self.cache.entry(self.name.clone(), ARTIFACT_BYTES_MAX).await?;
+        let (digest, artifact) = bytes.split_at_checked(DIGEST_BYTES)?;
+        if lambda::digest(artifact).as_bytes() != digest {
+            return None;
         }
-        fs::remove_file(path)?;
-        kept -= bytes;
+        if let Ok(open) = fs::File::options().append(true).open(&self.file) {
+            // Only for which goes first.
+            let _ = open.set_modified(SystemTime::now());
+        }
+        Some(bytes.slice(DIGEST_BYTES..))
     }
-    Ok(())
+
+    /// Keeps an artifact, and says whether it could: a full disk must not stop anybody.
+    async fn keep(&self, artifact: &[u8]) -> bool {
+        let mut bytes = lambda::digest(artifact).into_bytes();
+        bytes.extend_from_slice(artifact);
+        self.cache.keep(self.name.clone(), bytes.into()).await;
+        self.file.is_file()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_ours, keep, read};
+    use super::{Place, is_ours};
 
-    #[test]
-    fn what_was_kept_is_read_as_it_was_written_and_what_was_spoiled_is_not() {
+    #[tokio::test]
+    async fn what_was_kept_is_read_as_it_was_written_and_what_was_spoiled_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a-b.compiled");
-        assert_eq!(read(&file), None);
-        keep(&file, b"machine code").expect("written");
-        assert_eq!(read(&file).as_deref(), Some(&b"machine code"[..]));
-        let mut bytes = std::fs::read(&file).expect("there");
+        let place = Place::new(folder.path().to_owned(), "a-b.compiled".to_owned());
+        assert_eq!(place.read().await, None);
+        assert!(place.keep(b"machine code").await, "written");
+        assert_eq!(place.read().await.as_deref(), Some(&b"machine code"[..]));
+        let mut bytes = std::fs::read(&place.file).expect("there");
         bytes.pop();
-        std::fs::write(&file, bytes).expect("written");
-        assert_eq!(read(&file), None);
-        std::fs::write(&file, "x").expect("written");
-        assert_eq!(read(&file), None);
+        std::fs::write(&place.file, bytes).expect("written");
+        assert_eq!(place.read().await, None);
+        std::fs::write(&place.file, "x").expect("written");
+        assert_eq!(place.read().await, None);
     }
 
     #[cfg(unix)]

@@ -53,12 +53,13 @@ impl Cache {
         self.keep(digest.to_string(), bytes.clone()).await;
     }
 
-    /// A signed text that was kept: unverified.
-    pub(crate) async fn text(&self, name: String, bytes_max: u64) -> Option<Bytes> {
+    /// What was kept under a name: unverified. None when it was not, or has more bytes.
+    pub async fn entry(&self, name: String, bytes_max: u64) -> Option<Bytes> {
         self.run(move |folder| folder.read(&name, bytes_max)).await.flatten()
     }
 
-    pub(crate) async fn keep(&self, name: String, bytes: Bytes) {
+    /// Keeps bytes under a name, which must be good for a file. What cannot be kept is not, as with blobs.
+    pub async fn keep(&self, name: String, bytes: Bytes) {
         self.run(move |folder| folder.write(&name, &bytes).unwrap_or_default()).await;
     }
 

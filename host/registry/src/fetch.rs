@@ -92,7 +92,7 @@ impl Registry {
     /// The pointer that this host accepted last, from the cache: for a start without the store. Verified like one from
     /// the store; whether it is old, nobody can say.
     pub async fn cached_pointer(&self, channel: &Name, cache: &Cache) -> Option<Pointer> {
-        let text = cache.text(pointer_name(&self.pipeline, channel), POINTER_BYTES_MAX).await?;
+        let text = cache.entry(pointer_name(&self.pipeline, channel), POINTER_BYTES_MAX).await?;
         self.read_pointer(&text, channel).ok()
     }
 
@@ -104,7 +104,7 @@ impl Registry {
     async fn cached_release(&self, id: ReleaseId, cache: &Cache) -> Result<Release> {
         let name = format!("manifest@{id}");
         let verify = |bytes: &[u8]| Release::verify(bytes, &self.trust, &self.pipeline, id);
-        if let Some(Ok(release)) = cache.text(name.clone(), MANIFEST_BYTES_MAX).await.map(|bytes| verify(&bytes)) {
+        if let Some(Ok(release)) = cache.entry(name.clone(), MANIFEST_BYTES_MAX).await.map(|bytes| verify(&bytes)) {
             return Ok(release);
         }
         let object = self.store.get(&layout::manifest(&self.pipeline, id), MANIFEST_BYTES_MAX).await?;
@@ -119,7 +119,7 @@ impl Registry {
         }
         let name = format!("compiled@{id}@{engine}");
         let verify = |bytes: &[u8]| Compiled::verify(bytes, &self.trust, &self.pipeline, id, engine);
-        if let Some(Ok(list)) = cache.text(name.clone(), COMPILED_BYTES_MAX).await.map(|bytes| verify(&bytes)) {
+        if let Some(Ok(list)) = cache.entry(name.clone(), COMPILED_BYTES_MAX).await.map(|bytes| verify(&bytes)) {
             return Ok(Some(list));
         }
         match self.store.get(&layout::compiled(&self.pipeline, id, engine), COMPILED_BYTES_MAX).await {
