@@ -2,6 +2,7 @@
 
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
+use crate::files;
 use crate::project::FILE;
 use crate::templates::{Template, fill, language};
 use anyhow::Context as _;
@@ -93,16 +94,16 @@ pub(crate) fn add(project: &Path, name: &str, language: Language, template: Temp
     if folder.exists() {
         return Err(Error::usage(format!("there is {PLUGINS}/{name} already: choose another name")));
     }
-    let mut files = Vec::new();
+    let mut written = Vec::new();
     for (path, content) in template.files(language) {
-        write(&folder.join(path), &fill(content, name))?;
-        files.push(format!("{PLUGINS}/{name}/{path}"));
+        files::write(&folder.join(path), fill(content, name))?;
+        written.push(format!("{PLUGINS}/{name}/{path}"));
     }
     toolchain::sdk::write(language, project).or_outside()?;
     // Last, so that a project never names a plugin that is not there; and behind what is there, which a full disk leaves as it is.
     let append = || std::fs::File::options().append(true).open(&file)?.write_all(step.as_bytes());
     append().with_context(|| format!("add the step to {FILE}")).or_outside()?;
-    Ok(Added { folder, files })
+    Ok(Added { folder, files: written })
 }
 
 /// A name that is good for a folder, a crate, a module and a package alike.
@@ -118,15 +119,6 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     Err(Error::usage(format!(
         "`{name}` is no name for a plugin: small letters, digits and `-`, a letter first, at most 64"
     )))
-}
-
-/// Writes a file that is not there yet, or all of one that is.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let told = || format!("write {}", crate::project::tidy(path));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(told).or_outside()?;
-    }
-    std::fs::write(path, text).with_context(told).or_outside()
 }
 
 #[cfg(test)]

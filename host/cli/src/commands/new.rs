@@ -1,8 +1,9 @@
 //! `paddle new`: a project that runs at once.
 
-use super::add::{self, write};
+use super::add;
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
+use crate::files::write;
 use crate::templates::{PROJECT, Template, fill, language};
 use anyhow::Context as _;
 use clap::Args;
@@ -47,7 +48,7 @@ impl New {
         })?;
         let mut files = Vec::new();
         for (path, content) in PROJECT {
-            write(&self.folder.join(path), &fill(content, &name))?;
+            write(&self.folder.join(path), fill(content, &name))?;
             files.push(path.to_owned());
         }
         let added = add::add(&self.folder, self.template.name(), self.language, self.template)?;

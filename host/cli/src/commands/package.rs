@@ -4,6 +4,7 @@ mod deploy;
 
 use crate::Context;
 use crate::error::{Error, Status, Trouble};
+use crate::files::write;
 use crate::project::{Components, Project, tidy};
 use crate::text;
 use anyhow::Context as _;
@@ -107,7 +108,7 @@ impl Package {
         let (zip_path, template_path) = (self.out.join("function.zip"), self.out.join("template.yaml"));
         write(&zip_path, &zipped)?;
         let template = TEMPLATE.replace("Default: x86_64,", &format!("Default: {},", self.arch.name()));
-        write(&template_path, template.as_bytes())?;
+        write(&template_path, template)?;
         let deploy = deploy::commands(&Known {
             zip: &zip_path,
             digest: &lambda::digest(&zipped),
@@ -251,14 +252,6 @@ fn zip(entries: &[Entry]) -> anyhow::Result<Vec<u8>> {
         writer.write_all(&entry.bytes)?;
     }
     Ok(writer.finish()?.into_inner())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let told = || format!("write {}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(told).or_outside()?;
-    }
-    std::fs::write(path, bytes).with_context(told).or_outside()
 }
 
 #[cfg(test)]

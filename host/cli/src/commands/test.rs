@@ -4,13 +4,13 @@ use crate::Context;
 use crate::cases::wrong::{self, Wrong};
 use crate::cases::{self, Case, NOW_MS, Ran, Suite, fuel};
 use crate::commands::dead_letters::as_record;
-use crate::error::{Error, Status, Trouble};
+use crate::error::{Error, Status};
+use crate::files;
 use crate::input::{Data, Flow, Reader, Record};
 use crate::project::{Components, Loading, Project, SecretsFrom, tidy};
 use crate::ready_made;
 use crate::report;
 use crate::text::count;
-use anyhow::Context as _;
 use clap::Args;
 use engine::{Clock, Mode};
 use pipeline::Report;
@@ -227,9 +227,5 @@ fn show(case: &Case, ran: &Ran, verdict: Verdict, context: &mut Context) -> Resu
 }
 
 fn write(path: &Path, lines: &[String]) -> Result<(), Error> {
-    let told = || format!("write {}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(told).or_outside()?;
-    }
-    std::fs::write(path, lines.join("\n") + "\n").with_context(told).or_outside()
+    files::write(path, lines.join("\n") + "\n")
 }
