@@ -348,10 +348,13 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
         Origin::Folder(folder) => {
             let built = build(folder, context)?;
             let (wasm, files) = match &built.made {
-                Made::Component(file) => (read(file)?, BTreeMap::new()),
+                Made::Component(file) => {
+                    let wasm = read(file)?;
+                    keeps_the_contract(folder, &wasm)?;
+                    (wasm, BTreeMap::new())
+                }
                 Made::Script(script) => (ready_made(Step::JAVASCRIPT)?, script.files.clone()),
             };
-            keeps_the_contract(folder, &wasm)?;
             Ok(Component { wasm, files, built: Some(built) })
         }
     }
