@@ -1,6 +1,6 @@
 //! Documents as lines of files.
 
-use super::Summary;
+use super::{Summary, lines};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use tokio::fs::OpenOptions;
@@ -24,13 +24,7 @@ impl Folder {
         stream: &str,
         records: impl Iterator<Item = &'a [u8]>,
     ) -> anyhow::Result<()> {
-        let mut lines = Vec::new();
-        let mut count = 0;
-        for record in records {
-            lines.extend_from_slice(record);
-            lines.push(b'\n');
-            count += 1;
-        }
+        let (lines, count) = lines::joined(records);
         append(&self.path.join(format!("{stream}.ndjson")), &lines).await?;
         self.written += count;
         Ok(())

@@ -18,13 +18,7 @@ impl Lines {
     }
 
     pub(super) fn deliver<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) -> anyhow::Result<()> {
-        let mut lines = Vec::new();
-        let mut count = 0;
-        for record in records {
-            lines.extend_from_slice(record);
-            lines.push(b'\n');
-            count += 1;
-        }
+        let (lines, count) = joined(records);
         self.to.write_all(&lines).and_then(|()| self.to.flush()).context("write documents")?;
         self.written += count;
         Ok(())
@@ -33,6 +27,18 @@ impl Lines {
     pub(super) fn summary(&self) -> Summary {
         Summary { indexed: self.written, ..Summary::default() }
     }
+}
+
+/// Records as lines, and how many there are.
+pub(super) fn joined<'a>(records: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, u64) {
+    let mut lines = Vec::new();
+    let mut count = 0;
+    for record in records {
+        lines.extend_from_slice(record);
+        lines.push(b'\n');
+        count += 1;
+    }
+    (lines, count)
 }
 
 impl fmt::Debug for Lines {
