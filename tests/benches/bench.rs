@@ -21,6 +21,7 @@ mod report;
 mod rows;
 mod sizes;
 mod split;
+mod through;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@
 //! real program under the simulated Lambda, as `make lambda` builds it: from its start to its first answer.
 
 use super::measure::{Bar, Row, Unit};
-use super::ours::cpu;
+use super::through::cpu;
 use bytes::Bytes;
 use lambda::Invocation;
 use simulator::firehose::{Firehose, Options};

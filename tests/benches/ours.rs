@@ -6,14 +6,12 @@
 //! `index`; steps are parts of the job, with commas between them.
 
 use super::split::Split;
+use super::through::{Through, records, timed};
 use bytes::Bytes;
-use bytestring::ByteString;
 use document::Document;
 use engine::{Engine, Settings};
 use pipeline::settings::Pipeline;
-use pipeline::{Assets, Event, Outcome, Runner};
-use rustix::time::{ClockId, clock_gettime};
-use std::hint::black_box;
+use pipeline::{Assets, Runner};
 use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,17 +58,11 @@ fn work(task: &str, folder: &str, case: &str) -> Box<dyn Work> {
     let steps: Vec<&str> = steps.split(',').filter(|step| !step.is_empty()).collect();
     match kind {
         "job" => Box::new(Job::new(&Mask::new(), event, &steps)),
-        "through" => Box::new(Through::new(&Mask::new(), records(event), &steps)),
+        "through" => Box::new(Through::new(records(event), Mask::new().runner(&steps).1)),
         "split" => Box::new(Split::new(&Mask::new(), event, &steps)),
         "index" => Box::new(Index(records(event))),
         other => panic!("there is no task {other}"),
     }
-}
-
-/// The records of an event; taking them out is not part of what is timed.
-fn records(event: Bytes) -> Vec<Bytes> {
-    let batch = lambda::records(event).expect("an event");
-    batch.records.iter().map(|record| record.data.decode().expect("base64")).collect()
 }
 
 /// The guest that does the job, compiled once.
@@ -136,40 +128,9 @@ impl Work for Job {
     }
 }
 
-/// Records one by one through the pipeline: JSON in, JSON out.
-struct Through {
-    events: Vec<(ByteString, Bytes)>,
-    runner: Runner,
-}
-
-impl Through {
-    fn new(mask: &Mask, records: Vec<Bytes>, parts: &[&str]) -> Through {
-        let id = |k: usize| ByteString::from(format!("shardId-000000000006:4959033827149025660855969253836{k:019}"));
-        let events = records.into_iter().enumerate().map(|(k, data)| (id(k), data)).collect();
-        Through { events, runner: mask.runner(parts).1 }
-    }
-
-    /// Hands every document to `take`.
-    fn run(&mut self, mut take: impl FnMut(Vec<u8>)) {
-        for (id, data) in &self.events {
-            let event = Event::new(id.clone(), ByteString::from_static("user"), 0, data.clone());
-            match self.runner.process(event, 0, None) {
-                Outcome::Emit(documents) => documents.into_iter().for_each(|document| take(document.bytes)),
-                Outcome::Drop(_) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-}
-
 impl Work for Through {
     fn turn(&mut self, runs: u32) -> Vec<Duration> {
-        let once = || {
-            let mut bytes = 0;
-            self.run(|document| bytes += document.len());
-            bytes
-        };
-        vec![timed(runs, once)]
+        vec![self.timed(runs)]
     }
 
     fn documents(&mut self) -> Vec<Vec<u8>> {
@@ -196,18 +157,4 @@ impl Work for Index {
 /// The documents of base64 entries.
 pub(crate) fn decode(entries: &[String]) -> Vec<Vec<u8>> {
     entries.iter().map(|entry| base64_simd::STANDARD.decode_to_vec(entry).expect("we encoded it")).collect()
-}
-
-/// CPU time of this process: all threads, so that the engine's clock counts, as garbage collectors do elsewhere.
-pub(crate) fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-fn timed(runs: u32, mut once: impl FnMut() -> usize) -> Duration {
-    let before = cpu();
-    for _ in 0..runs {
-        black_box(once());
-    }
-    cpu() - before
 }

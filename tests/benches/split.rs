@@ -11,7 +11,8 @@
 //! The parts need not add up to the whole exactly: a hundred documents at a time are further from the processor's
 //! caches than one, and what the handler keeps in case an event fails is not here.
 
-use super::ours::{Mask, Work, cpu, decode};
+use super::ours::{Mask, Work, decode};
+use super::through::cpu;
 use bytes::Bytes;
 use lambda::{Record, unpacking};
 use pipeline::{Content, Event, InputNotes, Outcome, Pipeline, Plugin, Runner, Transformed};

@@ -1,7 +1,8 @@
 //! What a language weighs: sizes, loading, starting, memory, and the cases that it passes.
 
 use super::data;
-use super::ready_made::{cpu, engine};
+use super::ready_made::engine;
+use super::through::cpu;
 use bytestring::ByteString;
 use engine::{Clock, Engine, Settings};
 use pipeline::{Event, Outcome};

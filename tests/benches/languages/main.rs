@@ -21,6 +21,8 @@ mod page;
 #[allow(dead_code, reason = "the bench has more peers")]
 mod peers;
 mod ready_made;
+#[path = "../through.rs"]
+mod through;
 
 use figures::Figures;
 use measure::{Bar, Bench, Row};
