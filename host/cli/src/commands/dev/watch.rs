@@ -11,9 +11,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Folders that tools fill, and nobody writes by hand.
-const NOT_WATCHED: [&str; 8] =
-    ["target", "node_modules", "__pycache__", "packages", "build", "dist", "vendor", "zig-cache"];
+/// Folders that tools fill, and the one that no plugin is made of: its tests.
+const NOT_WATCHED: [&str; 9] =
+    ["target", "node_modules", "__pycache__", "packages", "build", "dist", "vendor", "zig-cache", "tests"];
 
 /// Editors write a file in several steps: so long after the last of them it is looked at.
 const QUIET: Duration = Duration::from_millis(20);
