@@ -158,7 +158,7 @@ impl Document {
     /// The values a pattern names that the step sees, all of which it may change. Not the root: an event has a value until it is
     /// dropped.
     fn changeable(&mut self, pattern: &Pattern<'_>, scope: Option<&Scope>) -> Result<Nodes, Denied> {
-        let mut nodes = self.expand_nodes(&pattern.segments, usize::MAX);
+        let mut nodes = self.expand_nodes(pattern, usize::MAX);
         if let Some(scope) = scope {
             nodes.retain(|&mut node| self.has_visible(node, scope));
             for &node in &nodes {

@@ -3,9 +3,9 @@
 //! Most documents have no dot in any key: then a path names one value at most, found by walking down. In the others a key
 //! spells several parts, and one path may name several values.
 
-use crate::path::{self, Path, Segment};
+use crate::path::{self, Path, Pattern, Segment};
 use crate::text;
-use crate::tree::{Document, Facts, Kind, NONE};
+use crate::tree::{Document, Facts, Kind};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -61,7 +61,7 @@ impl Document {
     #[inline]
     pub(crate) fn walk_plain(&mut self, path: &str) -> Option<u32> {
         let mut visited = 0;
-        let found = path.split('.').try_fold(self.root, |node, name| self.member(node, name, &mut visited));
+        let found = path::names(path).try_fold(self.root, |node, name| self.member(node, name, &mut visited));
         self.visited += visited;
         found
     }
@@ -85,20 +85,28 @@ impl Document {
         if self.node(object).kind != Kind::Object {
             return None;
         }
+        if self.facts.has(Facts::KEY_ESCAPED) {
+            return self.member_unescaped(object, name, visited);
+        }
         let mut child = self.node(object).first;
-        while child != NONE {
+        // The end of the list is no index.
+        while let Some(node) = self.buffers.nodes.get(child as usize) {
             *visited += 1;
-            let node = self.node(child);
-            if node.facts.has(Facts::KEY_ESCAPED) {
-                if text::unescape_wtf8(self.slice(node.key)) == name.as_bytes() {
-                    break;
-                }
-            } else if node.key.len() == name.len() && self.slice(node.key) == name.as_bytes() {
-                break;
+            if node.key.len() == name.len() && self.slice(node.key) == name.as_bytes() {
+                return Some(child);
             }
             child = node.next;
         }
-        (child != NONE).then_some(child)
+        None
+    }
+
+    /// The same where a key is written with escapes.
+    #[cold]
+    fn member_unescaped(&self, object: u32, name: &str, visited: &mut u64) -> Option<u32> {
+        self.children(object).find(|&child| {
+            *visited += 1;
+            text::unescape_wtf8(self.slice(self.node(child).key)) == name.as_bytes()
+        })
     }
 
     fn element(&self, array: u32, index: u32, visited: &mut u64) -> Option<u32> {
@@ -175,12 +183,32 @@ impl Document {
 
     /// All values that a pattern names, arrays being transparent: where a key is due and an array stands, its elements are
     /// searched. In document order, each once. Stops behind `most`.
-    pub(crate) fn expand_nodes(&mut self, pattern: &[Segment<'_>], most: usize) -> Nodes {
-        let mut found = Nodes::new();
+    pub(crate) fn expand_nodes(&mut self, pattern: &Pattern<'_>, most: usize) -> Nodes {
         let mut visited = 0;
-        self.spread(self.root, pattern, &mut visited, most, &mut found);
+        let plain = pattern.plain().filter(|_| !self.facts.has(Facts::KEY_DOTTED));
+        let found = plain.and_then(|path| self.spread_plain(path, &mut visited)).unwrap_or_else(|| {
+            let mut found = Nodes::new();
+            self.spread(self.root, &pattern.segments(), &mut visited, most, &mut found);
+            found
+        });
         self.visited += visited;
         found
+    }
+
+    /// What plain keys lead to in a document without dotted keys; none where an array is on the way, so that it may be more
+    /// than one value.
+    fn spread_plain(&self, path: &str, visited: &mut u64) -> Option<Nodes> {
+        let mut at = self.root;
+        for name in path::names(path) {
+            at = match self.node(at).kind {
+                Kind::Array => return None,
+                _ => match self.member(at, name, visited) {
+                    Some(child) => child,
+                    None => return Some(Nodes::new()),
+                },
+            };
+        }
+        Some(Nodes::from_elem(at, 1))
     }
 
     fn spread(&self, from: u32, pattern: &[Segment<'_>], visited: &mut u64, most: usize, found: &mut Nodes) {

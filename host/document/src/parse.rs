@@ -79,8 +79,7 @@ pub(crate) struct Parsed {
 
 /// Parses one whole text into `nodes`; spans count from `base`.
 pub(crate) fn parse_text(text: &[u8], base: Base, nodes: &mut Vec<Node>) -> Result<Parsed, ParseError> {
-    let parser = Parser { text, base, nodes, fingerprints: SmallVec::new(), facts: Facts::default(), apart: None };
-    parser.whole(0)
+    Parser::new(text, base, nodes, None).whole(0)
 }
 
 /// The same, but that each element of the array at the key `array` of the outermost object is shown and forgotten. A byte order
@@ -92,9 +91,8 @@ pub(crate) fn parse_text_apart(
     show: &mut dyn FnMut(&[Node], u32),
 ) -> Result<Parsed, ParseError> {
     let apart = Some(Apart { array: array.as_bytes(), show });
-    let base = Base::source(0);
-    let parser = Parser { text, base, nodes, fingerprints: SmallVec::new(), facts: Facts::default(), apart };
-    parser.whole(if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 })
+    let start = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    Parser::new(text, Base::source(0), nodes, apart).whole(start)
 }
 
 /// An array whose elements are shown one by one and not kept.
@@ -111,13 +109,34 @@ pub(crate) struct Parser<'a> {
     fingerprints: SmallVec<[u64; 64]>,
     pub(crate) facts: Facts,
     apart: Option<Apart<'a>>,
+    /// Why it stopped.
+    error: Option<ParseError>,
 }
 
-pub(crate) type Parse<T> = Result<T, ParseError>;
+/// The pass stopped, and the parser knows why. Nothing in it, so that what the functions of the pass answer fits into registers.
+pub(crate) struct Stopped;
 
-impl Parser<'_> {
+pub(crate) type Parse<T> = Result<T, Stopped>;
+
+/// A value that was passed over: its node, and the first byte behind it.
+struct Seen {
+    node: u32,
+    end: u32,
+}
+
+/// A scalar that was passed over: the first byte behind it, and what is to know of it.
+pub(crate) struct Token {
+    pub(crate) end: u32,
+    pub(crate) facts: Facts,
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a [u8], base: Base, nodes: &'a mut Vec<Node>, apart: Option<Apart<'a>>) -> Parser<'a> {
+        Parser { text, base, nodes, fingerprints: SmallVec::new(), facts: Facts::default(), apart, error: None }
+    }
+
     /// The whole text from `start` on: one value, and white space around it.
-    fn whole(mut self, start: usize) -> Parse<Parsed> {
+    fn whole(mut self, start: usize) -> Result<Parsed, ParseError> {
         let text = self.text;
         if text.len() > BYTES_MAX {
             return Err(ParseError { at: BYTES_MAX, reason: "longer than 2 GiB" });
@@ -131,18 +150,22 @@ impl Parser<'_> {
         if self.facts.has(Facts::NEWLINE) {
             self.facts.add(Facts::NEWLINE_FIRST);
         }
-        let (root, end) = self.value(start, 0)?;
+        let Ok(Seen { node: root, end }) = self.value(start, 0) else {
+            return Err(self.error.expect("whoever stops says why"));
+        };
         let facts = self.facts; // A newline behind the value is cut off with the white space around it: no fact of the document.
-        let end = self.space(end);
+        let end = self.space(end as usize);
         match text.get(end) {
             None => Ok(Parsed { root, facts }),
             Some(_) => Err(ParseError { at: end, reason: "something follows the JSON value" }),
         }
     }
 
-    pub(crate) fn fail<T>(&self, at: usize, reason: &'static str) -> Parse<T> {
+    #[cold]
+    pub(crate) fn fail<T>(&mut self, at: usize, reason: &'static str) -> Parse<T> {
         let reason = if at >= self.text.len() { "the text ends too early" } else { reason };
-        Err(ParseError { at, reason })
+        self.error = Some(ParseError { at, reason });
+        Err(Stopped)
     }
 
     /// The first byte from `at` on that is no white space.
@@ -180,33 +203,31 @@ impl Parser<'_> {
         index
     }
 
-    /// One value from `at` on: its node, and the first byte behind it.
-    fn value(&mut self, at: usize, depth: usize) -> Parse<(u32, usize)> {
-        let (kind, end, facts) = match self.text.get(at) {
+    /// One value from `at` on.
+    fn value(&mut self, at: usize, depth: usize) -> Parse<Seen> {
+        let (kind, token) = match self.text.get(at) {
             Some(b'"') => {
-                let (end, mut facts) = self.string(at)?;
-                if end - at > KEYWORD_CHARACTERS + 2 {
-                    facts.add(Facts::LONG);
+                let mut token = self.string(at)?;
+                if token.end as usize - at > KEYWORD_CHARACTERS + 2 {
+                    token.facts.add(Facts::LONG);
                 }
-                (Kind::String, end, facts)
+                (Kind::String, token)
             }
             Some(b'{') => return self.object(at, depth),
             Some(b'[') => return self.array(at, depth),
-            Some(b'-' | b'0'..=b'9') => {
-                let (end, facts) = self.number(at)?;
-                (Kind::Number, end, facts)
-            }
-            Some(b't') => (Kind::True, self.word(at, b"true")?, Facts::default()),
-            Some(b'f') => (Kind::False, self.word(at, b"false")?, Facts::default()),
-            Some(b'n') => (Kind::Null, self.word(at, b"null")?, Facts::default()),
+            Some(b'-' | b'0'..=b'9') => (Kind::Number, self.number(at)?),
+            Some(b't') => (Kind::True, self.word(at, b"true")?),
+            Some(b'f') => (Kind::False, self.word(at, b"false")?),
+            Some(b'n') => (Kind::Null, self.word(at, b"null")?),
             _ => return self.fail(at, "a value is expected"),
         };
-        Ok((self.push(kind, at, end, facts), end))
+        let Token { end, facts } = token;
+        Ok(Seen { node: self.push(kind, at, end as usize, facts), end })
     }
 
-    fn word(&self, at: usize, word: &[u8]) -> Parse<usize> {
+    fn word(&mut self, at: usize, word: &[u8]) -> Parse<Token> {
         if self.text[at..].starts_with(word) {
-            Ok(at + word.len())
+            Ok(Token { end: (at + word.len()) as u32, facts: Facts::default() })
         } else {
             self.fail(at, "an unknown word stands for a value")
         }
@@ -222,7 +243,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn object(&mut self, start: usize, depth: usize) -> Parse<(u32, usize)> {
+    fn object(&mut self, start: usize, depth: usize) -> Parse<Seen> {
         self.enter(start, depth)?;
         let node = self.push(Kind::Object, start, start, Facts::default());
         let first_key = self.fingerprints.len();
@@ -243,7 +264,7 @@ impl Parser<'_> {
                 return self.fail(at, "a colon is expected after a key");
             }
             at = self.space(at + 1);
-            let (child, end) = match depth == 0 && self.is_apart(key, at) {
+            let Seen { node: child, end } = match depth == 0 && self.is_apart(key, at) {
                 true => self.array_apart(at, depth + 1)?,
                 false => self.value(at, depth + 1)?,
             };
@@ -251,9 +272,10 @@ impl Parser<'_> {
             let member = &mut self.nodes[child as usize];
             member.key = key;
             member.facts.add(key_facts);
+            member.parent = node;
             self.link(node, previous, child);
             previous = child;
-            at = self.space(end);
+            at = self.space(end as usize);
             match self.text.get(at) {
                 Some(b',') => at = self.space(at + 1),
                 Some(b'}') => break,
@@ -265,7 +287,7 @@ impl Parser<'_> {
         Ok(self.close(node, start, at + 1))
     }
 
-    fn array(&mut self, start: usize, depth: usize) -> Parse<(u32, usize)> {
+    fn array(&mut self, start: usize, depth: usize) -> Parse<Seen> {
         self.enter(start, depth)?;
         let node = self.push(Kind::Array, start, start, Facts::default());
         let mut previous = NONE;
@@ -275,14 +297,15 @@ impl Parser<'_> {
             return Ok(self.close(node, start, at + 1));
         }
         loop {
-            let (child, end) = self.value(at, depth + 1)?;
+            let Seen { node: child, end } = self.value(at, depth + 1)?;
             self.count(at)?;
-            let kind = self.nodes[child as usize].kind;
-            booleans |= matches!(kind, Kind::True | Kind::False);
-            strings |= kind == Kind::String;
+            let element = &mut self.nodes[child as usize];
+            element.parent = node;
+            booleans |= matches!(element.kind, Kind::True | Kind::False);
+            strings |= element.kind == Kind::String;
             self.link(node, previous, child);
             previous = child;
-            at = self.space(end);
+            at = self.space(end as usize);
             match self.text.get(at) {
                 Some(b',') => at = self.space(at + 1),
                 Some(b']') => break,
@@ -304,7 +327,7 @@ impl Parser<'_> {
     }
 
     /// An array whose elements are shown one by one and not kept.
-    fn array_apart(&mut self, start: usize, depth: usize) -> Parse<(u32, usize)> {
+    fn array_apart(&mut self, start: usize, depth: usize) -> Parse<Seen> {
         let node = self.push(Kind::Array, start, start, Facts::default());
         let kept = self.nodes.len();
         let mut at = self.space(start + 1);
@@ -312,12 +335,12 @@ impl Parser<'_> {
             return Ok(self.close(node, start, at + 1));
         }
         loop {
-            let (child, end) = self.value(at, depth + 1)?;
+            let Seen { node: child, end } = self.value(at, depth + 1)?;
             if let Some(apart) = &mut self.apart {
                 (apart.show)(self.nodes, child);
             }
             self.nodes.truncate(kept);
-            at = self.space(end);
+            at = self.space(end as usize);
             match self.text.get(at) {
                 Some(b',') => at = self.space(at + 1),
                 Some(b']') => return Ok(self.close(node, start, at + 1)),
@@ -327,18 +350,17 @@ impl Parser<'_> {
     }
 
     #[inline]
-    fn count(&self, at: usize) -> Parse<()> {
+    fn count(&mut self, at: usize) -> Parse<()> {
         if self.nodes.len() > NODES_MAX { self.fail(at, "more than 1,048,576 values") } else { Ok(()) }
     }
 
-    fn close(&mut self, node: u32, start: usize, end: usize) -> (u32, usize) {
+    fn close(&mut self, node: u32, start: usize, end: usize) -> Seen {
         self.nodes[node as usize].value = Span::new(self.base, start, end);
-        (node, end)
+        Seen { node, end: end as u32 }
     }
 
     #[inline]
     fn link(&mut self, parent: u32, previous: u32, child: u32) {
-        self.nodes[child as usize].parent = parent;
         match previous {
             NONE => self.nodes[parent as usize].first = child,
             previous => self.nodes[previous as usize].next = child,
@@ -350,7 +372,7 @@ impl Parser<'_> {
     fn compare_key(&mut self, node: u32, first_key: usize, at: usize, end: usize, print: u64) -> Parse<()> {
         let others = &self.fingerprints[first_key..];
         if others.len() < FEW_KEYS && others.contains(&print) {
-            self.confirm_duplicate(node, at, &self.text[at + 1..end - 1])?;
+            self.confirm_duplicate(node, at, end)?;
         }
         self.fingerprints.push(print);
         Ok(())
@@ -358,19 +380,19 @@ impl Parser<'_> {
 
     /// Fingerprints may agree by chance: look at the keys themselves.
     #[cold]
-    fn confirm_duplicate(&self, node: u32, at: usize, raw: &[u8]) -> Parse<()> {
-        let key = text::unescape_wtf8(raw);
+    fn confirm_duplicate(&mut self, node: u32, at: usize, end: usize) -> Parse<()> {
+        let key = text::unescape_wtf8(&self.text[at + 1..end - 1]);
         let mut child = self.nodes[node as usize].first;
         while child != NONE {
             if text::unescape_wtf8(self.key_text(child)) == key {
-                return Err(ParseError { at, reason: DUPLICATE });
+                return self.fail(at, DUPLICATE);
             }
             child = self.nodes[child as usize].next;
         }
         Ok(())
     }
 
-    fn compare_many_keys(&self, node: u32, first_key: usize) -> Parse<()> {
+    fn compare_many_keys(&mut self, node: u32, first_key: usize) -> Parse<()> {
         if self.fingerprints.len() - first_key <= FEW_KEYS {
             return Ok(());
         }
@@ -378,17 +400,14 @@ impl Parser<'_> {
         let mut child = self.nodes[node as usize].first;
         while child != NONE {
             if !seen.insert(text::unescape_wtf8(self.key_text(child))) {
-                return Err(ParseError {
-                    at: self.nodes[child as usize].key.offset_from(self.base),
-                    reason: DUPLICATE,
-                });
+                return self.fail(self.nodes[child as usize].key.offset_from(self.base), DUPLICATE);
             }
             child = self.nodes[child as usize].next;
         }
         Ok(())
     }
 
-    fn key_text(&self, node: u32) -> &[u8] {
+    fn key_text(&self, node: u32) -> &'a [u8] {
         let key = self.nodes[node as usize].key;
         let start = key.offset_from(self.base);
         &self.text[start..start + key.len()]

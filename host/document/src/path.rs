@@ -73,6 +73,25 @@ enum Form<'a> {
     Parsed(Segments<'a>),
 }
 
+impl<'a> Form<'a> {
+    #[inline]
+    fn plain(&self) -> Option<&'a str> {
+        match self {
+            Form::Plain(text) => Some(text),
+            Form::Parsed(_) => None,
+        }
+    }
+
+    fn segments(&self) -> Cow<'_, [Segment<'a>]> {
+        match self {
+            Form::Plain(text) => {
+                Cow::Owned(names(text).map(|name| Segment::Key { name: name.into(), joined: false }).collect())
+            }
+            Form::Parsed(segments) => Cow::Borrowed(segments),
+        }
+    }
+}
+
 impl<'a> Path<'a> {
     /// Reads `user.email`, `items[0].sku`, `labels."a[0]"` or the empty text for the root.
     ///
@@ -104,20 +123,24 @@ impl<'a> Path<'a> {
     /// The text of a path of plain keys; none of any other.
     #[inline]
     pub(crate) fn plain(&self) -> Option<&'a str> {
-        match self.0 {
-            Form::Plain(text) => Some(text),
-            Form::Parsed(_) => None,
-        }
+        self.0.plain()
     }
 
     pub(crate) fn segments(&self) -> Cow<'_, [Segment<'a>]> {
-        match &self.0 {
-            Form::Plain(text) => {
-                Cow::Owned(text.split('.').map(|name| Segment::Key { name: name.into(), joined: false }).collect())
-            }
-            Form::Parsed(segments) => Cow::Borrowed(segments),
-        }
+        self.0.segments()
     }
+}
+
+/// The keys of a plain path. Keys are short: a search for many bytes at once would take longer to begin.
+#[inline]
+pub(crate) fn names(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(path);
+    std::iter::from_fn(move || {
+        let path = rest?;
+        let end = path.bytes().position(|byte| byte == b'.');
+        rest = end.map(|end| &path[end + 1..]);
+        Some(&path[..end.unwrap_or(path.len())])
+    })
 }
 
 /// Whether a path is plain keys with single dots between them.
@@ -140,28 +163,42 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// The name of any number of values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern<'a> {
-    pub(crate) segments: Segments<'a>,
-}
+#[derive(Clone, Debug)]
+pub struct Pattern<'a>(Form<'a>);
 
 impl<'a> Pattern<'a> {
     /// Reads a path in which `*` may stand for any key and `[*]` for any element.
     ///
     /// # Errors
     /// As [`Path::parse`], stars allowed.
+    #[inline]
     pub fn parse(text: &'a str) -> Result<Pattern<'a>, PathError> {
-        Ok(Pattern { segments: parse(text)? })
+        Ok(Pattern(if is_plain(text) { Form::Plain(text) } else { Form::Parsed(parse(text)?) }))
+    }
+
+    /// The pattern of these parts.
+    pub(crate) fn of_segments(segments: &[Segment<'a>]) -> Pattern<'a> {
+        Pattern(Form::Parsed(segments.iter().cloned().collect()))
+    }
+
+    /// The text of a pattern of plain keys; none of any other.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<&'a str> {
+        self.0.plain()
+    }
+
+    pub(crate) fn segments(&self) -> Cow<'_, [Segment<'a>]> {
+        self.0.segments()
     }
 
     /// The pattern, independent of the text it was read from.
     pub fn into_owned(self) -> Pattern<'static> {
-        Pattern { segments: self.segments.into_iter().map(Segment::into_owned).collect() }
+        Pattern(Form::Parsed(self.segments().iter().cloned().map(Segment::into_owned).collect()))
     }
 
     /// Whether an index stands in it: permissions take `[*]` only.
     pub fn has_index(&self) -> bool {
-        self.segments.iter().any(|s| matches!(s, Segment::Index(_)))
+        self.segments().iter().any(|s| matches!(s, Segment::Index(_)))
     }
 }
 
@@ -275,7 +312,7 @@ pub(crate) fn push_key(path: &mut String, key: &str) {
 impl fmt::Display for Pattern<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        for segment in &self.segments {
+        for segment in &*self.segments() {
             match segment {
                 Segment::Index(index) => text.push_str(&format!("[{index}]")),
                 Segment::AnyElement => text.push_str("[*]"),

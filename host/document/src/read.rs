@@ -116,7 +116,7 @@ impl Document {
     /// # Errors
     /// More than `most` values.
     pub fn expand(&mut self, pattern: &Pattern<'_>, most: usize) -> Result<Vec<String>, TooMany> {
-        let nodes = self.expand_nodes(&pattern.segments, most);
+        let nodes = self.expand_nodes(pattern, most);
         if nodes.len() > most {
             return Err(TooMany);
         }

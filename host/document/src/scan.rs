@@ -1,7 +1,7 @@
 //! The tokens of the pass: keys, strings and numbers, several bytes at a time.
 
 use crate::keys::{CLASSES, DOT, Fingerprint, KEY_SHORT, ODD, STOP, swar};
-use crate::parse::{Parse, Parser};
+use crate::parse::{Parse, Parser, Token};
 use crate::text;
 use crate::tree::Facts;
 
@@ -75,7 +75,8 @@ impl Parser<'_> {
 
     #[cold]
     fn odd_key(&mut self, start: usize) -> Parse<Key> {
-        let (end, string) = self.string(start)?;
+        let Token { end, facts: string } = self.string(start)?;
+        let end = end as usize;
         let mut facts = Facts::KEY_ODD;
         if string.has(Facts::ESCAPED) {
             facts.add(Facts::KEY_ESCAPED);
@@ -94,15 +95,15 @@ impl Parser<'_> {
         Some(u64::from_le_bytes(*self.text.get(at..)?.first_chunk()?))
     }
 
-    /// A string from its quote on: the first byte behind it, and whether it has escapes.
+    /// A string from its quote on, and whether it has escapes.
     #[inline]
-    pub(crate) fn string(&self, start: usize) -> Parse<(usize, Facts)> {
+    pub(crate) fn string(&mut self, start: usize) -> Parse<Token> {
         let mut at = start + 1;
         let mut facts = Facts::default();
         loop {
             at = self.plain_text(at);
             match self.text.get(at) {
-                Some(b'"') => return Ok((at + 1, self.surrogates(start + 1, at, facts))),
+                Some(b'"') => return Ok(Token { end: at as u32 + 1, facts: self.surrogates(start + 1, at, facts) }),
                 Some(b'\\') => {
                     facts.add(Facts::ESCAPED);
                     at = self.escape(at)?;
@@ -150,7 +151,7 @@ impl Parser<'_> {
         }
     }
 
-    fn escape(&self, at: usize) -> Parse<usize> {
+    fn escape(&mut self, at: usize) -> Parse<usize> {
         match self.text.get(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
             Some(b'u') => match self.text.get(at + 2..at + 6) {
@@ -161,7 +162,7 @@ impl Parser<'_> {
         }
     }
 
-    fn digits(&self, mut at: usize) -> Parse<usize> {
+    fn digits(&mut self, mut at: usize) -> Parse<usize> {
         let start = at;
         while self.text.get(at).is_some_and(u8::is_ascii_digit) {
             at += 1;
@@ -169,7 +170,7 @@ impl Parser<'_> {
         if at == start { self.fail(at, "a digit is expected") } else { Ok(at) }
     }
 
-    pub(crate) fn number(&self, start: usize) -> Parse<(usize, Facts)> {
+    pub(crate) fn number(&mut self, start: usize) -> Parse<Token> {
         let first = if self.text[start] == b'-' { start + 1 } else { start };
         let mut at = self.digits(first)?;
         if self.text[first] == b'0' && at > first + 1 {
@@ -185,6 +186,6 @@ impl Parser<'_> {
             at = self.digits(at + 1 + sign)?;
         }
         odd |= at - start > SAFE_DIGITS;
-        Ok((at, if odd { Facts::NUMBER_ODD } else { Facts::default() }))
+        Ok(Token { end: at as u32, facts: if odd { Facts::NUMBER_ODD } else { Facts::default() } })
     }
 }

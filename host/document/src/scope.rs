@@ -82,7 +82,7 @@ pub(crate) fn cover(patterns: Option<&[Pattern<'static>]>, name: &[String]) -> C
 
 fn cover_one(pattern: &Pattern<'static>, name: &[String]) -> Cover {
     let mut parts = name.iter();
-    for segment in &pattern.segments {
+    for segment in &*pattern.segments() {
         let agrees = match segment {
             Segment::AnyElement | Segment::Index(_) => continue,
             Segment::AnyKey => parts.next().map(|_| true),
@@ -229,5 +229,5 @@ impl Document {
 }
 
 pub(crate) fn denied(segments: &[Segment<'_>]) -> Denied {
-    Denied { field: Pattern { segments: segments.iter().cloned().collect() }.to_string() }
+    Denied { field: Pattern::of_segments(segments).to_string() }
 }

@@ -31,10 +31,10 @@ impl StepPlugin {
     }
 
     fn attempt(&mut self, event: &Event, batch_ends: Option<Instant>) -> Try {
-        let mut instance = match self.instance.take() {
+        let instance = match &mut self.instance {
             Some(instance) => instance,
-            None => match Instance::start(&self.step) {
-                Ok(instance) => instance,
+            none => match Instance::start(&self.step) {
+                Ok(instance) => none.insert(instance),
                 // It started when it was loaded: what is wrong now is the host's, a full pool for instance.
                 Err(error) => {
                     let reason = format!("the host could not start an instance: {error}");
@@ -58,8 +58,8 @@ impl StepPlugin {
             was_fresh,
         };
         let reusable = matches!(done.result, Ok(_) | Err(CallError::Signal(_)));
-        if reusable && self.step.isolation == Isolation::Shared && instance.is_healthy() {
-            self.instance = Some(instance);
+        if !reusable || self.step.isolation != Isolation::Shared || !instance.is_healthy() {
+            self.instance = None;
         }
         done
     }

@@ -61,7 +61,7 @@ pub enum Content {
     /// Nobody has asked yet.
     Unread(Bytes),
     /// Valid JSON, with the changes made so far.
-    Json(Document),
+    Json(Box<Document>),
     /// Bytes that are not JSON, and why.
     Other(Bytes, ParseError),
 }
@@ -72,7 +72,7 @@ impl Content {
     pub fn document(&mut self) -> Option<&mut Document> {
         if let Content::Unread(bytes) = self {
             *self = match Document::parse_or_return(std::mem::take(bytes)) {
-                Ok(document) => Content::Json(document),
+                Ok(document) => Content::Json(Box::new(document)),
                 Err((error, bytes)) => Content::Other(bytes, error),
             };
         }
@@ -88,6 +88,14 @@ impl Content {
             Content::Unread(bytes) | Content::Other(bytes, _) => bytes.clone(),
             Content::Json(document) if document.is_changed() => document.json().into(),
             Content::Json(document) => document.source().clone(),
+        }
+    }
+
+    /// [`Content::bytes`], without a copy of what was not changed.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Content::Unread(bytes) | Content::Other(bytes, _) => bytes,
+            Content::Json(_) => self.bytes(),
         }
     }
 

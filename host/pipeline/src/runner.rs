@@ -6,7 +6,7 @@ use crate::forbid::Forbidden;
 use crate::outcome::{Dropped, Emitted, Failed, Outcome};
 use crate::plugin::{LogLine, Output, Plugin, Said, Transformed};
 use crate::report::{Report, StepReport};
-use crate::settings::{Pipeline, Policy, Step};
+use crate::settings::{Pipeline, Policy};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,9 +80,10 @@ enum Stop {
     Unsettled(String),
 }
 
-/// What stays the same while one event runs.
+/// What is known of one event while it runs.
 struct Run {
-    entered: Bytes,
+    /// Its bytes as they came; none while the first step has not given it on: what that step was given is the same.
+    entered: Option<Bytes>,
     now_ms: u64,
     deadline: Option<Instant>,
     emitted: Vec<Emitted>,
@@ -139,7 +140,7 @@ impl Runner {
     /// Runs one event to its end. `now_ms`: milliseconds since the Unix epoch, for `retry_for_s`.
     pub fn process(&mut self, event: Event, now_ms: u64, deadline: Option<Instant>) -> Outcome {
         let mut run = Run {
-            entered: event.content.bytes(),
+            entered: self.plugins.is_empty().then(|| event.content.bytes()),
             now_ms,
             deadline,
             emitted: Vec::new(),
@@ -150,7 +151,7 @@ impl Runner {
             Ok(()) if run.emitted.is_empty() => Outcome::Drop(run.last_drop),
             Ok(()) => Outcome::Emit(run.emitted),
             Err(Stop::DeadLetter(mut failed)) => {
-                failed.entered = run.entered;
+                failed.entered = run.entered.unwrap_or_default();
                 Outcome::DeadLetter(failed)
             }
             Err(Stop::Retry(failed)) => Outcome::Retry(failed),
@@ -180,18 +181,16 @@ impl Runner {
 
     /// One step: its outputs with their routes, or what its policy makes of a failure.
     fn step(&mut self, step: usize, mut event: Event, run: &mut Run) -> Result<Vec<Output>, Stop> {
-        let pipeline = Arc::clone(&self.pipeline);
-        let settings = &pipeline.steps[step];
         self.report.steps[step].events += 1;
-        if settings.is_restricted() && event.content.document().is_none() {
+        if self.pipeline.steps[step].is_restricted() && event.content.document().is_none() {
             let reason = "the event is not JSON, so it has no fields, and this step may see nothing else";
             let failure = Failure::new(FailureKind::Denied, reason);
-            return self.policy(step, settings, failure, event, Transformed::without_call(Ok(Vec::new())), run);
+            return self.policy(step, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
         if self.skips(step) {
             let failure = Failure::new(FailureKind::Timeout, "not called: the step's last 20 calls all timed out");
             self.report.steps[step].skipped += 1;
-            return self.policy(step, settings, failure, event, Transformed::without_call(Ok(Vec::new())), run);
+            return self.policy(step, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
         let given = event;
         let mut transformed = self.plugins[step].transform(&given, run.deadline);
@@ -208,17 +207,14 @@ impl Runner {
         match result {
             Ok(outputs) => {
                 self.count_outputs(step, outputs.len(), run);
+                run.entered.get_or_insert_with(|| given.content.into_bytes());
                 Ok(outputs)
             }
-            Err(Signal::Failed(failure)) => self.policy(step, settings, failure, given, transformed, run),
-            Err(Signal::Retry(reason)) => self.retry(
-                step,
-                settings,
-                Failure::of_guest(FailureKind::RetryExhausted, reason),
-                given,
-                transformed,
-                run,
-            ),
+            Err(Signal::Failed(failure)) => self.policy(step, failure, given, transformed, run),
+            Err(Signal::Retry(reason)) => {
+                let failure = Failure::of_guest(FailureKind::RetryExhausted, reason);
+                self.retry(step, failure, given, transformed, run)
+            }
             Err(Signal::Unsettled(reason)) => Err(Stop::Unsettled(reason)),
         }
     }
@@ -296,15 +292,14 @@ impl Runner {
     fn policy(
         &mut self,
         step: usize,
-        settings: &Step,
         failure: Failure,
         given: Event,
         transformed: Transformed,
         run: &mut Run,
     ) -> Result<Vec<Output>, Stop> {
-        let policy = settings.on_failure.of(failure.kind);
+        let policy = self.pipeline.steps[step].on_failure.of(failure.kind);
         if policy == Policy::Retry && failure.kind != FailureKind::RetryExhausted {
-            return self.retry(step, settings, failure, given, transformed, run);
+            return self.retry(step, failure, given, transformed, run);
         }
         let report = &mut self.report.steps[step];
         *report.failures.entry(failure.kind).or_default() += 1;
@@ -321,6 +316,7 @@ impl Runner {
             Policy::Pass => {
                 report.passed += 1;
                 report.outputs += 1;
+                run.entered.get_or_insert_with(|| given.content.bytes());
                 Ok(vec![Output { event: given, route: None }])
             }
         }
@@ -330,26 +326,25 @@ impl Runner {
     fn retry(
         &mut self,
         step: usize,
-        settings: &Step,
         failure: Failure,
         given: Event,
         transformed: Transformed,
         run: &mut Run,
     ) -> Result<Vec<Output>, Stop> {
         let age = Duration::from_millis(run.now_ms.saturating_sub(given.identity.arrived_at_ms));
-        if age < settings.retry_for {
+        if age < self.pipeline.steps[step].retry_for {
             self.report.steps[step].retries += 1;
             return Err(Stop::Retry(story(step, failure, &given, transformed, run)));
         }
         let failure = failure.as_kind(FailureKind::RetryExhausted);
-        self.policy(step, settings, failure, given, transformed, run)
+        self.policy(step, failure, given, transformed, run)
     }
 
     /// The check on the way out.
     fn emit(&mut self, event: Event, run: &mut Run) -> Result<(), Stop> {
         let route = event.route.unwrap_or(0);
-        let mut entered = None;
-        let failure = match self.check(event, &mut entered) {
+        let mut refused = None;
+        let failure = match self.check(event, &mut refused) {
             Ok(bytes) => {
                 run.emitted_bytes += bytes.len();
                 if run.emitted.len() < EVENT_DOCUMENTS_MAX && run.emitted_bytes <= EVENT_DOCUMENT_BYTES_MAX {
@@ -366,7 +361,7 @@ impl Runner {
             return Ok(());
         }
         *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
-        let input = entered.filter(|bytes| *bytes != run.entered);
+        let input = refused.filter(|bytes| Some(bytes) != run.entered.as_ref());
         Err(Stop::DeadLetter(Box::new(Failed { input, ..Failed::outside(failure) })))
     }
 
@@ -422,13 +417,14 @@ fn write_document_id(id: &mut String, stream: &str, event: &str, lineage: &str) 
     id.push_str(lineage);
 }
 
-fn story(step: usize, failure: Failure, given: &Event, transformed: Transformed, run: &Run) -> Box<Failed> {
+fn story(step: usize, failure: Failure, given: &Event, transformed: Transformed, run: &mut Run) -> Box<Failed> {
     let input = given.content.bytes();
+    let entered = run.entered.get_or_insert_with(|| input.clone());
     Box::new(Failed {
         step: Some(step),
         failure,
         entered: Bytes::new(),
-        input: (input != run.entered).then_some(input),
+        input: (input != *entered).then_some(input),
         log: transformed.log,
         elapsed: transformed.elapsed,
         memory_bytes: transformed.memory_bytes,
