@@ -207,8 +207,7 @@ fn bundle(project: &Project, arch: Arch, context: &mut Context) -> Result<Vec<En
         let file = format!("plugins/{}.wasm", &digest[..16]);
         let mut assets = toml::Table::new();
         for (name, asset) in parts.assets.iter() {
-            let called = asset.source.rsplit('/').next().unwrap_or(name);
-            let file = format!("assets/{}/{called}", &lambda::digest(&asset.bytes)[..16]);
+            let file = place_of(&asset.source, &asset.bytes, &entries);
             assets.insert(name.to_owned(), format!("./{file}").into());
             if !entries.iter().any(|known: &Entry| known.name == file) {
                 entries.push(entry(file, asset.bytes.to_vec()));
@@ -226,6 +225,17 @@ fn bundle(project: &Project, arch: Arch, context: &mut Context) -> Result<Vec<En
     let config = toml::to_string(&document).context("write paddle.toml").or_outside()?;
     entries.insert(0, entry("paddle.toml".into(), config.into_bytes()));
     Ok(entries)
+}
+
+/// Where a step's file goes: where it is in the project, so that stacks call it as they do on a laptop. One of elsewhere, or with
+/// another of the same name, goes into a folder that is named by its contents.
+fn place_of(source: &str, bytes: &[u8], entries: &[Entry]) -> String {
+    let taken = entries.iter().any(|entry| entry.name == source && entry.bytes != bytes);
+    let name = source.rsplit('/').next().unwrap_or(source);
+    match name.len() < source.len() && !taken {
+        true => source.to_owned(),
+        false => format!("assets/{}/{name}", &lambda::digest(bytes)[..16]),
+    }
 }
 
 /// Has the step at a place run a file of the package, under the name that it had, with its files from there too.
@@ -257,6 +267,20 @@ fn zip(entries: &[Entry]) -> anyhow::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_s_file_goes_where_it_is_in_the_project() {
+        let there = [Entry { name: "plugins/a.js".into(), bytes: b"a".to_vec(), executable: false }];
+        for (source, bytes, starts, ends) in [
+            ("plugins/b.js", b"b", "plugins/b.js", ""),
+            ("plugins/a.js", b"a", "plugins/a.js", ""),
+            ("plugins/a.js", b"b", "assets/", "/a.js"),
+            ("bootstrap", b"b", "assets/", "/bootstrap"),
+        ] {
+            let place = place_of(source, bytes, &there);
+            assert!(place.starts_with(starts) && place.ends_with(ends), "{source}: {place}");
+        }
+    }
 
     #[test]
     fn the_same_files_make_the_same_zip_with_a_program_in_it() {
