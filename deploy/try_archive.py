@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Follows docs/javascript.md with nothing but an archive of `paddle`: in an empty root, where there is no other program and no library.
 
-    sudo deploy/try_archive.py ARCHIVE.tar.gz
+    sudo deploy/try_archive.py ARCHIVE.tar.gz [EMULATOR]
+
+EMULATOR runs programs of another processor and needs no library: /usr/bin/qemu-aarch64-static of Debian's qemu-user-static.
 """
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -27,7 +30,7 @@ def blocks(page):
     return re.findall(r"^```([^\n]*)\n(.*?)^```$", page, re.M | re.S)
 
 
-def main(archive):
+def main(archive, emulator=None):
     with tempfile.TemporaryDirectory() as root:
         root = pathlib.Path(root)
         with tarfile.open(archive) as tar:
@@ -35,12 +38,16 @@ def main(archive):
                 if member.name.endswith("/bin/paddle"):
                     member.name = "paddle"
                     tar.extract(member, root)
+        started = ["/paddle"]
+        if emulator:
+            shutil.copy(emulator, root / "emulator")
+            started = ["/emulator", "/paddle"]
         (root / "home").mkdir()
         (root / "tmp").mkdir()
         here, said, ran = "/home", "", 0
 
         def paddle(arguments):
-            command = [sys.executable, "-c", INSIDE, str(root), here, "/paddle", *arguments]
+            command = [sys.executable, "-c", INSIDE, str(root), here, *started, *arguments]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             print(f"$ paddle {shlex.join(arguments)}\n{done.stdout}", end="")
             if done.returncode:
@@ -68,6 +75,6 @@ def main(archive):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(*sys.argv[1:])
