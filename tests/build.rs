@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use toolchain::{Adapter, BuildError, Messages, Options};
 
 /// The variable that names the guest, its folder, and who answers what it asks of WASI preview 1.
-const GUESTS: [(&str, &str, Adapter); 11] = [
+const GUESTS: [(&str, &str, Adapter); 12] = [
     ("GUEST_MISBEHAVE", "tests/guests/misbehave", Adapter::None),
     ("GUEST_WASI", "tests/guests/wasi", Adapter::None),
     ("GUEST_FOREIGN", "tests/guests/foreign", Adapter::None),
@@ -13,6 +13,7 @@ const GUESTS: [(&str, &str, Adapter); 11] = [
     ("GUEST_MASK", "tests/guests/mask", Adapter::None),
     ("GUEST_EVERY", "tests/guests/every", Adapter::None),
     ("GUEST_CONFORMANCE", "tests/guests/conformance", Adapter::None),
+    ("GUEST_CONFORMANCE_INSIDE", "tests/guests/conformance", Adapter::Inside),
     ("PLUGIN_FILTER", "plugins/filter", Adapter::None),
     ("PLUGIN_REDACT", "plugins/redact", Adapter::None),
     ("PLUGIN_SPLIT", "plugins/split", Adapter::None),

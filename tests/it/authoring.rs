@@ -77,6 +77,57 @@ fn rust_from_nothing() {
     }
 }
 
+/// A plugin that uses what Rust's library has only where there is a system.
+const STAMP: &str = r#"
+use paddlewheel::prelude::*;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Deserialize)]
+struct Stamp {}
+
+impl Plugin for Stamp {
+    fn transform(&self, event: Event) -> Answer {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later");
+        println!("at {now:?}");
+        event.set("at", &Value::Integer(now.as_millis() as i64))?;
+        keep(event)
+    }
+}
+
+paddlewheel::plugin!(Stamp);
+"#;
+
+#[test]
+fn a_plugin_in_rust_gets_the_system_that_it_asks_for() {
+    if !tests::guests::has_preview1("plugins in Rust with a system") {
+        return;
+    }
+    let mut desk = Desk::empty();
+    desk.use_caches();
+    desk.write("paddle.toml", "[pipeline]\nname = \"shop\"\n");
+    desk.ok(&["add", "stamp", "--language", "rust"]);
+    let manifest = std::fs::read_to_string(desk.path("project/plugins/stamp/Cargo.toml")).expect("there");
+    let with = |target: &str| format!("{manifest}\n[package.metadata.paddlewheel]\ntarget = \"{target}\"\n");
+    desk.write("plugins/stamp/src/lib.rs", STAMP);
+    desk.write("paddle.toml", "[pipeline]\nname = \"shop\"\n\n[[step]]\nplugin = \"./plugins/stamp\"\n");
+
+    desk.write("plugins/stamp/Cargo.toml", &with("wasm32-wasip2"));
+    desk.fails(
+        &["build"],
+        3,
+        "[package.metadata.paddlewheel] in its Cargo.toml: the target is wasm32-unknown-unknown or wasm32-wasip1, not `wasm32-wasip2`",
+    );
+    desk.write("plugins/stamp/Cargo.toml", &with("wasm32-wasip1"));
+    let built = desk.json(&["build"]);
+    let imports = built[0]["imports"].to_string();
+    assert!(imports.contains("wasi:clocks/wall-clock") && !imports.contains("preview1"), "{built}");
+    desk.ok(&["test", "plugins/stamp", "--update"]);
+    let told = desk.json(&["test"]);
+    assert_eq!(told["failed"], 0, "time stands still in tests: {told:#}");
+    let expected = std::fs::read_to_string(desk.path("project/plugins/stamp/tests/first/expected.ndjson"));
+    assert!(expected.as_ref().is_ok_and(|text| text.contains("\"at\":1")), "{expected:?}");
+}
+
 #[test]
 fn go_from_nothing() {
     if let Some(desk) = project("go", "Go", "Go") {

@@ -1,7 +1,7 @@
 //! The conformance suite in each language: cases in `tests/conformance/cases`, carried out by the interpreters beside them.
 
 use crate::support::{WAYS, Way, engine, event, settle};
-use tests::conformance::{Case, Guest, NOW_MS, build, cases, run};
+use tests::conformance::{Case, Guest, NOW_MS, build, cases, plain_rust, run};
 use toolchain::Language;
 
 /// The interpreter of a language; if it cannot be built here, a test says that it is skipped.
@@ -17,19 +17,25 @@ fn guest(language: Language) -> Option<Guest> {
 
 /// Carries all cases out, both ways where the component runs flat, and tells all that differ at once.
 fn conforms(language: Language) {
-    let Some(guest) = guest(language) else { return };
+    if let Some(guest) = guest(language) {
+        passes(&guest);
+    }
+}
+
+fn passes(guest: &Guest) {
+    let language = guest.language;
     let mut wrong = String::new();
     for way in WAYS {
         let code = engine(way).compile(&guest.wasm).expect("it is a plugin");
         if way == Way::Flat && !code.is_flat() {
             continue;
         }
-        for case in cases().iter().filter(|case| case.lacking(language).is_none()) {
-            if let Err(told) = run(case, &guest, engine(way), &code) {
+        for case in cases().iter().filter(|case| case.lacking(guest).is_none()) {
+            if let Err(told) = run(case, guest, engine(way), &code) {
                 wrong += &format!("{}, {way:?}: {} ({})\n{told}\n", language.name(), case.name, case.about);
             }
         }
-        grows_nothing(&guest, way, &code);
+        grows_nothing(guest, way, &code);
     }
     assert!(wrong.is_empty(), "\n{wrong}");
 }
@@ -68,7 +74,14 @@ const GROWTH_BYTES_MAX: u64 = 64 << 10;
 
 #[test]
 fn rust_conforms() {
-    conforms(Language::Rust);
+    if tests::guests::has_preview1("conformance of Rust with a system") {
+        conforms(Language::Rust);
+    }
+}
+
+#[test]
+fn rust_without_a_system_conforms() {
+    passes(&plain_rust());
 }
 
 #[test]
@@ -100,7 +113,7 @@ fn python_conforms() {
 fn the_cases_are_forty_or_more_and_no_language_lacks_one_without_a_reason() {
     let all = cases();
     assert!(all.len() >= 40, "{} cases", all.len());
-    let known = Language::ALL.map(Language::id);
+    let known: Vec<&str> = Language::ALL.iter().map(|language| language.id()).chain(["systemless"]).collect();
     for Case { name, about, lacks, but, .. } in &all {
         assert!(!about.is_empty(), "{name}");
         for (language, why) in lacks.iter().chain(but.iter().map(|(language, but)| (language, &but.why))) {

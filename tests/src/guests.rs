@@ -23,6 +23,7 @@ pub fn file(plugin: &str) -> &str {
         "mask" => env!("GUEST_MASK"),
         "every" => env!("GUEST_EVERY"),
         "conformance" => env!("GUEST_CONFORMANCE"),
+        "conformance-inside" => env!("GUEST_CONFORMANCE_INSIDE"),
         "filter" => env!("PLUGIN_FILTER"),
         "redact" => env!("PLUGIN_REDACT"),
         "split" => env!("PLUGIN_SPLIT"),

@@ -39,8 +39,8 @@ pub enum Adapter {
     None,
     /// The usual adapter, which asks the host's WASI 0.2 in turn. Rust is compiled for wasm32-wasip1.
     Preview1,
-    /// The component itself: no files, a random source that stands still; what is printed goes to the plugin's log, and the host is
-    /// asked for the time of day if the guest says that it may be. Rust is compiled for wasm32-wasip1.
+    /// The component itself: no files; what is printed goes to the plugin's log, and the host is asked for the time of day and for
+    /// random numbers if the guest says that it may be. Rust is compiled for wasm32-wasip1.
     Inside,
 }
 

@@ -60,7 +60,8 @@ pub struct Options {
     pub target_dir: Option<PathBuf>,
     /// Ask no registry: everything that the plugin depends on must be there already.
     pub offline: bool,
-    /// Which target the plugin is compiled for, and who answers what it asks of WASI preview 1.
+    /// Which target a plugin in Rust is compiled for, and who answers what it asks of WASI preview 1. With [`Adapter::None`] its
+    /// `Cargo.toml` may still name the target.
     pub wasi: Adapter,
     /// What becomes of the compiler's messages.
     pub messages: Messages,
@@ -124,8 +125,8 @@ pub fn build(folder: &Path, options: &Options) -> Result<Built, BuildError> {
     let language = Language::of(folder)?;
     match language {
         Language::Rust => {
-            let core = rust::compile(folder, options)?;
-            finish(language, core, &Encoding { wasi: options.wasi, wit: None }, options)
+            let (core, wasi) = rust::compile(folder, options)?;
+            finish(language, core, &Encoding { wasi, wit: None }, options)
         }
         Language::Go => {
             let core = go::compile(folder, options)?;

@@ -15,6 +15,9 @@ const PLAIN: &str = "wasm32-unknown-unknown";
 /// With WASI preview 1.
 const PREVIEW1: &str = "wasm32-wasip1";
 
+/// What our library is told when preview 1 is answered inside: that it may say when the plugin is set up.
+const INSIDE: &str = "--cfg=paddlewheel_inside";
+
 /// The command that installs the compiler and its WebAssembly target.
 pub(crate) const INSTALL: &str =
     "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --target wasm32-unknown-unknown";
@@ -53,21 +56,24 @@ pub(crate) fn check(folder: &Path) -> Result<(), BuildError> {
     compiler(folder, PLAIN).map(drop)
 }
 
-/// Compiles the plugin in a folder to a core module.
-pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildError> {
-    let target = match options.wasi {
-        Adapter::None => PLAIN,
-        Adapter::Preview1 | Adapter::Inside => PREVIEW1,
-    };
+/// Compiles the plugin in a folder to a core module, and says who answers what it asks of preview 1.
+pub(crate) fn compile(folder: &Path, options: &Options) -> Result<(Core, Adapter), BuildError> {
     let folder = folder.canonicalize().map_err(BuildError::io(format!("find {}", folder.display())))?;
     let mut options = options.clone();
     if let Some(target_dir) = &mut options.target_dir {
         // The compiler runs in the plugin's folder, not in this one.
         *target_dir = std::path::absolute(&target_dir).map_err(BuildError::io("find the target folder"))?;
     }
-    let compiler = compiler(&folder, target)?;
     embedded_library(&folder)?;
+    let metadata = metadata(&folder, &options)?;
+    let wasi = match options.wasi {
+        Adapter::None => metadata.wasi(&folder)?,
+        named @ (Adapter::Preview1 | Adapter::Inside) => named,
+    };
+    let target = if wasi == Adapter::None { PLAIN } else { PREVIEW1 };
+    let compiler = compiler(&folder, target)?;
     let mut cargo = cargo(&folder, target, &options)?;
+    cargo.arg("--config").arg(flags(&metadata, target, wasi, &options)?);
     if let Compiler::FromSource { linker_dir } = compiler {
         build_library_too(&mut cargo, &linker_dir)?;
     }
@@ -76,7 +82,7 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildErr
         let messages = diagnostics(&output.stdout) + &String::from_utf8_lossy(&output.stderr);
         return Err(BuildError::Compile { messages });
     }
-    artifact(&folder, &output.stdout)
+    Ok((artifact(&folder, &output.stdout)?, wasi))
 }
 
 /// A plugin in a project names our library where `paddle` writes it; others name it where they have it.
@@ -140,7 +146,6 @@ fn cargo(folder: &Path, target: &str, options: &Options) -> Result<Command, Buil
         Messages::Show => "--message-format=json-render-diagnostics",
     });
     cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
-    cargo.arg("--config").arg(remapped(folder, target, options)?);
     if let Some(target_dir) = &options.target_dir {
         cargo.arg("--target-dir").arg(target_dir);
     }
@@ -150,11 +155,11 @@ fn cargo(folder: &Path, target: &str, options: &Options) -> Result<Command, Buil
     Ok(cargo)
 }
 
-/// A setting that keeps the machine's paths out of panic messages: the same source gives the same component anywhere.
+/// The compiler's flags: what keeps the machine's paths out of panic messages, so that the same source gives the same component
+/// anywhere, and what our library is told.
 ///
 /// As a setting, not as `RUSTFLAGS`, so that flags in the plugin's own `.cargo/config.toml` still count.
-fn remapped(folder: &Path, target: &str, options: &Options) -> Result<OsString, BuildError> {
-    let metadata = metadata(folder, options)?;
+fn flags(metadata: &Metadata, target: &str, wasi: Adapter, options: &Options) -> Result<OsString, BuildError> {
     let target_dir = options.target_dir.as_ref().unwrap_or(&metadata.target_directory);
     // Where two match, the compiler takes the last.
     let mut flags = vec![remap(&metadata.workspace_root, "workspace")];
@@ -165,6 +170,9 @@ fn remapped(folder: &Path, target: &str, options: &Options) -> Result<OsString, 
     }
     flags.extend(cargo_home().map(|home| remap(&home, "cargo")));
     flags.push(remap(target_dir, "target"));
+    if wasi == Adapter::Inside {
+        flags.push(INSIDE.to_owned());
+    }
     let flags = serde_json::to_string(&flags).expect("strings are always JSON");
     // A list of strings is written alike in JSON and in TOML.
     Ok(format!("target.{target}.rustflags={flags}").into())
@@ -194,6 +202,40 @@ struct Package {
     manifest_path: PathBuf,
     /// None for a package in a folder of the author's.
     source: Option<String>,
+    /// `[package.metadata]`, which belongs to other tools than cargo.
+    #[serde(default)]
+    metadata: serde_json::Value,
+}
+
+/// `[package.metadata.paddlewheel]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ours {
+    /// The target that the plugin is compiled for.
+    target: Option<String>,
+}
+
+impl Metadata {
+    /// Who answers what a plugin asks of preview 1, by the target that its `Cargo.toml` names.
+    fn wasi(&self, folder: &Path) -> Result<Adapter, BuildError> {
+        let manifest = folder.join("Cargo.toml");
+        let package = self.packages.iter().find(|package| same_file(&package.manifest_path, &manifest));
+        let Some(table) = package.and_then(|package| package.metadata.get("paddlewheel")) else {
+            return Ok(Adapter::None);
+        };
+        let wrong = |reason: String| {
+            let reason = format!("[package.metadata.paddlewheel] in its Cargo.toml: {reason}");
+            Err(BuildError::NotAPlugin { folder: folder.to_owned(), reason })
+        };
+        match Ours::deserialize(table) {
+            Ok(Ours { target }) => match target.as_deref() {
+                None | Some(PLAIN) => Ok(Adapter::None),
+                Some(PREVIEW1) => Ok(Adapter::Inside),
+                Some(other) => wrong(format!("the target is {PLAIN} or {PREVIEW1}, not `{other}`")),
+            },
+            Err(error) => wrong(error.to_string()),
+        }
+    }
 }
 
 fn metadata(folder: &Path, options: &Options) -> Result<Metadata, BuildError> {

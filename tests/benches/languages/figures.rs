@@ -64,7 +64,7 @@ impl Figures {
         let code = engine.compile(&interpreter.wasm).expect("it is a plugin");
         for case in cases() {
             self.cases += 1;
-            if let Some(why) = case.lacking(interpreter.language) {
+            if let Some(why) = case.lacking(interpreter) {
                 self.lacks.push((case.name.clone(), why.to_owned()));
                 continue;
             }

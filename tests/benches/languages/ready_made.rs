@@ -54,7 +54,8 @@ fn job(folder: &str, language: &str) -> Through {
         }
         Err(_) => BTreeMap::new(),
     };
-    let guest = Guest { language, wasm: Vec::new(), assets: Assets::new(assets).expect("one, and small") };
+    let guest =
+        Guest { language, systemless: false, wasm: Vec::new(), assets: Assets::new(assets).expect("one, and small") };
     let artifact = std::fs::read(folder.join(language.id())).expect("it was put there");
     let engine = engine();
     let code = engine.load_precompiled(&artifact).expect("of this very engine");

@@ -15,6 +15,8 @@ pub(super) const ROUTES: [&str; 2] = ["default", "audit"];
 /// A plugin, built.
 pub struct Guest {
     pub language: Language,
+    /// Compiled for a target without clock, random numbers and output: Rust's usual one.
+    pub systemless: bool,
     /// The component; for JavaScript and TypeScript the ready-made runtime.
     pub wasm: Vec<u8>,
     /// The script and its modules.
@@ -28,8 +30,11 @@ pub struct Guest {
 pub fn build(which: &str, language: Language) -> Result<Guest, (String, &'static str)> {
     let folder = root().join("tests/conformance").join(which);
     if language == Language::Rust {
-        let file = if which == "mask" { "mask" } else { "conformance" };
-        return Ok(Guest { language, wasm: read(crate::guests::file(file).into()), assets: Assets::default() });
+        return Ok(match which {
+            "mask" => rust("mask", true),
+            _ if crate::guests::file(INSIDE).is_empty() => plain_rust(),
+            _ => rust(INSIDE, false),
+        });
     }
     let project = Project::new(language, &folder.join(language.id()), which);
     if language == Language::TypeScript && which == "guests" {
@@ -40,9 +45,22 @@ pub fn build(which: &str, language: Language) -> Result<Guest, (String, &'static
         return Err(missing);
     }
     Ok(match project.build().made {
-        Made::Component(file) => Guest { language, wasm: read(file), assets: Assets::default() },
+        Made::Component(file) => Guest { language, systemless: false, wasm: read(file), assets: Assets::default() },
         Made::Script(script) => ready_made(language, &script.files),
     })
+}
+
+/// The interpreter in Rust, for the target that has a system to ask.
+const INSIDE: &str = "conformance-inside";
+
+/// The interpreter in Rust for its usual target.
+pub fn plain_rust() -> Guest {
+    rust("conformance", true)
+}
+
+fn rust(name: &str, systemless: bool) -> Guest {
+    let wasm = read(crate::guests::file(name).into());
+    Guest { language: Language::Rust, systemless, wasm, assets: Assets::default() }
 }
 
 /// The ready-made JavaScript runtime with a script.
@@ -52,7 +70,7 @@ pub fn ready_made(language: Language, files: &BTreeMap<String, PathBuf>) -> Gues
         (name.clone(), Asset { source: source(name), bytes: read(file.clone()).into() })
     };
     let assets = Assets::new(files.iter().map(asset).collect()).expect("few and small");
-    Guest { language, wasm: read(root().join("plugins/javascript/javascript.wasm")), assets }
+    Guest { language, systemless: false, wasm: read(root().join("plugins/javascript/javascript.wasm")), assets }
 }
 
 fn read(file: PathBuf) -> Vec<u8> {

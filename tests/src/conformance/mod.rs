@@ -6,7 +6,7 @@
 mod guest;
 mod run;
 
-pub use guest::{Guest, build, ready_made};
+pub use guest::{Guest, build, plain_rust, ready_made};
 pub use run::{NOW_MS, run};
 
 use crate::project::root;
@@ -105,9 +105,10 @@ pub fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// Why a language cannot do this, if it cannot.
-    pub fn lacking(&self, language: Language) -> Option<&str> {
-        by_language(&self.lacks, language).map(String::as_str)
+    /// Why a guest cannot do this, if it cannot.
+    pub fn lacking(&self, guest: &Guest) -> Option<&str> {
+        let systemless = guest.systemless.then(|| self.lacks.get(SYSTEMLESS)).flatten();
+        by_language(&self.lacks, guest.language).or(systemless).map(String::as_str)
     }
 
     /// What differs in a language.
@@ -115,6 +116,9 @@ impl Case {
         by_language(&self.but, language)
     }
 }
+
+/// What stands under `[lacks]` for a target without a system.
+const SYSTEMLESS: &str = "systemless";
 
 /// What a language has of its own. TypeScript runs as JavaScript does.
 fn by_language<T>(all: &BTreeMap<String, T>, language: Language) -> Option<&T> {

@@ -53,6 +53,9 @@ pub(crate) const ALONE: [(&str, &str); 9] = [
     ("publish.workspace = true\n", ""),
     ("serde.workspace = true", "serde = { version = \"1\", features = [\"derive\"] }"),
     ("serde_json.workspace = true", "serde_json = \"1.0.154\""),
-    ("\n[lints]\nworkspace = true\n", ""),
+    (
+        "\n[lints]\nworkspace = true\n",
+        "\n[lints.rust]\nunexpected_cfgs = { level = \"warn\", check-cfg = ['cfg(paddlewheel_inside)'] }\n",
+    ),
     ("path: \"../../../wit\"", "path: \"wit\""),
 ];

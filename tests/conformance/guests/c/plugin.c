@@ -1,9 +1,10 @@
 /* Carries out the programs of the conformance suite. What each word does is described in tests/conformance/README.md. */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _DEFAULT_SOURCE /* clock_gettime, getentropy */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "paddlewheel.h"
 
@@ -37,7 +38,11 @@ pw_refusal pw_init(pw_text config) {
     for (pw_text rest = program; rest.len;) {
         pw_text line = until(&rest, '\n');
         pw_text word = until(&line, ' ');
-        if (is(word, "refuse") || is(word, "break")) return pw_refuse(line);
+        if (is(word, "refuse")) return pw_refuse(line);
+        if (is(word, "break")) {
+            fprintf(stderr, "%.*s\n", (int)line.len, line.ptr);
+            abort();
+        }
     }
     return pw_ready();
 }
@@ -69,6 +74,12 @@ static pw_value nested(int64_t depth) {
     memset(text, '[', (size_t)depth);
     memset(text + depth, ']', (size_t)depth);
     return pw_json_value((pw_text){text, 2 * (size_t)depth});
+}
+
+static int64_t random_number(void) {
+    uint32_t drawn = 0;
+    if (getentropy(&drawn, sizeof drawn)) abort();
+    return drawn;
 }
 
 static int64_t now_ms(void) {
@@ -114,6 +125,7 @@ static void fields(pw_event *event, pw_text word, pw_text rest) {
     else if (is(word, "key")) pw_set_text(event, a, pw_partition_key(event));
     else if (is(word, "arrived")) pw_set(event, a, pw_integer((int64_t)pw_arrived_at_ms(event)));
     else if (is(word, "clock")) pw_set(event, a, pw_integer(now_ms()));
+    else if (is(word, "random")) pw_set(event, a, pw_integer(random_number()));
     else if (is(word, "count")) pw_set(event, a, pw_integer(seen));
     else if (is(word, "nest")) pw_set(event, a, nested(number(b)));
     else pw_set(event, a, literal(word, after_a));

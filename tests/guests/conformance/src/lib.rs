@@ -71,6 +71,7 @@ impl Run {
         let all = if rest.is_empty() { a.to_owned() } else { format!("{a} {rest}") };
         match word {
             "log" => log::write(level(a), rest),
+            "print" => system::print(&all),
             "reject" => return Err(Failure::Reject(all)),
             "retry" => return Err(Failure::Retry(all)),
             "fail" => panic!("{all}"),
@@ -145,6 +146,8 @@ impl Run {
             "key" => event.set_text(a, &event.partition_key())?,
             "arrived" => event.set(a, &Value::Integer(event.arrived_at_ms() as i64))?,
             "count" => event.set(a, &Value::Integer(SEEN.get()))?,
+            "clock" => event.set(a, &Value::Integer(system::now_ms()))?,
+            "random" => event.set(a, &Value::Integer(system::random()))?,
             "nest" => {
                 let depth = usize::try_from(number(b)).expect("no program nests deeper than that");
                 event.set(a, &Value::Json("[".repeat(depth) + &"]".repeat(depth)))?;
@@ -160,6 +163,40 @@ impl Run {
             self.event.set(&format!("{to}[{k}]"), &value)?;
         }
         Ok(())
+    }
+}
+
+/// What Rust's own library has, and the crate that most others take random numbers from.
+#[cfg(target_os = "wasi")]
+mod system {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    pub(crate) fn now_ms() -> i64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_millis() as i64
+    }
+
+    pub(crate) fn random() -> i64 {
+        i64::from(getrandom::u32().expect("the component has random numbers"))
+    }
+
+    pub(crate) fn print(text: &str) {
+        println!("{text}");
+    }
+}
+
+/// The target that has none of it.
+#[cfg(not(target_os = "wasi"))]
+mod system {
+    pub(crate) fn now_ms() -> i64 {
+        panic!("there is no clock")
+    }
+
+    pub(crate) fn random() -> i64 {
+        panic!("there are no random numbers")
+    }
+
+    pub(crate) fn print(text: &str) {
+        panic!("there is nowhere to print {text}")
     }
 }
 
