@@ -17,7 +17,7 @@ LEFT_OUT = set(
     "code codeop _pyrepl profile cProfile pstats trace doctest unittest __hello__ __phello__ _ios_support _aix_support _osx_support "
     "_android_support _apple_support sysconfig zipapp compileall py_compile pyclbr tabnanny modulefinder asyncio concurrent ssl "
     "mailbox getpass subprocess nturl2path rlcompleter venv wave shelve fileinput filecmp netrc socket selectors timeit "
-    "tracemalloc pickletools bz2 lzma gzip zipfile tarfile shutil tempfile _pyio optparse getopt".split()
+    "tracemalloc pickletools bz2 lzma zipfile tarfile shutil tempfile _pyio optparse getopt".split()
 )
 # The interpreter has these already.
 BUILT_IN = {"importlib._bootstrap", "importlib._bootstrap_external", "zipimport"}
