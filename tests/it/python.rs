@@ -76,7 +76,7 @@ fn modules_come_from_the_steps_files_and_the_standard_library() {
     ];
     both_ways("modules of Python scripts", &files, |runner| {
         let said = told(&mut runner.expect("it starts"), "{}");
-        assert!(said.ends_with(r#""price":6,"asset":"hällo","day":"2026-01-02","packed":"xxxxxxxxx"}"#), "{said}");
+        assert!(said.starts_with(r#"{"price":6,"asset":"hällo","day":"2026-01-02","packed":"xxxxxxxxx","#), "{said}");
     });
 }
 
@@ -105,7 +105,7 @@ fn an_event_is_gone_when_its_call_is_over() {
     let script = "kept = []\ndef transform(event):\n    kept.append(event)\n    kept[0].set('a', 1)";
     both_ways("events of Python scripts", &[("a.py", script)], |runner| {
         let mut runner = runner.expect("it starts");
-        assert!(told(&mut runner, "{}").ends_with("\"a\":1}"));
+        assert!(told(&mut runner, "{}").starts_with("{\"a\":1,"));
         let said = told(&mut runner, "{}");
         assert!(said.contains("RuntimeError: this event's call is over"), "{said}");
     });
