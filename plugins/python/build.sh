@@ -100,7 +100,7 @@ LIST
 chmod +x "$BUILD/list"
 LISTS="libpython3.13.a Modules/_decimal/libmpdec/libmpdec.a Modules/expat/libexpat.a Modules/_hacl/libHacl_Hash_SHA2.a"
 if ! [ -e "$BUILD/done" ]; then
-    (cd "$BUILD" && ZLIB_CFLAGS="-I$WORK/zlib-1.3.1" ZLIB_LIBS=" " CONFIG_SITE="$SOURCE/Tools/wasm/config.site-wasm32-wasi" "$SOURCE/configure" --build="$("$SOURCE/config.guess")" \
+    (cd "$BUILD" && ZLIB_CFLAGS="-I$WORK/zlib-1.3.1" ZLIB_LIBS=" " CONFIG_SITE="$SOURCE/Tools/wasm/config.site-wasm32-wasi" "../Python-$RELEASE/configure" --build="$("$SOURCE/config.guess")" \
         --host=wasm32-unknown-wasip1 --with-build-python="$HOST/python" --disable-test-modules --without-ensurepip --disable-ipv6 \
         --with-pkg-config=no CC="clang-19 --target=wasm32-wasi --sysroot=$SYSROOT" \
         CPP="clang-19 --target=wasm32-wasi --sysroot=$SYSROOT -E" AR="$BUILD/list" RANLIB=true LD=wasm-ld-19 &&
@@ -110,7 +110,7 @@ if ! [ -e "$BUILD/done" ]; then
 fi
 
 # --- The runtime ----------------------------------------------------------------------------------------------------------------------
-"$HOST/python" -I frozen.py "$SOURCE/Lib" library ../sdk/python "$WORK"
+"$HOST/python" -S -P frozen.py "$SOURCE/Lib" library ../sdk/python "$WORK"
 OBJECTS=
 compile() {
     object=$WORK/$(basename "$1" .c).o

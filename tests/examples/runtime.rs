@@ -28,10 +28,12 @@ fn main() {
     if arguments[0] == "cases" {
         return cases(&arguments[1], &arguments[2]);
     }
-    let engine = Engine::new(&Settings::default()).expect("an engine");
+    let fast = Engine::new(&Settings::default()).expect("an engine");
+    let slow = Engine::new(&Settings { flat: false, ..Settings::default() }).expect("an engine");
     let mut rows = Vec::new();
     for row in &arguments {
-        let (component, script) = row.split_once(':').map_or((row.as_str(), None), |(c, s)| (c, Some(s)));
+        let (engine, row) = row.strip_prefix("slow=").map_or((&fast, row.as_str()), |row| (&slow, row));
+        let (component, script) = row.split_once(':').map_or((row, None), |(c, s)| (c, Some(s)));
         let guest = guest(component, script);
         let before = through::cpu();
         let artifact = engine.precompile(&guest.wasm).expect("it is a plugin");
@@ -39,17 +41,17 @@ fn main() {
         let before = through::cpu();
         let code = engine.load_precompiled(&artifact).expect("it loads");
         let load = through::cpu() - before;
-        let runner = guest.start(&engine, &code, "").unwrap_or_else(|error| panic!("{error}"));
+        let runner = guest.start(engine, &code, "").unwrap_or_else(|error| panic!("{error}"));
         let mut starts = Vec::new();
         for _ in 0..9 {
             let before = through::cpu();
-            guest.start(&engine, &code, "").unwrap_or_else(|error| panic!("{error}"));
+            guest.start(engine, &code, "").unwrap_or_else(|error| panic!("{error}"));
             starts.push(through::cpu() - before);
         }
         starts.sort();
         println!("{row}: wasm {} KiB, artifact {} KiB, compile {compile:?}, load {load:?}, start {:?}", guest.wasm.len() >> 10, artifact.len() >> 10, starts[4]);
         let event = data::event(1_000, None);
-        rows.push((row.clone(), through::Through::new(through::records(event.into()), runner), Vec::new()));
+        rows.push((format!("{}{row}", if std::ptr::eq(engine, &slow) { "slow=" } else { "" }), through::Through::new(through::records(event.into()), runner), Vec::new()));
     }
     let sums: Vec<u64> = rows.iter_mut().map(|(_, through, _)| {
         let mut sum = 0u64;

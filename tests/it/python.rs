@@ -81,6 +81,39 @@ fn modules_come_from_the_steps_files_and_the_standard_library() {
 }
 
 #[test]
+fn the_event_has_what_the_library_for_editors_says() {
+    let library = include_str!("../../plugins/sdk/python/paddlewheel/_event.py");
+    let class = library.split_once("\nclass Event:").and_then(|(_, rest)| rest.split_once("\nclass Output:"));
+    let methods = class.expect("the class is there").0.lines().filter_map(|line| line.strip_prefix("    def "));
+    let names: Vec<&str> = methods.filter_map(|line| line.split_once('(').map(|(name, _)| name)).collect();
+    assert!(names.len() > 15, "{names:?}");
+    let script = format!(
+        "from paddlewheel import *\ndef transform(event):\n    event.set('missing', [name for name in {names:?} if not hasattr(event, name)])"
+    );
+    both_ways("the library of Python scripts", &[("a.py", &script)], |runner| {
+        let said = told(&mut runner.expect("it starts"), "{}");
+        assert!(said.starts_with(r#"{"missing":[],"#), "{said}");
+    });
+}
+
+#[test]
+fn what_is_no_answer_is_said() {
+    for (answer, expected) in [
+        ("'x'", "TypeError: transform returned a str: it is an event, a list of events, or None"),
+        ("1", "TypeError: transform returned a int: it is an event, a list of events, or None"),
+        ("[1]", "TypeError: transform returned a list with a int in it: it takes events"),
+        ("[event, event]", "an event was returned twice: return a copy as the second"),
+        ("(1 / 0 for _ in 'x')", "ZeroDivisionError: division by zero\n  at <genexpr> (plugins/a.py:2)"),
+    ] {
+        let script = format!("def transform(event):\n    return {answer}");
+        both_ways("answers of Python scripts", &[("plugins/a.py", &script)], |runner| {
+            let said = told(&mut runner.expect("it starts"), "{}");
+            assert!(said.contains(expected), "{said}");
+        });
+    }
+}
+
+#[test]
 fn a_mistake_says_where_it_is() {
     for (script, expected) in [
         ("def transform(event)\n    pass", "SyntaxError: expected ':'"),

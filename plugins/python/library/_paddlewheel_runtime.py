@@ -133,12 +133,15 @@ def _of_author(module, name, what):
     return function
 
 
+def _is_ours(file):
+    return file == told.__code__.co_filename or file.startswith("<frozen ")
+
+
 def told(error):
     """An exception that nobody caught: the last line of its traceback first, then the author's part of it."""
     if isinstance(error, Mistake):
         return str(error)
-    ours = (__file__,) if "__file__" in globals() else ("_paddlewheel_runtime.py",)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in ours]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
     said = "".join(traceback.format_exception_only(error)).rstrip()
     places = "".join(f"\n  at {frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames))
     return said + places

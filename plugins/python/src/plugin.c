@@ -106,6 +106,8 @@ static pw_answer answer_raised(void) {
 
 /* --- What was returned ------------------------------------------------------------------------------------------------ */
 
+#define EXPECTED "transform returned a %.100s: it is an event, a list of events, or None"
+
 static pw_answer mistaken(const char *format, PyObject *value) {
     PyErr_Format(PyExc_TypeError, format, Py_TYPE(value)->tp_name);
     return answer_raised();
@@ -131,9 +133,9 @@ static bool output_of(PyObject *item, pw_list *list) {
 static pw_answer list_returned(PyObject *value) {
     PyObject *items = PySequence_Fast(value, "");
     if (!items) {
-        if (!PyErr_ExceptionMatches(PyExc_TypeError) || Py_TYPE(value)->tp_iter) return answer_raised();
+        if (Py_TYPE(value)->tp_iter || PySequence_Check(value)) return answer_raised();
         PyErr_Clear();
-        return mistaken("transform returned a %.100s: it is an event, a list of events, or None", value);
+        return mistaken(EXPECTED, value);
     }
     pw_list list = {0};
     for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(items); k++) {
@@ -146,19 +148,13 @@ static pw_answer list_returned(PyObject *value) {
         return answer;
     }
     Py_DECREF(items);
-    for (size_t k = 0; k < list.count; k++)
-        for (size_t j = 0; j < k && k < 100; j++)
-            if (list.items[j].event == list.items[k].event) {
-                PyErr_SetString(PyExc_ValueError, "transform returned an event twice: a second one is made with copy()");
-                return answer_raised();
-            }
     return pw_all(&list);
 }
 
 static pw_answer answer_returned(PyObject *value, PyObject *object, pw_event *event) {
     if (value == Py_None || value == object) return pw_keep(event);
     if (PyUnicode_Check(value) || PyBytes_Check(value) || PyDict_Check(value))
-        return mistaken("transform returned a %.100s: it is an event, a list of events, or None", value);
+        return mistaken(EXPECTED, value);
     pw_list list = {0};
     if (output_of(value, &list)) return pw_all(&list);
     if (PyErr_Occurred()) return answer_raised();
@@ -168,7 +164,7 @@ static pw_answer answer_returned(PyObject *value, PyObject *object, pw_event *ev
 /* What was printed without a newline is a line all the same. */
 static void flush(void) {
     PyObject *done = PyObject_CallNoArgs(library.flush);
-    if (!done) PyErr_Clear();
+    if (!done) Py_DECREF(exception_taken());
     Py_XDECREF(done);
 }
 
