@@ -17,7 +17,7 @@ LEFT_OUT = set(
     "code codeop _pyrepl profile cProfile pstats trace doctest unittest __hello__ __phello__ _ios_support _aix_support _osx_support "
     "_android_support _apple_support sysconfig zipapp compileall py_compile pyclbr tabnanny modulefinder asyncio concurrent ssl "
     "mailbox getpass subprocess nturl2path rlcompleter venv wave shelve fileinput filecmp netrc socket selectors timeit "
-    "tracemalloc pickletools bz2 lzma zipfile tarfile shutil tempfile _pyio optparse getopt".split()
+    "tracemalloc pickletools bz2 lzma zipfile tarfile shutil tempfile _pyio _pydatetime _pydecimal optparse getopt".split()
 )
 # The interpreter has these already.
 BUILT_IN = {"importlib._bootstrap", "importlib._bootstrap_external", "zipimport"}
@@ -46,7 +46,8 @@ def main():
     blob = bytearray()
     lines = []
     for name, (package, file, place) in sorted(found.items()):
-        code = compile(file.read_bytes(), place, "exec", dont_inherit=True, optimize=0)
+        # Without what is for readers. Scripts keep theirs, and their assertions.
+        code = compile(file.read_bytes(), place, "exec", dont_inherit=True, optimize=2)
         # Once around, so that what is shared does not depend on what this program holds.
         code = marshal.dumps(marshal.loads(marshal.dumps(code)))
         lines.append(f'    {{"{name}", blob + {len(blob)}, {len(code)}, {int(package)}}},\n')
