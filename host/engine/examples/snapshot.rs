@@ -81,7 +81,9 @@ fn stack(sections: &[Section<'_>]) -> Result<usize> {
             found.push(value);
         }
     }
-    let [stack] = found[..] else { bail!("it has {} variables besides its memory; one is the stack pointer", found.len()) };
+    let [stack] = found[..] else {
+        bail!("it has {} variables besides its memory; one is the stack pointer", found.len())
+    };
     Ok(stack)
 }
 

@@ -73,7 +73,7 @@ impl Candidate {
 /// What an event may cost at most, as a multiple of a native `serde_json` tree.
 fn bar(candidate: Candidate) -> f64 {
     match candidate.language {
-        _ if candidate.is_script => 3.0,
+        _ if candidate.is_script => 1.3,
         Language::Rust | Language::C => 0.6,
         Language::JavaScript | Language::TypeScript => 1.0,
         Language::Go => 2.3,

@@ -1,8 +1,8 @@
 //! The table: printed, in `target/languages.json`, and between the marks in `docs/languages.md`.
 
-use super::{Candidate, NATIVE};
 use super::figures::Figures;
 use super::measure::{Bar, Row};
+use super::{Candidate, NATIVE};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;

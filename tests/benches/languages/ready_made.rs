@@ -50,12 +50,11 @@ fn job(folder: &str, candidate: &str) -> Through {
     let folder = Path::new(folder);
     let candidate = Candidate::all().find(|known| known.id() == candidate).expect("one of the rows");
     let assets = match std::fs::read(folder.join(format!("{}.script", candidate.id()))) {
-        Ok(script) => {
-            BTreeMap::from([(MAIN.to_owned(), Asset { source: "plugin".to_owned(), bytes: script.into() })])
-        }
+        Ok(script) => BTreeMap::from([(MAIN.to_owned(), Asset { source: "plugin".to_owned(), bytes: script.into() })]),
         Err(_) => BTreeMap::new(),
     };
-    let guest = Guest { language: candidate.language, wasm: Vec::new(), assets: Assets::new(assets).expect("one, and small") };
+    let guest =
+        Guest { language: candidate.language, wasm: Vec::new(), assets: Assets::new(assets).expect("one, and small") };
     let artifact = std::fs::read(folder.join(candidate.id())).expect("it was put there");
     let engine = engine();
     let code = engine.load_precompiled(&artifact).expect("of this very engine");

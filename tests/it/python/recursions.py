@@ -194,7 +194,7 @@ ways = {
     "loads_dict": lambda: json.loads('{"a":' * N + "1" + "}" * N),
     "loads_hook": lambda: again(lambda f: json.loads("{}", object_hook=f)),
     "deepcopy": lambda: copy.deepcopy(deep_list()),
-    "drop": lambda: deep_list(500_000) and None,
+    "drop": lambda: deep_list(100_000) and None,
     "eval_brackets": lambda: eval("[" * N + "]" * N),
     "eval_sum": lambda: eval("1+" * N + "1"),
     "eval_minus": lambda: eval("-" * N + "1"),
