@@ -137,6 +137,38 @@ fn a_mistake_says_where_it_is() {
 }
 
 #[test]
+fn what_a_plugin_has_not_raises_an_exception() {
+    let script = r#"
+import os, random, sys, threading, time
+def attempt(what):
+    try:
+        return repr(what())
+    except BaseException as error:
+        return type(error).__name__
+ways = {
+    "open": lambda: open("/etc/passwd"), "write": lambda: open("/tmp/x", "w"), "list": lambda: os.listdir("/"), "mkdir": lambda: os.mkdir("x"),
+    "environment": lambda: dict(os.environ), "input": lambda: input(), "thread": lambda: threading.Thread(target=print).start(),
+    "exit": lambda: sys.exit(1), "sleep": lambda: time.sleep(1000), "socket": lambda: __import__("socket"), "fork": lambda: os.fork(),
+    "subprocess": lambda: __import__("subprocess"), "random": lambda: len(os.urandom(33)), "close": lambda: os.close(0),
+    "pipe": lambda: os.write(1, b"a line"), "argv": lambda: sys.argv, "cwd": lambda: os.getcwd(), "digits": lambda: len(str(10 ** 5000)),
+}
+def transform(event):
+    for name, way in ways.items():
+        event.set(name, attempt(way))
+"#;
+    both_ways("what Python scripts lack", &[("a.py", script)], |runner| {
+        let said = told(&mut runner.expect("it starts"), "{}");
+        let expected = [
+            r#""open":"FileNotFoundError","write":"FileNotFoundError","list":"FileNotFoundError","mkdir":"FileNotFoundError","#,
+            r#""environment":"{}","input":"RuntimeError","thread":"RuntimeError","exit":"SystemExit","sleep":"None","#,
+            r#""socket":"ModuleNotFoundError","fork":"AttributeError","subprocess":"ModuleNotFoundError","random":"33","#,
+            r#""close":"OSError","pipe":"6","argv":"['']","cwd":"'/'","digits":"5001","#,
+        ];
+        assert!(said.starts_with(&format!("{{{}", expected.concat())), "{said}");
+    });
+}
+
+#[test]
 fn an_event_is_gone_when_its_call_is_over() {
     let script = "kept = []\ndef transform(event):\n    kept.append(event)\n    try:\n        kept[0].set('a', 1)\n\
         \x20   except RuntimeError as why:\n        event.set('why', str(why))";
