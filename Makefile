@@ -3,7 +3,7 @@ CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PADDLE = $(TARGET_DIR)/debug/paddle
 
-.PHONY: demo demo-swap test javascript javascript-programs bench languages stores lambda install dist build target tools fuzz help
+.PHONY: demo demo-swap test javascript python javascript-programs bench languages stores lambda install dist build target tools fuzz help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,7 +43,7 @@ bench: target ## what the host costs beside plain native code, in one run; also 
 	@echo "3 of 3: the bench"
 	$(CARGO) bench --package tests --bench bench
 
-languages: target tools ## what each language costs and what it passes: a table, in docs/languages.md too, and target/languages.json
+languages: target tools python ## what each language costs and what it passes: a table, in docs/languages.md too, and target/languages.json
 	$(NATIVE)
 	$(CARGO) bench --package tests --bench languages
 
@@ -79,6 +79,9 @@ tools: ## what the tests need besides Rust, pinned, in .tools/
 
 javascript: ## plugins/javascript/javascript.wasm, from its sources: the same bytes every time
 	plugins/javascript/build.sh
+
+python: ## python.wasm, the runtime of Python scripts, from its sources, in python/ of the target folder: the same bytes every time
+	plugins/python/build.sh
 
 javascript-programs: build ## 10,000 generated programs in the JavaScript runtime and in Node
 	JAVASCRIPT_PROGRAMS=10000 $(CARGO) test --workspace --test it -- javascript::differential

@@ -1,27 +1,18 @@
 //! The conformance suite in each language: cases in `tests/conformance/cases`, carried out by the interpreters beside them.
 
 use crate::support::{WAYS, Way, engine, event, settle};
-use tests::conformance::{Case, Guest, NOW_MS, build, cases, plain_rust, run};
+use tests::conformance::{Case, Guest, NOW_MS, build, cases, plain_rust, python_script, run};
 use toolchain::Language;
 
-/// The interpreter of a language; if it cannot be built here, a test says that it is skipped.
-fn guest(language: Language) -> Option<Guest> {
+/// Holds the interpreter of a language to the cases; if it cannot be built here, the test says that it is skipped.
+fn conforms(language: Language) {
     match build("guests", language) {
-        Ok(guest) => Some(guest),
-        Err((tool, needs)) => {
-            tests::skip(&format!("conformance of {}", language.name()), &tool, needs);
-            None
-        }
+        Ok(guest) => passes(&guest),
+        Err((tool, needs)) => tests::skip(&format!("conformance of {}", language.name()), &tool, needs),
     }
 }
 
 /// Carries all cases out, both ways where the component runs flat, and tells all that differ at once.
-fn conforms(language: Language) {
-    if let Some(guest) = guest(language) {
-        passes(&guest);
-    }
-}
-
 fn passes(guest: &Guest) {
     let language = guest.language;
     let mut wrong = String::new();
@@ -107,6 +98,14 @@ fn typescript_conforms() {
 #[test]
 fn python_conforms() {
     conforms(Language::Python);
+}
+
+#[test]
+fn python_scripts_conform() {
+    match python_script("guests") {
+        Ok(guest) => passes(&guest),
+        Err((tool, needs)) => tests::skip("conformance of Python scripts", &tool, needs),
+    }
 }
 
 #[test]

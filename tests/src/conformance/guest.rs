@@ -73,6 +73,29 @@ pub fn ready_made(language: Language, files: &BTreeMap<String, PathBuf>) -> Gues
     Guest { language, systemless: false, wasm: read(root().join("plugins/javascript/javascript.wasm")), assets }
 }
 
+/// The runtime of Python scripts, where `make python` puts it.
+///
+/// # Errors
+/// What is missing here, and what brings it.
+pub fn python_runtime() -> Result<Vec<u8>, (String, &'static str)> {
+    let program = std::env::current_exe().expect("this program is a file");
+    // <target>/<profile>/deps/<program>, or examples/ in place of deps/.
+    let file = program.ancestors().nth(3).expect("it is in the target folder").join("python/python.wasm");
+    std::fs::read(file).map_err(|_| ("python.wasm from `make python`".to_owned(), "apt"))
+}
+
+/// One of the plugins in `tests/conformance` as a script in that runtime.
+///
+/// # Errors
+/// What is missing here, and what brings it.
+pub fn python_script(which: &str) -> Result<Guest, (String, &'static str)> {
+    let wasm = python_runtime()?;
+    let script = read(root().join("tests/conformance").join(which).join("python/plugin.py"));
+    let asset = Asset { source: "plugin.py".to_owned(), bytes: script.into() };
+    let assets = Assets::new(BTreeMap::from([(MAIN.to_owned(), asset)])).expect("one, and small");
+    Ok(Guest { language: Language::Python, systemless: false, wasm, assets })
+}
+
 fn read(file: PathBuf) -> Vec<u8> {
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }

@@ -1,0 +1,64 @@
+"""Writes frozen.c and frozen.bin: the modules that the runtime carries, as bytecode.
+
+    frozen.py LIB LIBRARY SDK OUT
+
+LIB is the standard library of the interpreter that is built, LIBRARY and SDK are folders of ours. Run by a Python of the same release
+with PYTHONHASHSEED=0, so that constant sets come out in the same order.
+"""
+
+import marshal
+import sys
+from pathlib import Path
+
+# What needs files, a network, processes, a screen or a person has no place in a plugin.
+LEFT_OUT = set(
+    "test idlelib tkinter turtledemo turtle ensurepip venv lib2to3 pydoc pydoc_data curses dbm sqlite3 ctypes multiprocessing msilib "
+    "site-packages antigravity this webbrowser ftplib imaplib poplib smtplib socketserver xmlrpc wsgiref http tty pty pdb bdb cmd "
+    "code codeop _pyrepl profile cProfile pstats trace doctest unittest __hello__ __phello__ _ios_support _aix_support _osx_support "
+    "_android_support _apple_support sysconfig zipapp compileall py_compile pyclbr tabnanny modulefinder asyncio concurrent ssl "
+    "mailbox getpass subprocess nturl2path rlcompleter venv wave shelve fileinput filecmp netrc socket selectors timeit "
+    "tracemalloc pickletools bz2 lzma zipfile tarfile shutil tempfile _pyio _pydatetime _pydecimal optparse getopt".split()
+)
+# The interpreter has these already.
+BUILT_IN = {"importlib._bootstrap", "importlib._bootstrap_external", "zipimport"}
+
+
+def modules(folder, left_out=()):
+    for file in sorted(folder.rglob("*.py")):
+        parts = file.relative_to(folder).with_suffix("").parts
+        if parts[0] in left_out or "__pycache__" in parts:
+            continue
+        package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if package else parts)
+        if name not in BUILT_IN and not parts[-1].startswith("__main__"):
+            yield name, package, file, file.relative_to(folder).as_posix()
+
+
+def main():
+    lib, library, sdk, out = map(Path, sys.argv[1:])
+    found = {}
+    for name, package, file, place in modules(lib, LEFT_OUT):
+        found[name] = (package, file, place)
+    for folder in (sdk, library):
+        for name, package, file, place in modules(folder):
+            if not name.endswith(("._host", "._functions")) and not name.startswith(("tests", "paddlewheel_component")):
+                found[name] = (package, file, place)
+    blob = bytearray()
+    lines = []
+    for name, (package, file, place) in sorted(found.items()):
+        # Without what is for readers. Scripts keep theirs, and their assertions.
+        code = compile(file.read_bytes(), place, "exec", dont_inherit=True, optimize=2)
+        # Once around, so that what is shared does not depend on what this program holds.
+        code = marshal.dumps(marshal.loads(marshal.dumps(code)))
+        lines.append(f'    {{"{name}", blob + {len(blob)}, {len(code)}, {int(package)}}},\n')
+        blob += code
+    (out / "frozen.bin").write_bytes(blob)
+    (out / "frozen.c").write_text(
+        "/* Written by frozen.py. */\n#include <Python.h>\n\nstatic const unsigned char blob[] = {\n#embed \"frozen.bin\"\n};\n\n"
+        "extern const struct _frozen frozen_modules[];\nconst struct _frozen frozen_modules[] = {\n" + "".join(lines)
+        + "    {NULL, NULL, 0, 0},\n};\n"
+    )
+    print(f"{len(lines)} modules, {len(blob)} bytes")
+
+
+main()

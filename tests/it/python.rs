@@ -1,0 +1,232 @@
+//! The runtime of Python scripts (`plugins/python`), where `make python` has built it: what a script sees, through the real engine.
+
+use crate::support::{NOW_MS, WAYS, Way, engine, event, settle};
+use engine::Code;
+use pipeline::settings::Pipeline;
+use pipeline::{Asset, Assets, Outcome, Runner};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use tests::conformance::python_runtime;
+
+const RECURSIONS: &str = include_str!("python/recursions.py");
+
+/// The runtime, compiled for each way; without it a test says that it is skipped.
+fn code(test: &str, way: Way) -> Option<&'static Code> {
+    static CODES: LazyLock<Option<[Code; 2]>> = LazyLock::new(|| {
+        let wasm = python_runtime().ok()?;
+        Some(WAYS.map(|way| engine(way).compile(&wasm).expect("it is a plugin")))
+    });
+    match &*CODES {
+        Some(codes) => WAYS.iter().position(|known| *known == way).map(|at| &codes[at]),
+        None => {
+            tests::skip(test, "python.wasm from `make python`", "apt");
+            None
+        }
+    }
+}
+
+/// A runner of a step with these files, the first of which is the main script.
+fn started(code: &Code, way: Way, files: &[(&str, &str)], step: &str) -> Result<Runner, String> {
+    let asset = |source: &str, text: &str| Asset { source: source.to_owned(), bytes: text.to_owned().into() };
+    let named = |(k, (source, text)): (usize, &(&str, &str))| {
+        (if k == 0 { "script" } else { source }.to_owned(), asset(source, text))
+    };
+    let files: BTreeMap<String, Asset> = files.iter().enumerate().map(named).collect();
+    let pipeline = Pipeline::parse(&format!("[[step]]\nplugin = \"./python.wasm\"\n{step}")).expect("settings");
+    let settings = &pipeline.steps[0];
+    let assets = Assets::new(files).expect("few and small");
+    let loaded = engine(way).load(code, settings, &tests::filled(settings), &assets);
+    let plugin = loaded.map_err(|error| error.to_string())?.plugin();
+    Ok(Runner::new(Arc::new(pipeline), vec![plugin], crate::support::STREAM))
+}
+
+/// Runs a check on a runner of these files, both ways.
+fn both_ways(test: &str, files: &[(&str, &str)], check: impl Fn(Result<Runner, String>)) {
+    for way in WAYS {
+        let Some(code) = code(test, way) else { return };
+        check(started(code, way, files, ""));
+    }
+}
+
+fn told(runner: &mut Runner, record: &str) -> String {
+    match runner.process(event(0, record.to_owned()), NOW_MS, None) {
+        Outcome::DeadLetter(failed) => format!("{}: {}", failed.failure.kind, failed.failure.message()),
+        Outcome::Emit(documents) => String::from_utf8_lossy(&documents[0].bytes).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_runs_flat() {
+    if let Some(code) = code("the Python runtime's way", Way::Flat) {
+        assert!(code.is_flat());
+    }
+}
+
+#[test]
+fn modules_come_from_the_steps_files_and_the_standard_library() {
+    let script = "import table\nfrom shop.prices import price\nimport datetime, zlib\nfrom paddlewheel import asset\n\
+        def transform(event):\n    event.set('price', price(table.RATE))\n    event.set('asset', asset('a.txt').decode())\n\
+        \x20   event.set('day', datetime.date(2026, 1, 2).isoformat())\n    event.set('packed', zlib.decompress(zlib.compress(b'x' * 9)).decode())";
+    let files = [
+        ("script.py", script),
+        ("table.py", "RATE = 3"),
+        ("shop/prices.py", "def price(rate):\n    return rate * 2"),
+        ("a.txt", "hällo"),
+    ];
+    both_ways("modules of Python scripts", &files, |runner| {
+        let said = told(&mut runner.expect("it starts"), "{}");
+        assert!(said.starts_with(r#"{"price":6,"asset":"hällo","day":"2026-01-02","packed":"xxxxxxxxx","#), "{said}");
+    });
+}
+
+#[test]
+fn the_event_has_what_the_library_for_editors_says() {
+    let library = include_str!("../../plugins/sdk/python/paddlewheel/_event.py");
+    let class = library.split_once("\nclass Event:").and_then(|(_, rest)| rest.split_once("\nclass Output:"));
+    let methods = class.expect("the class is there").0.lines().filter_map(|line| line.strip_prefix("    def "));
+    let names: Vec<&str> = methods.filter_map(|line| line.split_once('(').map(|(name, _)| name)).collect();
+    assert!(names.len() > 15, "{names:?}");
+    let script = format!(
+        "from paddlewheel import *\ndef transform(event):\n    event.set('missing', [name for name in {names:?} if not hasattr(event, name)])"
+    );
+    both_ways("the library of Python scripts", &[("a.py", &script)], |runner| {
+        let said = told(&mut runner.expect("it starts"), "{}");
+        assert!(said.starts_with(r#"{"missing":[],"#), "{said}");
+    });
+}
+
+#[test]
+fn what_is_no_answer_is_said() {
+    for (answer, expected) in [
+        ("'x'", "TypeError: transform returned a str: it is an event, a list of events, or None"),
+        ("1", "TypeError: transform returned a int: it is an event, a list of events, or None"),
+        ("[1]", "TypeError: transform returned a list with a int in it: it takes events"),
+        ("[event, event]", "an event was returned twice: return a copy as the second"),
+        ("(1 / 0 for _ in 'x')", "ZeroDivisionError: division by zero\n  at <genexpr> (plugins/a.py:2)"),
+    ] {
+        let script = format!("def transform(event):\n    return {answer}");
+        both_ways("answers of Python scripts", &[("plugins/a.py", &script)], |runner| {
+            let said = told(&mut runner.expect("it starts"), "{}");
+            assert!(said.contains(expected), "{said}");
+        });
+    }
+}
+
+#[test]
+fn a_mistake_says_where_it_is() {
+    for (script, expected) in [
+        ("def transform(event)\n    pass", "SyntaxError: expected ':'"),
+        ("x = 1", "plugins/a.py: there is no function transform(event)"),
+        ("def transform(a, b): pass", "plugins/a.py: transform takes one argument, the event"),
+        (
+            "import nothing\ndef transform(e): pass",
+            "ModuleNotFoundError: No module named 'nothing'\n  at <module> (plugins/a.py:1)",
+        ),
+    ] {
+        both_ways("mistakes in Python scripts", &[("plugins/a.py", script)], |runner| {
+            let said = runner.err().expect("it is refused");
+            assert!(said.contains("the script cannot be loaded: ") && said.contains(expected), "{said}");
+        });
+    }
+    let script = "def f(x):\n    return x['ö']\n\ndef transform(event):\n    f({})";
+    both_ways("mistakes in Python scripts", &[("plugins/a.py", script)], |runner| {
+        let said = told(&mut runner.expect("it starts"), "{}");
+        assert!(said.contains("KeyError: 'ö'\n  at f (plugins/a.py:2)\n  at transform (plugins/a.py:5)"), "{said}");
+    });
+}
+
+#[test]
+fn what_a_plugin_has_not_raises_an_exception() {
+    let script = r#"
+import os, random, sys, threading, time
+def attempt(what):
+    try:
+        return repr(what())
+    except BaseException as error:
+        return type(error).__name__
+ways = {
+    "open": lambda: open("/etc/passwd"), "write": lambda: open("/tmp/x", "w"), "list": lambda: os.listdir("/"), "mkdir": lambda: os.mkdir("x"),
+    "environment": lambda: dict(os.environ), "input": lambda: input(), "thread": lambda: threading.Thread(target=print).start(),
+    "exit": lambda: sys.exit(1), "sleep": lambda: time.sleep(1000), "socket": lambda: __import__("socket"), "fork": lambda: os.fork(),
+    "subprocess": lambda: __import__("subprocess"), "random": lambda: len(os.urandom(33)), "close": lambda: os.close(0),
+    "pipe": lambda: os.write(1, b"a line"), "argv": lambda: sys.argv, "cwd": lambda: os.getcwd(), "digits": lambda: len(str(10 ** 5000)),
+}
+def transform(event):
+    for name, way in ways.items():
+        event.set(name, attempt(way))
+"#;
+    both_ways("what Python scripts lack", &[("a.py", script)], |runner| {
+        let said = told(&mut runner.expect("it starts"), "{}");
+        let expected = [
+            r#""open":"FileNotFoundError","write":"FileNotFoundError","list":"FileNotFoundError","mkdir":"FileNotFoundError","#,
+            r#""environment":"{}","input":"RuntimeError","thread":"RuntimeError","exit":"SystemExit","sleep":"None","#,
+            r#""socket":"ModuleNotFoundError","fork":"AttributeError","subprocess":"ModuleNotFoundError","random":"33","#,
+            r#""close":"OSError","pipe":"6","argv":"['']","cwd":"'/'","digits":"5001","#,
+        ];
+        assert!(said.starts_with(&format!("{{{}", expected.concat())), "{said}");
+    });
+}
+
+#[test]
+fn an_event_is_gone_when_its_call_is_over() {
+    let script = "kept = []\ndef transform(event):\n    kept.append(event)\n    try:\n        kept[0].set('a', 1)\n\
+        \x20   except RuntimeError as why:\n        event.set('why', str(why))";
+    both_ways("events of Python scripts", &[("a.py", script)], |runner| {
+        let mut runner = runner.expect("it starts");
+        assert!(told(&mut runner, "{}").starts_with("{\"a\":1,"));
+        let said = told(&mut runner, "{}");
+        assert!(said.starts_with("{\"why\":\"this event's call is over"), "{said}");
+    });
+}
+
+#[test]
+fn recursion_ends_in_an_exception() {
+    let ways =
+        RECURSIONS.lines().filter_map(|line| line.strip_prefix("    \"")?.split_once("\": ").map(|(name, _)| name));
+    let ways: Vec<&str> = ways.collect();
+    assert!(ways.len() > 60, "{ways:?}");
+    both_ways("recursion in Python scripts", &[("a.py", RECURSIONS)], |runner| {
+        let mut runner = runner.expect("it starts");
+        let mut wrong = Vec::new();
+        for way in &ways {
+            let said = told(&mut runner, &format!("{{\"way\":\"{way}\"}}"));
+            println!("{way}: {said}");
+            if !said.contains("\"r\":\"") {
+                wrong.push(format!("{way}: {}", said.lines().next().unwrap_or_default()));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn a_document_may_be_as_deep_as_the_host_takes_it() {
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+    let script = "import json\ndef transform(event):\n    all = event.get('')\n    event.set('', all)\n\
+        \x20   return event.derive(json.dumps({'same': json.loads(event.json()) == all}).encode())";
+    both_ways("deep documents in Python scripts", &[("a.py", script)], |runner| {
+        let said = told(&mut runner.expect("it starts"), &deep);
+        assert!(said.contains("\"same\": true"), "{said}");
+    });
+}
+
+#[test]
+fn many_events_grow_nothing() {
+    let script = "def transform(event):\n    all = event.get('')\n    all['list'].append({'n': all['n']})\n    event.set('', all)\n\
+        \x20   try:\n        event.set('n.x', 1)\n    except Exception:\n        pass\n    event.copy().set('y', [1])\n\
+        \x20   event.expand('list[*]')\n    print('x', event.id)\n    ring = []\n    ring.append(ring)";
+    both_ways("memory of Python scripts", &[("a.py", script)], |runner| {
+        let mut runner = runner.expect("it starts");
+        let mut memory = [0; 2];
+        for (turn, events) in [10_000, 20_000].into_iter().enumerate() {
+            runner.begin_batch(crate::support::STREAM);
+            for k in 0..events {
+                let settled = settle(&mut runner, event(k, r#"{"n":1,"list":["a","b"],"t":"some text"}"#));
+                assert!(settled.contains(r#"{"n":1}"#), "{settled}");
+            }
+            memory[turn] = runner.take_report().steps[0].memory_bytes_max;
+        }
+        assert_eq!(memory[0], memory[1], "memory after 10,000 events and after 20,000 more");
+    });
+}
