@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds python.wasm from CPython, the SDK for C, library/ and src/: the same bytes from the same sources, on any machine.
 #
-#     build.sh                  python/python.wasm in cargo's target folder
+#     build.sh                  python.wasm.gz here, of what it makes in python/ of cargo's target folder
 #     build.sh --core FOLDER    core.wasm and world.wit there, made anew
 #
 # Needs clang-19 from Debian 12 (installed here where that may be done), apt for the sources of CPython and zlib and for wasi-libc, a C
@@ -133,3 +133,4 @@ if [ "${1:-}" = --core ]; then exit 0; fi
 cargo build --quiet --locked --manifest-path ../../Cargo.toml --workspace --example snapshot --example componentize
 "$TARGET/debug/examples/snapshot" "$WORK/core.wasm" "$WORK/started.wasm"
 "$TARGET/debug/examples/componentize" "$WORK/started.wasm" "$WORK/world.wit" paddlewheel:python/runtime@0.1.0 "$WORK/python.wasm"
+gzip -9nc "$WORK/python.wasm" > python.wasm.gz

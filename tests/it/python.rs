@@ -1,4 +1,4 @@
-//! The runtime of Python scripts (`plugins/python`), where `make python` has built it: what a script sees, through the real engine.
+//! The runtime of Python scripts (`plugins/python`): what a script sees, through the real engine.
 
 use crate::support::{NOW_MS, WAYS, Way, engine, event, settle};
 use engine::Code;
@@ -10,19 +10,13 @@ use tests::conformance::python_runtime;
 
 const RECURSIONS: &str = include_str!("python/recursions.py");
 
-/// The runtime, compiled for each way; without it a test says that it is skipped.
-fn code(test: &str, way: Way) -> Option<&'static Code> {
-    static CODES: LazyLock<Option<[Code; 2]>> = LazyLock::new(|| {
-        let wasm = python_runtime().ok()?;
-        Some(WAYS.map(|way| engine(way).compile(&wasm).expect("it is a plugin")))
+/// The runtime, compiled for each way.
+fn code(way: Way) -> &'static Code {
+    static CODES: LazyLock<[Code; 2]> = LazyLock::new(|| {
+        let wasm = python_runtime();
+        WAYS.map(|way| engine(way).compile(&wasm).expect("it is a plugin"))
     });
-    match &*CODES {
-        Some(codes) => WAYS.iter().position(|known| *known == way).map(|at| &codes[at]),
-        None => {
-            tests::skip(test, "python.wasm from `make python`", "apt");
-            None
-        }
-    }
+    &CODES[WAYS.iter().position(|known| *known == way).expect("one of both")]
 }
 
 /// A runner of a step with these files, the first of which is the main script.
@@ -41,10 +35,9 @@ fn started(code: &Code, way: Way, files: &[(&str, &str)], step: &str) -> Result<
 }
 
 /// Runs a check on a runner of these files, both ways.
-fn both_ways(test: &str, files: &[(&str, &str)], check: impl Fn(Result<Runner, String>)) {
+fn both_ways(files: &[(&str, &str)], check: impl Fn(Result<Runner, String>)) {
     for way in WAYS {
-        let Some(code) = code(test, way) else { return };
-        check(started(code, way, files, ""));
+        check(started(code(way), way, files, ""));
     }
 }
 
@@ -58,9 +51,7 @@ fn told(runner: &mut Runner, record: &str) -> String {
 
 #[test]
 fn it_runs_flat() {
-    if let Some(code) = code("the Python runtime's way", Way::Flat) {
-        assert!(code.is_flat());
-    }
+    assert!(code(Way::Flat).is_flat());
 }
 
 #[test]
@@ -74,7 +65,7 @@ fn modules_come_from_the_steps_files_and_the_standard_library() {
         ("shop/prices.py", "def price(rate):\n    return rate * 2"),
         ("a.txt", "hällo"),
     ];
-    both_ways("modules of Python scripts", &files, |runner| {
+    both_ways(&files, |runner| {
         let said = told(&mut runner.expect("it starts"), "{}");
         assert!(said.starts_with(r#"{"price":6,"asset":"hällo","day":"2026-01-02","packed":"xxxxxxxxx","#), "{said}");
     });
@@ -90,7 +81,7 @@ fn the_event_has_what_the_library_for_editors_says() {
     let script = format!(
         "from paddlewheel import *\ndef transform(event):\n    event.set('missing', [name for name in {names:?} if not hasattr(event, name)])"
     );
-    both_ways("the library of Python scripts", &[("a.py", &script)], |runner| {
+    both_ways(&[("a.py", &script)], |runner| {
         let said = told(&mut runner.expect("it starts"), "{}");
         assert!(said.starts_with(r#"{"missing":[],"#), "{said}");
     });
@@ -106,7 +97,7 @@ fn what_is_no_answer_is_said() {
         ("(1 / 0 for _ in 'x')", "ZeroDivisionError: division by zero\n  at <genexpr> (plugins/a.py:2)"),
     ] {
         let script = format!("def transform(event):\n    return {answer}");
-        both_ways("answers of Python scripts", &[("plugins/a.py", &script)], |runner| {
+        both_ways(&[("plugins/a.py", &script)], |runner| {
             let said = told(&mut runner.expect("it starts"), "{}");
             assert!(said.contains(expected), "{said}");
         });
@@ -124,13 +115,13 @@ fn a_mistake_says_where_it_is() {
             "ModuleNotFoundError: No module named 'nothing'\n  at <module> (plugins/a.py:1)",
         ),
     ] {
-        both_ways("mistakes in Python scripts", &[("plugins/a.py", script)], |runner| {
+        both_ways(&[("plugins/a.py", script)], |runner| {
             let said = runner.err().expect("it is refused");
             assert!(said.contains("the script cannot be loaded: ") && said.contains(expected), "{said}");
         });
     }
     let script = "def f(x):\n    return x['ö']\n\ndef transform(event):\n    f({})";
-    both_ways("mistakes in Python scripts", &[("plugins/a.py", script)], |runner| {
+    both_ways(&[("plugins/a.py", script)], |runner| {
         let said = told(&mut runner.expect("it starts"), "{}");
         assert!(said.contains("KeyError: 'ö'\n  at f (plugins/a.py:2)\n  at transform (plugins/a.py:5)"), "{said}");
     });
@@ -156,7 +147,7 @@ def transform(event):
     for name, way in ways.items():
         event.set(name, attempt(way))
 "#;
-    both_ways("what Python scripts lack", &[("a.py", script)], |runner| {
+    both_ways(&[("a.py", script)], |runner| {
         let said = told(&mut runner.expect("it starts"), "{}");
         let expected = [
             r#""open":"FileNotFoundError","write":"FileNotFoundError","list":"FileNotFoundError","mkdir":"FileNotFoundError","#,
@@ -172,7 +163,7 @@ def transform(event):
 fn an_event_is_gone_when_its_call_is_over() {
     let script = "kept = []\ndef transform(event):\n    kept.append(event)\n    try:\n        kept[0].set('a', 1)\n\
         \x20   except RuntimeError as why:\n        event.set('why', str(why))";
-    both_ways("events of Python scripts", &[("a.py", script)], |runner| {
+    both_ways(&[("a.py", script)], |runner| {
         let mut runner = runner.expect("it starts");
         assert!(told(&mut runner, "{}").starts_with("{\"a\":1,"));
         let said = told(&mut runner, "{}");
@@ -186,7 +177,7 @@ fn recursion_ends_in_an_exception() {
         RECURSIONS.lines().filter_map(|line| line.strip_prefix("    \"")?.split_once("\": ").map(|(name, _)| name));
     let ways: Vec<&str> = ways.collect();
     assert!(ways.len() > 60, "{ways:?}");
-    both_ways("recursion in Python scripts", &[("a.py", RECURSIONS)], |runner| {
+    both_ways(&[("a.py", RECURSIONS)], |runner| {
         let mut runner = runner.expect("it starts");
         let mut wrong = Vec::new();
         for way in &ways {
@@ -205,7 +196,7 @@ fn a_document_may_be_as_deep_as_the_host_takes_it() {
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500));
     let script = "import json\ndef transform(event):\n    all = event.get('')\n    event.set('', all)\n\
         \x20   return event.derive(json.dumps({'same': json.loads(event.json()) == all}).encode())";
-    both_ways("deep documents in Python scripts", &[("a.py", script)], |runner| {
+    both_ways(&[("a.py", script)], |runner| {
         let said = told(&mut runner.expect("it starts"), &deep);
         assert!(said.contains("\"same\": true"), "{said}");
     });
@@ -216,7 +207,7 @@ fn many_events_grow_nothing() {
     let script = "def transform(event):\n    all = event.get('')\n    all['list'].append({'n': all['n']})\n    event.set('', all)\n\
         \x20   try:\n        event.set('n.x', 1)\n    except Exception:\n        pass\n    event.copy().set('y', [1])\n\
         \x20   event.expand('list[*]')\n    print('x', event.id)\n    ring = []\n    ring.append(ring)";
-    both_ways("memory of Python scripts", &[("a.py", script)], |runner| {
+    both_ways(&[("a.py", script)], |runner| {
         let mut runner = runner.expect("it starts");
         let mut memory = [0; 2];
         for (turn, events) in [10_000, 20_000].into_iter().enumerate() {

@@ -15,13 +15,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use toolchain::{BuildError, Built, Contract, Language, Made, Messages, Options};
+use toolchain::{BuildError, Built, Contract, Language, Made, Messages, Options, Script};
 
 /// What a pipeline's file is called.
 pub(crate) const FILE: &str = "paddle.toml";
 
 /// The script that a JavaScript plugin's folder begins with.
-const MAIN_SCRIPT: &str = "plugin.js";
+const MAIN_SCRIPTS: [&str; 2] = ["plugin.js", "plugin.py"];
 
 /// A pipeline and where it is.
 #[derive(Clone)]
@@ -51,8 +51,11 @@ pub(crate) enum Origin {
 }
 
 /// A plugin's component.
+#[derive(Default)]
 pub(crate) struct Component {
     pub(crate) wasm: Bytes,
+    /// The ready-made plugin that this is, where the plugin is a script.
+    pub(crate) runtime: Option<&'static str>,
     /// What the plugin brings along: a script, by the names under which its runtime is handed it.
     pub(crate) files: BTreeMap<String, PathBuf>,
     /// What the compiler made of it, when it has source.
@@ -127,7 +130,7 @@ impl Project {
                 _ if file.is_file() => Project::read(&file),
                 Ok(_) => Project::of_plugin(path, Origin::Folder(path.to_owned())),
                 Err(_) => Err(Error::usage(format!(
-                    "there is no {FILE} in {}: name a {FILE}, its folder, or one plugin ({}, a .wasm, a .js, a plugin's folder)",
+                    "there is no {FILE} in {}: name a {FILE}, its folder, or one plugin ({}, a .wasm, a .js or .py, a plugin's folder)",
                     folder_name(path),
                     ready_made::names()
                 ))),
@@ -136,7 +139,9 @@ impl Project {
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("toml") => Project::read(path),
             Some("wasm") if path.is_file() => Project::of_plugin(path, Origin::Wasm(path.to_owned())),
-            Some("js" | "mjs") if path.is_file() => Project::of_plugin(path, Origin::Script(path.to_owned())),
+            _ if Step::runtime(named).is_some() && path.is_file() => {
+                Project::of_plugin(path, Origin::Script(path.to_owned()))
+            }
             _ if ready_made::find(named).is_some() => Ok(Project {
                 pipeline: Pipeline::of_plugin(named, named),
                 folder: PathBuf::from("."),
@@ -145,7 +150,7 @@ impl Project {
                 text: None,
             }),
             _ => Err(Error::usage(format!(
-                "there is no pipeline `{named}`: name a {FILE}, its folder, or one plugin ({}, a .wasm, a .js, a plugin's folder)",
+                "there is no pipeline `{named}`: name a {FILE}, its folder, or one plugin ({}, a .wasm, a .js or .py, a plugin's folder)",
                 ready_made::names()
             ))),
         }
@@ -184,7 +189,7 @@ impl Project {
             let tests = if plugin.is_dir() { plugin.to_owned() } else { project.folder.clone() };
             project.pipeline.steps.iter().find(is_it).map(|step| project.of_step(step, tests))
         };
-        let around = plugin.parent().filter(|_| plugin.file_name().is_some_and(|name| name == MAIN_SCRIPT));
+        let around = plugin.parent().filter(|_| plugin.file_name().is_some_and(|name| MAIN_SCRIPTS.iter().any(|main| name == *main)));
         Ok(step_of(&plugin).or_else(|| around.and_then(step_of)))
     }
 
@@ -241,7 +246,7 @@ impl Project {
         match path.extension() {
             Some(ending) if ending == "wasm" => Ok(Origin::Wasm(path)),
             _ if step.script().is_some() => Ok(Origin::Script(path)),
-            _ => Err(Error::usage(format!("{}: it is neither a .wasm, a .js, nor a plugin's folder", told()))),
+            _ => Err(Error::usage(format!("{}: it is neither a .wasm, a .js or .py, nor a plugin's folder", told()))),
         }
     }
 
@@ -339,23 +344,20 @@ pub(crate) fn engine(loading: &Loading, steps: usize) -> Result<Engine, Error> {
 /// A plugin's component, built first when it has source.
 pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Component, Error> {
     match origin {
-        Origin::ReadyMade(name) => Ok(Component { wasm: ready_made(name)?, files: BTreeMap::new(), built: None }),
-        Origin::Wasm(path) => Ok(Component { wasm: read(path)?, files: BTreeMap::new(), built: None }),
-        Origin::Script(path) => {
-            let script = toolchain::script(path).or_plugin()?;
-            Ok(Component { wasm: ready_made(Step::JAVASCRIPT)?, files: script.files, built: None })
-        }
+        Origin::ReadyMade(name) => Ok(Component { wasm: ready_made(name)?, ..Component::default() }),
+        Origin::Wasm(path) => Ok(Component { wasm: read(path)?, ..Component::default() }),
+        Origin::Script(path) => Component::of_script(toolchain::script(path).or_plugin()?),
         Origin::Folder(folder) => {
             let built = build(folder, context)?;
-            let (wasm, files) = match &built.made {
+            let component = match &built.made {
                 Made::Component(file) => {
                     let wasm = read(file)?;
                     keeps_the_contract(folder, &wasm)?;
-                    (wasm, BTreeMap::new())
+                    Component { wasm, ..Component::default() }
                 }
-                Made::Script(script) => (ready_made(Step::JAVASCRIPT)?, script.files.clone()),
+                Made::Script(script) => Component::of_script(script.clone())?,
             };
-            Ok(Component { wasm, files, built: Some(built) })
+            Ok(Component { built: Some(built), ..component })
         }
     }
 }
@@ -373,6 +375,11 @@ pub(crate) struct Components {
 }
 
 impl Component {
+    fn of_script(script: Script) -> Result<Component, Error> {
+        let runtime = if script.language == Language::Python { Step::PYTHON } else { Step::JAVASCRIPT };
+        Ok(Component { wasm: ready_made(runtime)?, runtime: Some(runtime), files: script.files, built: None })
+    }
+
     /// What a step runs that has this component.
     pub(crate) fn parts(&self, step: &Step, folder: &Path) -> Result<StepParts, Error> {
         let assets = lambda::assets::read(step, folder, &self.files).or_usage()?;

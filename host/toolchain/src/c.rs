@@ -98,8 +98,8 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<(Core, Adapter
     // Neither where the source lies nor where the library does shows in what is made.
     command.arg(format!("-ffile-prefix-map={}=plugin", folder.display()));
     command.arg(format!("-ffile-prefix-map={}=paddlewheel", library.display()));
-    command.arg(include(&library)).args(sources(&folder)?).arg(library.join("paddlewheel.c"));
-    command.arg(library.join("member.c"));
+    command.arg(include(&library)).args(sources(&folder)?);
+    command.args(["paddlewheel.c", "member.c", "random.c"].map(|file| library.join(file)));
     command.arg("-Wl,--strip-debug").arg("-o").arg(&file);
     let said = tool::compile(&mut command, options.messages)?;
     let prints = memmem(&crate::output::read(&file)?, PREVIEW1);

@@ -43,7 +43,8 @@ fn look_for(language: Language, folder: &Path) -> Finding {
     let (found, missing) = match language {
         Language::Rust => for_rust(folder),
         Language::Go => for_go(),
-        Language::Python => for_python(folder),
+        // What a plugin needs that asks for packages is told when it is built.
+        Language::Python => (for_python(folder), None),
         Language::TypeScript => for_typescript(folder),
         Language::JavaScript => (Vec::new(), None),
         Language::C => for_c(folder),
@@ -85,14 +86,10 @@ fn for_go() -> Looked {
     (found(&go, version), None)
 }
 
-fn for_python(folder: &Path) -> Looked {
-    match python::componentize_py(folder) {
-        Ok(tool) => {
-            let version = python::version(&tool).map(|version| format!("componentize-py {version}"));
-            (found(&tool, version), None)
-        }
-        Err(error) => (Vec::new(), told(error)),
-    }
+fn for_python(folder: &Path) -> Vec<Found> {
+    let tool = python::componentize_py(folder).ok();
+    let version = |tool: &Path| python::version(tool).map(|version| format!("componentize-py {version}, for packages"));
+    tool.map(|tool| found(&tool, version(&tool))).unwrap_or_default()
 }
 
 fn for_typescript(folder: &Path) -> Looked {

@@ -92,7 +92,8 @@ fn bundle(folder: &Path, main: &Path, options: &Options) -> Result<(Script, bool
     command.arg(format!("--outfile={}", made.display()));
     let said = tool::compile(&mut command, options.messages)?;
     let changed = output::write_if_changed(&file, &output::read(&made)?)?;
-    let script = Script { files: BTreeMap::from([(MAIN.to_owned(), file)]) };
+    let files = BTreeMap::from([(MAIN.to_owned(), file)]);
+    let script = Script { language: Language::JavaScript, files };
     Ok((script, changed, said.stderr))
 }
 

@@ -101,7 +101,7 @@ pub struct Built {
 pub enum Made {
     /// A component. The file is replaced whole, and only when its content changed.
     Component(PathBuf),
-    /// A script for the ready-made JavaScript runtime.
+    /// A script for a ready-made runtime.
     Script(Script),
 }
 

@@ -1,6 +1,7 @@
-//! Python: componentize-py makes a component of the interpreter, our library and the author's module, which it has imported already.
+//! Python: a script for the ready-made runtime, with every module in its folder. A plugin that asks for packages is made a component by
+//! componentize-py: of its interpreter, our library, the packages and the author's module, which it has imported already.
 //!
-//! The interpreter starts from a snapshot, whose hashes begin with random numbers of the build: two builds of one source are not
+//! That interpreter starts from a snapshot, whose hashes begin with random numbers of the build: two builds of one source are not
 //! alike. So what was built of the same source, by the same tools, is not built again.
 
 use std::fs;
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::component::CONTRACT;
+use crate::script::{MAIN, MODULES_MAX, Script};
 use crate::{BuildError, Built, Language, Made, Options, output, place, sdk, tool};
+use std::collections::BTreeMap;
 
 /// The release of componentize-py that our library is made for.
 pub(crate) const RELEASE: &str = "0.25.1";
@@ -34,13 +37,17 @@ const FILES_MAX: usize = 1_000;
 /// Builds the plugin in a folder.
 pub(crate) fn build(folder: &Path, options: &Options) -> Result<Built, BuildError> {
     let folder = place::full(folder)?;
-    let tool = componentize_py(&folder)?;
+    // What editors and mypy look at, too.
     let library = sdk::write(Language::Python, &place::root(&folder))?;
-    let out = place::build(&folder, options)?;
     let name = place::folder_name(&folder);
+    let packages = packages(&folder);
+    if packages.is_empty() {
+        return of_script(&folder, name);
+    }
+    let tool = componentize_py(&folder)?;
+    let out = place::build(&folder, options)?;
     let wasm = out.join(format!("{name}.wasm"));
     let sources = sources(&folder)?;
-    let packages = packages(&folder);
     let inputs = inputs(&tool, &library, &folder, &sources, &packages)?;
     let marker = out.join(format!("{name}.inputs"));
     let known = fs::read_to_string(&marker).is_ok_and(|known| known == inputs) && wasm.is_file();
@@ -61,6 +68,58 @@ pub(crate) fn build(folder: &Path, options: &Options) -> Result<Built, BuildErro
         changed: !known,
         warnings,
     })
+}
+
+/// The script that a folder is which asks for no packages: its main file, and every other module in it.
+fn of_script(folder: &Path, name: String) -> Result<Built, BuildError> {
+    let main = folder.join(Language::Python.marker());
+    let mut files = BTreeMap::from([(MAIN.to_owned(), main.clone())]);
+    for file in sources(folder)? {
+        if file.extension().is_some_and(|ending| ending == "py") && folder.join(&file) != main {
+            let name = file.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+            files.insert(name, folder.join(&file));
+        }
+    }
+    if files.len() > MODULES_MAX {
+        return Err(BuildError::TooManyModules { script: main });
+    }
+    let script = Script { language: Language::Python, files };
+    let (size, digest) = script.weigh()?;
+    let made = Made::Script(script);
+    Ok(Built { name, language: Language::Python, made, size, digest, changed: false, warnings: String::new() })
+}
+
+/// The modules in `folder` that a file there imports, by any line that begins like an import. A package brings its `__init__.py`.
+pub(crate) fn imported(text: &str, file: &Path, folder: &Path) -> Vec<PathBuf> {
+    let here = file.parent().unwrap_or(folder);
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim_start) {
+        let (from, names) = match (line.strip_prefix("from "), line.strip_prefix("import ")) {
+            (Some(rest), _) => rest.split_once(" import").unwrap_or((rest, "")),
+            (None, Some(names)) => ("", names),
+            (None, None) => continue,
+        };
+        let from = from.trim();
+        // Each dot in front but the first is a folder up.
+        let name = from.trim_start_matches('.');
+        let base = match from.len() - name.len() {
+            0 => Some(folder),
+            dots => here.ancestors().nth(dots - 1),
+        };
+        let Some(base) = base.filter(|base| base.starts_with(folder)) else { continue };
+        let base = name.split('.').filter(|part| !part.is_empty()).fold(base.to_owned(), |path, part| path.join(part));
+        let names = names.trim().trim_start_matches('(').split(['#', ')']).next().unwrap_or_default();
+        let names = names.split(',').filter_map(|name| name.split_whitespace().next());
+        for name in std::iter::once("").chain(names) {
+            let parts = name.split('.').filter(|part| !part.is_empty());
+            let path = parts.fold(base.clone(), |path, part| path.join(part));
+            // Every package on the way is one.
+            let packages = path.ancestors().take_while(|path| path.starts_with(folder) && *path != folder);
+            found.extend(packages.map(|path| path.join("__init__.py")).filter(|file| file.is_file()));
+            found.extend(Some(path.with_added_extension("py")).filter(|file| file.is_file()));
+        }
+    }
+    found
 }
 
 /// componentize-py: that of the plugin's environment or of one above it, or the one on the path.

@@ -1,12 +1,12 @@
-//! A script for the ready-made JavaScript runtime: its main file, and what it may import.
+//! A script for a ready-made runtime: its main file, and what it may import.
 //!
-//! There is no JavaScript parser here. A module is taken along when any text in quotes names it, wherever that stands: one too many
-//! does no harm, one too few would be missed when the script runs.
+//! There is no parser here. In JavaScript a module is taken along when any text in quotes names it, wherever that stands, in Python when
+//! any line begins like an import of it: one too many does no harm, one too few would be missed when the script runs.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use crate::{BuildError, output, tool};
+use crate::{BuildError, Language, output, python, tool};
 
 /// What the main script is called in [`Script::files`].
 pub const MAIN: &str = "script";
@@ -15,8 +15,10 @@ pub const MAIN: &str = "script";
 pub const MODULES_MAX: usize = 256;
 
 /// A script: its files by the names under which the runtime is handed them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
+    /// Whose runtime it is for: JavaScript's or Python's.
+    pub language: Language,
     /// The main script as [`MAIN`], other modules by their path from its folder, with `/` between the parts.
     pub files: BTreeMap<String, PathBuf>,
 }
@@ -45,12 +47,19 @@ impl Script {
 pub fn script(path: &Path) -> Result<Script, BuildError> {
     let main = path.canonicalize().map_err(BuildError::io(format!("read {}", path.display())))?;
     let folder = main.parent().unwrap_or(Path::new("/")).to_owned();
-    let mut script = Script { files: BTreeMap::from([(MAIN.to_owned(), main.clone())]) };
+    let language = match main.extension() {
+        Some(ending) if ending == "py" => Language::Python,
+        _ => Language::JavaScript,
+    };
+    let mut script = Script { language, files: BTreeMap::from([(MAIN.to_owned(), main.clone())]) };
     let mut unread = vec![main.clone()];
     while let Some(file) = unread.pop() {
         let text = tool::read_text(&file)?;
-        for specifier in relative_texts(&text) {
-            let Some(module) = module(&file, &specifier) else { continue };
+        let modules: Vec<PathBuf> = match language {
+            Language::Python => python::imported(&text, &file, &folder),
+            _ => relative_texts(&text).iter().filter_map(|specifier| module(&file, specifier)).collect(),
+        };
+        for module in modules {
             let Ok(inside) = module.strip_prefix(&folder) else { continue };
             if module == main {
                 continue;

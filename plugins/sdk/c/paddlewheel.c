@@ -1,15 +1,12 @@
 /* The contract on the canonical ABI: what stands between paddlewheel.h and the host. */
 #include "paddlewheel.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define EVENTS "paddlewheel:transform/events@0.1.0"
 #define LOG "paddlewheel:transform/log@0.1.0"
 #define ASSETS "paddlewheel:transform/assets@0.1.0"
-#define PREVIEW1 "wasi_snapshot_preview1"
 #define IMPORT(module, name) __attribute__((import_module(module), import_name(name))) extern
 #define EXPORT(name) __attribute__((export_name(name)))
 
@@ -469,21 +466,4 @@ EXPORT("paddlewheel:transform/plugin@0.1.0#transform") void *export_transform(ui
 EXPORT("cabi_post_paddlewheel:transform/plugin@0.1.0#transform") void after_transform(void *answer) {
     (void)answer;
     pw_rewind(start);
-}
-
-/* --- What libc has, and the component must be told of ------------------------------------------------------------------- */
-
-IMPORT(PREVIEW1, "adapter_monotonic_clock_set_paused") void host_set_paused(uint32_t paused);
-IMPORT(PREVIEW1, "random_get") uint32_t host_random(void *buffer, size_t length);
-
-/* Random bytes of the host's, which depend on the event alone in tests: the component asks for them from the moment when it is told that
- * the plugin is set up. Only a plugin that calls this has any of it. */
-int getentropy(void *buffer, size_t length) {
-    if (length > 256) {
-        errno = EIO;
-        return -1;
-    }
-    host_set_paused(0);
-    errno = (int)host_random(buffer, length);
-    return errno ? -1 : 0;
 }

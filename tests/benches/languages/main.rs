@@ -29,7 +29,7 @@ use measure::{Bar, Bench, Row};
 use peers::{Peer, Program};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tests::conformance::{Guest, LANGUAGES, build, python_script};
+use tests::conformance::{Guest, LANGUAGES, build, python_component};
 use toolchain::Language;
 
 /// The allocator of `bootstrap`, as in the bench.
@@ -42,38 +42,37 @@ const RECORDS: usize = 1_000;
 /// The row that all are compared with.
 const NATIVE: &str = "native";
 
-/// A row of the table: a language as `paddle build` builds it, or Python's runtime of scripts.
+/// A row of the table: a language as `paddle build` builds it, Python with packages and without.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     language: Language,
-    is_script: bool,
+    has_packages: bool,
 }
 
 impl Candidate {
     /// All of them, in the order of the table.
     fn all() -> impl Iterator<Item = Candidate> {
-        let built = LANGUAGES.into_iter().map(|language| Candidate { language, is_script: false });
-        built.chain([Candidate { language: Language::Python, is_script: true }])
+        let built = LANGUAGES.into_iter().map(|language| Candidate { language, has_packages: false });
+        built.chain([Candidate { language: Language::Python, has_packages: true }])
     }
 
     pub(crate) fn id(self) -> &'static str {
-        if self.is_script { "python-script" } else { self.language.id() }
+        if self.has_packages { "python-packages" } else { self.language.id() }
     }
 
     fn name(self) -> &'static str {
-        if self.is_script { "Python, as a script" } else { self.language.name() }
+        if self.has_packages { "Python with packages" } else { self.language.name() }
     }
 
     /// One of the plugins in `tests/conformance`.
     fn build(self, which: &str) -> Result<Guest, (String, &'static str)> {
-        if self.is_script { python_script(which) } else { build(which, self.language) }
+        if self.has_packages { python_component(which) } else { build(which, self.language) }
     }
 }
 
 /// What an event may cost at most, as a multiple of a native `serde_json` tree.
 fn bar(candidate: Candidate) -> f64 {
     match candidate.language {
-        _ if candidate.is_script => 1.3,
         Language::Rust | Language::C => 0.6,
         Language::JavaScript | Language::TypeScript => 1.0,
         Language::Go => 2.3,

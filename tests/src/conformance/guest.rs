@@ -1,10 +1,12 @@
 //! Plugins of `tests/conformance` in each language: built as `paddle build` builds them, and loaded as steps.
 
 use crate::project::{Project, root};
+use flate2::read::GzDecoder;
 use engine::{Code, Engine};
 use pipeline::settings::Pipeline;
 use pipeline::{Asset, Assets, Runner};
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use toolchain::{Language, MAIN, Made};
@@ -17,7 +19,7 @@ pub struct Guest {
     pub language: Language,
     /// Compiled for a target without clock, random numbers and output: Rust's usual one.
     pub systemless: bool,
-    /// The component; for JavaScript and TypeScript the ready-made runtime.
+    /// The component; for scripts the ready-made runtime.
     pub wasm: Vec<u8>,
     /// The script and its modules.
     pub assets: Assets,
@@ -63,37 +65,46 @@ fn rust(name: &str, systemless: bool) -> Guest {
     Guest { language: Language::Rust, systemless, wasm, assets: Assets::default() }
 }
 
-/// The ready-made JavaScript runtime with a script.
+/// The ready-made runtime of a language with a script.
 pub fn ready_made(language: Language, files: &BTreeMap<String, PathBuf>) -> Guest {
-    let source = |name: &str| if name == MAIN { "plugin.js" } else { name }.to_owned();
+    let main = if language == Language::Python { "plugin.py" } else { "plugin.js" };
+    let source = |name: &str| if name == MAIN { main } else { name }.to_owned();
     let asset = |(name, file): (&String, &PathBuf)| {
         (name.clone(), Asset { source: source(name), bytes: read(file.clone()).into() })
     };
     let assets = Assets::new(files.iter().map(asset).collect()).expect("few and small");
-    Guest { language, systemless: false, wasm: read(root().join("plugins/javascript/javascript.wasm")), assets }
+    let wasm = match language {
+        Language::Python => python_runtime(),
+        _ => read(root().join("plugins/javascript/javascript.wasm")),
+    };
+    Guest { language, systemless: false, wasm, assets }
 }
 
-/// The runtime of Python scripts, where `make python` puts it.
-///
-/// # Errors
-/// What is missing here, and what brings it.
-pub fn python_runtime() -> Result<Vec<u8>, (String, &'static str)> {
-    let program = std::env::current_exe().expect("this program is a file");
-    // <target>/<profile>/deps/<program>, or examples/ in place of deps/.
-    let file = program.ancestors().nth(3).expect("it is in the target folder").join("python/python.wasm");
-    std::fs::read(file).map_err(|_| ("python.wasm from `make python`".to_owned(), "apt"))
+/// The runtime of Python scripts.
+pub fn python_runtime() -> Vec<u8> {
+    let packed = read(root().join("plugins/python/python.wasm.gz"));
+    let mut wasm = Vec::new();
+    GzDecoder::new(packed.as_slice()).read_to_end(&mut wasm).expect("`make python` packed it");
+    wasm
 }
 
-/// One of the plugins in `tests/conformance` as a script in that runtime.
+/// One of the plugins in Python as a component of its own, as one becomes that asks for packages.
 ///
 /// # Errors
-/// What is missing here, and what brings it.
-pub fn python_script(which: &str) -> Result<Guest, (String, &'static str)> {
-    let wasm = python_runtime()?;
-    let script = read(root().join("tests/conformance").join(which).join("python/plugin.py"));
-    let asset = Asset { source: "plugin.py".to_owned(), bytes: script.into() };
-    let assets = Assets::new(BTreeMap::from([(MAIN.to_owned(), asset)])).expect("one, and small");
-    Ok(Guest { language: Language::Python, systemless: false, wasm, assets })
+/// What is missing here, and what `make tools` needs to bring it.
+pub fn python_component(which: &str) -> Result<Guest, (String, &'static str)> {
+    let language = Language::Python;
+    let project = Project::new(language, &root().join("tests/conformance").join(which).join(language.id()), which);
+    std::fs::create_dir(project.plugin.join("packages")).expect("it can be made");
+    if !project.folder.path().join(".venv").exists() {
+        return Err(("componentize-py".to_owned(), "Python with venv"));
+    }
+    match project.build().made {
+        Made::Component(file) => {
+            Ok(Guest { language, systemless: false, wasm: read(file), assets: Assets::default() })
+        }
+        Made::Script(_) => panic!("it asks for packages"),
+    }
 }
 
 fn read(file: PathBuf) -> Vec<u8> {

@@ -87,7 +87,8 @@ fn show(
     let shown = |path: &Path| path.strip_prefix(&current).unwrap_or(path).display().to_string();
     let built = component.built.as_ref();
     let name = built.map_or(step.name.as_str(), |built| built.name.as_str());
-    let language = built.map_or(Language::JavaScript, |built| built.language).name();
+    let of_script = if component.runtime == Some(Step::PYTHON) { Language::Python } else { Language::JavaScript };
+    let language = built.map_or(of_script, |built| built.language).name();
     let changed = built.is_some_and(|built| built.changed);
     let file = match (built.and_then(Built::component), component.files.get(Step::SCRIPT).map(PathBuf::as_path)) {
         (Some(file), _) | (None, Some(file)) => shown(file),
@@ -111,9 +112,9 @@ fn show(
             paint.bold(name),
             folder_name(from)
         ))?;
-        match component.files.is_empty() {
-            true => ui.line(format!("  imports  {}", in_short(&imports)))?,
-            false => ui.line(format!("  runs in  the ready-made plugin `{}`", Step::JAVASCRIPT))?,
+        match component.runtime {
+            None => ui.line(format!("  imports  {}", in_short(&imports)))?,
+            Some(runtime) => ui.line(format!("  runs in  the ready-made plugin `{runtime}`"))?,
         }
         ui.line(format!("  file     {file}"))?;
         let modules: Vec<&str> =

@@ -66,7 +66,7 @@ impl Inspect {
                 json["script"] = script.map_or(Value::Null, |files| files.iter().map(File::as_json).collect());
                 context.ui.json(&json)?;
             }
-            (false, Some(files)) => show_script(&step.name, &files, &inspection, context)?,
+            (false, Some(files)) => show_script(&step.name, component.runtime, &files, &inspection, context)?,
             (false, None) => show(&inspection, &step.name, context)?,
         }
         Ok(Status::failed_if(!kept))
@@ -102,7 +102,13 @@ fn script(step: &Step, component: &Component, project: &Project) -> Result<Optio
     Ok(Some(files.into_iter().map(file).collect()))
 }
 
-fn show_script(name: &str, files: &[File], inspection: &Inspection, context: &mut Context) -> Result<(), Error> {
+fn show_script(
+    name: &str,
+    runtime: Option<&str>,
+    files: &[File],
+    inspection: &Inspection,
+    context: &mut Context,
+) -> Result<(), Error> {
     let ui = &mut context.ui;
     let paint = ui.paint();
     let all = text::bytes(files.iter().map(|file| file.bytes as u64).sum());
@@ -111,7 +117,8 @@ fn show_script(name: &str, files: &[File], inspection: &Inspection, context: &mu
         ui.line(format!("  {}, {}", text::one_line(source), text::bytes(*bytes as u64)))?;
         ui.line(format!("    sha256 {digest}"))?;
     }
-    let (runtime, digest) = (Step::JAVASCRIPT, &inspection.digest);
+    let digest = &inspection.digest;
+    let runtime = runtime.unwrap_or_default();
     ui.line(format!("  runs in the ready-made plugin `{runtime}`, sha256 {digest}"))
 }
 

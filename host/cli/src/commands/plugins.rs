@@ -26,20 +26,20 @@ impl Plugins {
                 )));
             };
             match ui.is_json() {
-                true => ui.json(&json!({"name": plugin.name, "bytes": plugin.wasm.len(), "readme": plugin.readme}))?,
+                true => ui.json(&json!({"name": plugin.name, "bytes": plugin.wasm().len(), "readme": plugin.readme}))?,
                 false => ui.data(plugin.readme.as_bytes())?,
             }
             return Ok(Status::Done);
         }
         if ui.is_json() {
-            let plugin = |plugin: &ready_made::ReadyMade| json!({"name": plugin.name, "summary": plugin.summary(), "bytes": plugin.wasm.len()});
+            let plugin = |plugin: &ready_made::ReadyMade| json!({"name": plugin.name, "summary": plugin.summary(), "bytes": plugin.wasm().len()});
             ui.json(&ready_made::ALL.iter().map(plugin).collect::<Vec<_>>())?;
             return Ok(Status::Done);
         }
         let paint = ui.paint();
         for plugin in &ready_made::ALL {
-            let name = paint.bold(&format!("{:8}", plugin.name));
-            ui.line(format!("{name} {:>9}  {}", text::bytes(plugin.wasm.len() as u64), plugin.summary()))?;
+            let name = paint.bold(&format!("{:10}", plugin.name));
+            ui.line(format!("{name} {:>9}  {}", text::bytes(plugin.wasm().len() as u64), plugin.summary()))?;
         }
         ui.note("\nUse one as a step with plugin = \"<name>\"; `paddle plugins <name>` shows its config.")?;
         Ok(Status::Done)

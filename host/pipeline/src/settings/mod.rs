@@ -82,8 +82,11 @@ pub struct Step {
 }
 
 impl Step {
-    /// The ready-made plugin that runs scripts.
+    /// The ready-made plugin that runs scripts in JavaScript.
     pub const JAVASCRIPT: &str = "javascript";
+
+    /// The one that runs scripts in Python.
+    pub const PYTHON: &str = "python";
 
     /// What the main script is called among a step's files.
     pub const SCRIPT: &str = "script";
@@ -93,10 +96,18 @@ impl Step {
         self.scope.is_some()
     }
 
-    /// The script, when the plugin is one: it runs in the ready-made plugin [`Step::JAVASCRIPT`].
+    /// The script, when the plugin is one: it runs in the ready-made plugin that [`Step::runtime`] names.
     pub fn script(&self) -> Option<&str> {
-        let ending = self.plugin.rsplit_once('.').map(|(_, ending)| ending);
-        matches!(ending, Some("js" | "mjs")).then_some(self.plugin.as_str())
+        Step::runtime(&self.plugin).map(|_| self.plugin.as_str())
+    }
+
+    /// The ready-made plugin that runs the script at a path; none for what is no script.
+    pub fn runtime(path: &str) -> Option<&'static str> {
+        match path.rsplit_once('.')?.1 {
+            "js" | "mjs" => Some(Step::JAVASCRIPT),
+            "py" => Some(Step::PYTHON),
+            _ => None,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ macro_rules! library {
 pub(crate) const GO: &[File] = library!("go":
     "README.md", "call.go", "event.go", "go.mod", "host_native.go", "host_wasm.go", "json.go", "paddlewheel.go", "text.go");
 
-pub(crate) const C: &[File] = library!("c": "README.md", "member.c", "paddlewheel.c", "paddlewheel.h");
+pub(crate) const C: &[File] = library!("c": "README.md", "member.c", "paddlewheel.c", "paddlewheel.h", "random.c");
 
 pub(crate) const PYTHON: &[File] = library!("python":
     "README.md",

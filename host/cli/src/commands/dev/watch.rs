@@ -117,7 +117,7 @@ impl Watch {
 impl Part {
     fn concerns(&self, name: &OsStr) -> bool {
         let ending = Path::new(name).extension().and_then(OsStr::to_str);
-        self.all || self.names.contains(name) || self.modules && matches!(ending, Some("js" | "mjs" | "json"))
+        self.all || self.names.contains(name) || self.modules && matches!(ending, Some("js" | "mjs" | "json" | "py"))
     }
 }
 
