@@ -88,6 +88,23 @@ fn the_event_has_what_the_library_for_editors_says() {
 }
 
 #[test]
+fn arguments_go_by_position_or_by_name() {
+    let script = "def transform(event):\n    wrong = []\n\
+        \x20   for call in (lambda: event.text(), lambda: event.text('a', 'b'), lambda: event.text('a', path='a'), lambda: event.set('a', x=1),\n\
+        \x20                lambda: event.text(1), lambda: event.get(default=1), lambda: event.set(value=1, path='\\ud800')):\n\
+        \x20       try:\n            call()\n        except (TypeError, UnicodeEncodeError) as why:\n            wrong.append(str(why).split(':')[-1])\n\
+        \x20   event.set(value=event.get(path='b', default=7), path='b')\n    event.rename('b', to='c')\n    event.set('wrong', wrong)";
+    both_ways("arguments in Python scripts", &[("a.py", script)], |runner| {
+        let said = told(&mut runner.expect("it starts"), "{}");
+        let expected = [
+            r#"{"c":7,"wrong":[" the argument 'path' is missing","Event.text takes 1 arguments, not 2"," the argument 'path' is given twice","#,
+            r#"" the argument 'x' is none of its own","the path is a str, not int"," the argument 'path' is missing"," surrogates not allowed"],"#,
+        ];
+        assert!(said.starts_with(&expected.concat()), "{said}");
+    });
+}
+
+#[test]
 fn what_is_no_answer_is_said() {
     for (answer, expected) in [
         ("'x'", "TypeError: transform returned a str: it is an event, a list of events, or None"),

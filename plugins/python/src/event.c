@@ -53,11 +53,37 @@ static bool string_argument(PyObject *value, const char *what, pw_text *to) {
     return to->ptr != NULL;
 }
 
-static bool counted(const char *method, Py_ssize_t given, Py_ssize_t wanted) {
-    if (given == wanted) return true;
-    PyErr_Format(PyExc_TypeError, "Event.%s takes %zd arguments, not %zd", method, wanted, given);
+/* A method's arguments, by position or by name: `names` ends with NULL, and what need not be given comes last and is left as it is. */
+static bool arguments_of(const char *method, const char *const *names, Py_ssize_t needed, PyObject *const *given, Py_ssize_t count,
+                         PyObject *keywords, PyObject **to) {
+    Py_ssize_t most = 0, named = keywords ? PyTuple_GET_SIZE(keywords) : 0, found = 0;
+    while (names[most]) most++;
+    for (; found < count && found < most; found++) to[found] = given[found];
+    for (Py_ssize_t k = 0; k < named; k++) {
+        Py_ssize_t at = 0;
+        while (at < most && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, k), names[at])) at++;
+        if (at < found || at == most) {
+            PyErr_Format(PyExc_TypeError, "Event.%s: the argument '%U' is %s", method, PyTuple_GET_ITEM(keywords, k),
+                         at == most ? "none of its own" : "given twice");
+            return false;
+        }
+        to[at] = given[count + k];
+    }
+    for (Py_ssize_t k = 0; k < needed; k++)
+        if (!to[k]) return PyErr_Format(PyExc_TypeError, "Event.%s: the argument '%s' is missing", method, names[k]), false;
+    if (count <= most) return true;
+    PyErr_Format(PyExc_TypeError, "Event.%s takes %zd arguments, not %zd", method, most, count + named);
     return false;
 }
+
+/* How such a method looks, and what it begins with. */
+#define METHOD(name) \
+    static PyObject *method_##name(PyObject *self, PyObject *const *given, Py_ssize_t given_count, PyObject *keywords)
+#define ARGUMENTS(name, needed, ...) \
+    static const char *const names[] = {__VA_ARGS__, NULL}; \
+    PyObject *arguments[sizeof names / sizeof *names] = {NULL}; \
+    pw_event *event = event_of(self); \
+    if (!event || !arguments_of(#name, names, needed, given, given_count, keywords, arguments)) return NULL
 
 static PyObject *optional_text(pw_text text) { return text.ptr ? text_value(text) : Py_NewRef(Py_None); }
 
@@ -91,47 +117,41 @@ static PyObject *value_read(pw_value value) {
     __builtin_trap();
 }
 
-/* What a method of one path and no change needs: `read` gives its answer, `event` and `path` being at hand. */
-#define READER(name, read) \
-    static PyObject *method_##name(PyObject *self, PyObject *argument) { \
-        pw_event *event = event_of(self); \
+static PyObject *length_value(int64_t length) { return length < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(length); }
+
+/* A method of one path: `read` gives its answer, `event` and `path` being at hand. */
+#define READER(name, argument, read) \
+    METHOD(name) { \
+        ARGUMENTS(name, 1, argument); \
         pw_text path; \
-        if (!event || !string_argument(argument, "the path", &path)) return NULL; \
+        if (!string_argument(arguments[0], "the " argument, &path)) return NULL; \
         pw_place place = pw_here(); \
         PyObject *answer = read; \
         pw_rewind(place); \
         return answer; \
     }
 
-static PyObject *length_value(int64_t length) { return length < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(length); }
+READER(text, "path", optional_text(pw_get_text(event, path)))
+READER(has, "path", PyBool_FromLong(pw_has(event, path)))
+READER(length, "path", length_value(pw_length(event, path)))
+READER(expand, "pattern", texts_value(pw_expand(event, path)))
+READER(remove, "pattern", PyLong_FromUnsignedLong(pw_remove(event, path)))
 
-READER(text, optional_text(pw_get_text(event, path)))
-READER(has, PyBool_FromLong(pw_has(event, path)))
-READER(length, length_value(pw_length(event, path)))
-READER(expand, texts_value(pw_expand(event, path)))
-READER(remove, PyLong_FromUnsignedLong(pw_remove(event, path)))
-
-static PyObject *method_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
-    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
-    if (count + named < 1 || count + named > 2 || count < 1 ||
-        (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "default"))) {
-        PyErr_SetString(PyExc_TypeError, "Event.get takes a path, and what to answer when there is no such field (default)");
-        return NULL;
-    }
-    pw_event *event = event_of(self);
+METHOD(get) {
+    ARGUMENTS(get, 1, "path", "default");
     pw_text path;
-    if (!event || !string_argument(arguments[0], "the path", &path)) return NULL;
+    if (!string_argument(arguments[0], "the path", &path)) return NULL;
     pw_place place = pw_here();
     pw_value value = pw_get(event, path);
-    PyObject *answer = value.kind == PW_ABSENT && count + named == 2 ? Py_NewRef(arguments[1]) : value_read(value);
+    PyObject *answer = value.kind == PW_ABSENT && arguments[1] ? Py_NewRef(arguments[1]) : value_read(value);
     pw_rewind(place);
     return answer;
 }
 
-static PyObject *method_keys(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
-    pw_event *event = event_of(self);
+METHOD(keys) {
+    ARGUMENTS(keys, 0, "path");
     pw_text path = PW("");
-    if (!event || (count && !(counted("keys", count, 1) && string_argument(arguments[0], "the path", &path)))) return NULL;
+    if (arguments[0] && !string_argument(arguments[0], "the path", &path)) return NULL;
     pw_place place = pw_here();
     PyObject *answer = texts_value(pw_keys(event, path));
     pw_rewind(place);
@@ -182,10 +202,10 @@ static bool plain_text(PyObject *value, pw_text *to) {
     return false;
 }
 
-static PyObject *method_set(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
-    pw_event *event = event_of(self);
+METHOD(set) {
+    ARGUMENTS(set, 2, "path", "value");
     pw_text path, text, why = {NULL, 0};
-    if (!event || !counted("set", count, 2) || !string_argument(arguments[0], "the path", &path)) return NULL;
+    if (!string_argument(arguments[0], "the path", &path)) return NULL;
     pw_place place = pw_here();
     bool done;
     if (plain_text(arguments[1], &text)) {
@@ -203,21 +223,17 @@ static PyObject *method_set(PyObject *self, PyObject *const *arguments, Py_ssize
     return answer;
 }
 
-static PyObject *method_replace_text(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
-    pw_event *event = event_of(self);
+METHOD(replace_text) {
+    ARGUMENTS(replace_text, 2, "pattern", "text");
     pw_text pattern, text;
-    if (!event || !counted("replace_text", count, 2) || !string_argument(arguments[0], "the pattern", &pattern) ||
-        !string_argument(arguments[1], "the text", &text))
-        return NULL;
+    if (!string_argument(arguments[0], "the pattern", &pattern) || !string_argument(arguments[1], "the text", &text)) return NULL;
     return PyLong_FromUnsignedLong(pw_replace_text(event, pattern, text));
 }
 
-static PyObject *method_rename(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
-    pw_event *event = event_of(self);
+METHOD(rename) {
+    ARGUMENTS(rename, 2, "path", "to");
     pw_text path, to;
-    if (!event || !counted("rename", count, 2) || !string_argument(arguments[0], "the path", &path) ||
-        !string_argument(arguments[1], "the path", &to))
-        return NULL;
+    if (!string_argument(arguments[0], "the path", &path) || !string_argument(arguments[1], "the path", &to)) return NULL;
     return PyBool_FromLong(pw_rename(event, path, to));
 }
 
@@ -250,16 +266,20 @@ static PyObject *method_copy(PyObject *self, PyObject *nothing) {
     return event ? event_new(pw_copy(event)) : NULL;
 }
 
-static PyObject *method_derive(PyObject *self, PyObject *argument) {
-    pw_event *event = event_of(self);
+METHOD(derive) {
+    ARGUMENTS(derive, 1, "data");
     Py_buffer bytes;
-    if (!event || PyObject_GetBuffer(argument, &bytes, PyBUF_SIMPLE) < 0) return NULL;
+    if (PyObject_GetBuffer(arguments[0], &bytes, PyBUF_SIMPLE) < 0) return NULL;
     PyObject *answer = event_new(pw_derive(event, (pw_text){bytes.len ? bytes.buf : "", (size_t)bytes.len}));
     PyBuffer_Release(&bytes);
     return answer;
 }
 
-static PyObject *method_to(PyObject *self, PyObject *route) { return PyObject_CallFunctionObjArgs(library.output, self, route, NULL); }
+METHOD(to) {
+    ARGUMENTS(to, 1, "route");
+    (void)event;
+    return PyObject_CallFunctionObjArgs(library.output, self, arguments[0], NULL);
+}
 
 static PyObject *get_id(PyObject *self, void *what) {
     pw_event *event = event_of(self);
@@ -276,23 +296,23 @@ static PyObject *get_arrived(PyObject *self, void *what) {
     return event ? PyLong_FromUnsignedLongLong(pw_arrived_at_ms(event)) : NULL;
 }
 
-#define FAST(function) (PyCFunction)(void (*)(void))(function)
+#define FAST(name) {#name, (PyCFunction)(void (*)(void))method_##name, METH_FASTCALL | METH_KEYWORDS, NULL}
 static PyMethodDef methods[] = {
-    {"get", FAST(method_get), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"text", method_text, METH_O, NULL},
-    {"has", method_has, METH_O, NULL},
-    {"keys", FAST(method_keys), METH_FASTCALL, NULL},
-    {"length", method_length, METH_O, NULL},
-    {"expand", method_expand, METH_O, NULL},
-    {"set", FAST(method_set), METH_FASTCALL, NULL},
-    {"replace_text", FAST(method_replace_text), METH_FASTCALL, NULL},
-    {"remove", method_remove, METH_O, NULL},
-    {"rename", FAST(method_rename), METH_FASTCALL, NULL},
+    FAST(get),
+    FAST(text),
+    FAST(has),
+    FAST(keys),
+    FAST(length),
+    FAST(expand),
+    FAST(set),
+    FAST(replace_text),
+    FAST(remove),
+    FAST(rename),
+    FAST(derive),
+    FAST(to),
     {"json", method_json, METH_NOARGS, NULL},
     {"data", method_data, METH_NOARGS, NULL},
     {"copy", method_copy, METH_NOARGS, NULL},
-    {"derive", method_derive, METH_O, NULL},
-    {"to", method_to, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
