@@ -8,6 +8,7 @@ with PYTHONHASHSEED=0, so that constant sets come out in the same order.
 
 import marshal
 import sys
+import types
 from pathlib import Path
 
 # What needs files, a network, processes, a screen or a person has no place in a plugin.
@@ -34,6 +35,31 @@ def modules(folder, left_out=()):
             yield name, package, file, file.relative_to(folder).as_posix()
 
 
+def interned(value):
+    """The same with every text interned: else those are that this interpreter happens to have."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, (tuple, frozenset)):
+        return type(value)(interned(part) for part in value)
+    if isinstance(value, types.CodeType):
+        parts = ("co_consts", "co_filename", "co_name", "co_qualname")
+        return value.replace(**{part: interned(getattr(value, part)) for part in parts})
+    return value
+
+
+def hold(value, kept):
+    """Refers to a value and all that it is made of."""
+    kept.append(value)
+    if isinstance(value, types.CodeType):
+        for name in dir(value):
+            # All but what would be made anew, and what is deprecated.
+            if name.startswith("co_") and name not in ("co_code", "co_lnotab", "co_lines", "co_positions"):
+                hold(getattr(value, name), kept)
+    elif isinstance(value, (tuple, frozenset)):
+        for part in value:
+            hold(part, kept)
+
+
 def main():
     lib, library, sdk, out = map(Path, sys.argv[1:])
     found = {}
@@ -48,8 +74,12 @@ def main():
     for name, (package, file, place) in sorted(found.items()):
         # Without what is for readers. Scripts keep theirs, and their assertions.
         code = compile(file.read_bytes(), place, "exec", dont_inherit=True, optimize=2)
-        # Once around, so that what is shared does not depend on what this program holds.
-        code = marshal.dumps(marshal.loads(marshal.dumps(code)))
+        # `marshal` notes for each value whether anybody else holds it, such as this interpreter, which depends on what it has read and from
+        # where. So everything is held.
+        code = interned(code)
+        kept = []
+        hold(code, kept)
+        code = marshal.dumps(code)
         lines.append(f'    {{"{name}", blob + {len(blob)}, {len(code)}, {int(package)}}},\n')
         blob += code
     (out / "frozen.bin").write_bytes(blob)

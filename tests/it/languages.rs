@@ -163,12 +163,51 @@ fn c_is_its_twin_in_rust() {
     reproducible(Language::C, &project, &built);
 }
 
+/// A project whose plugin in Python asks for packages, and so becomes a component; if that cannot be built here, a test says that it is
+/// skipped.
+fn with_packages(test: &str) -> Option<Project> {
+    let project = project(Language::Python);
+    fs::create_dir(project.plugin.join("packages")).expect("it can be made");
+    if project.folder.path().join(".venv").exists() {
+        return Some(project);
+    }
+    tests::skip(test, "componentize-py", "Python with venv");
+    None
+}
+
+#[test]
+fn python_is_a_script_unless_it_names_packages() {
+    let project = project(Language::Python);
+    fs::create_dir_all(project.plugin.join("shop")).expect("it can be made");
+    fs::write(project.plugin.join("shop/prices.py"), "").expect("it can be written");
+    fs::write(project.plugin.join("requirements.txt"), "# none\n\n").expect("it can be written");
+    fs::write(project.plugin.join("pyproject.toml"), "[project]\ndependencies = []\n[tool.x]\ny = [1]\n")
+        .expect("the same");
+    let built = project.build();
+    let Made::Script(script) = &built.made else { panic!("it is a script") };
+    assert_eq!(script.files.keys().collect::<Vec<_>>(), [toolchain::MAIN, "shop/prices.py"]);
+    assert_eq!(project.build().digest, built.digest);
+    fs::write(project.plugin.join("shop/prices.py"), "rate = 2").expect("it can be written");
+    assert_ne!(project.build().digest, built.digest, "a module counts");
+    for (file, text, words) in [
+        ("requirements.txt", "six==1.17.0\n", "-r <plugin>/requirements.txt"),
+        ("pyproject.toml", "[project]\ndependencies = [\n  \"six\",\n]\n", "<plugin>"),
+    ] {
+        let elsewhere = Project::new(Language::JavaScript, &root().join("tests/data/languages/python"), "every");
+        fs::write(elsewhere.plugin.join(file), text).expect("it can be written");
+        let error = toolchain::build(&elsewhere.plugin, &Options::default()).expect_err("there is no environment");
+        let folder = elsewhere.plugin.canonicalize().expect("it is there").display().to_string();
+        let expected = format!(
+            "an environment with the packages that it names is missing; run: python3 -m venv .venv && .venv/bin/python -m pip \
+             install {words} componentize-py==0.25.1"
+        );
+        assert_eq!(error.to_string().replace(&folder, "<plugin>"), expected);
+    }
+}
+
 #[test]
 fn python_is_its_twin_in_rust() {
-    if !has(Language::Python) {
-        return;
-    }
-    let project = project(Language::Python);
+    let Some(project) = with_packages("Python with packages") else { return };
     let built = project.build();
     check(Language::Python, &built);
     let told = exception(&built);
@@ -263,10 +302,10 @@ fn c_says_what_is_wrong() {
 
 #[test]
 fn python_says_what_is_wrong() {
-    if !has(Language::Python) {
+    if with_packages("what Python with packages says").is_none() {
         return;
     }
-    let said = |text| refusal(Language::Python, &[("plugin.py", text)]);
+    let said = |text| refusal(Language::Python, &[("plugin.py", text), ("requirements.txt", "six")]);
     let told = said("def transform(event)\n    return 1\n");
     let expected = "the plugin does not compile:\nTraceback (most recent call last):\n  File \"<plugin>/plugin.py\", line 1\n    \
         def transform(event)\n                        ^\nSyntaxError: expected ':'";
@@ -306,6 +345,7 @@ fn typescript_says_what_is_wrong() {
 fn what_is_missing_comes_with_the_command_that_installs_it() {
     let mut desk = Desk::without_key();
     desk.set("PATH", &desk.path("nothing").display().to_string());
+    desk.write("missing/packages/six.py", "");
     for (file, text, expected) in [
         (
             "plugin.py",
@@ -337,7 +377,8 @@ fn what_is_missing_comes_with_the_command_that_installs_it() {
         .iter()
         .map(|it| (it["language"].as_str().expect("a name"), it["ready"].as_bool().expect("yes or no")))
         .collect();
-    let expected = Language::ALL.map(|language| (language.id(), language == Language::JavaScript));
+    let expected =
+        Language::ALL.map(|language| (language.id(), [Language::JavaScript, Language::Python].contains(&language)));
     assert_eq!(ready, expected);
     let line = "plugins in Go cannot be built here: Go 1.24 or later is missing; run: curl ";
     desk.fails(&["doctor", "--language", "go"], 3, line);

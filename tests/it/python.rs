@@ -49,6 +49,18 @@ fn told(runner: &mut Runner, record: &str) -> String {
     }
 }
 
+/// Making it takes minutes, so that is not done here.
+#[test]
+fn what_make_python_made_here_is_what_is_checked_in() {
+    let program = std::env::current_exe().expect("this program is a file");
+    // <target>/<profile>/deps/<program>
+    let made = program.ancestors().nth(3).expect("it is in the target folder").join("python/python.wasm");
+    match std::fs::read(made) {
+        Ok(made) => assert!(made == python_runtime(), "`make python` makes another: check in what it packs"),
+        Err(_) => tests::skip("the Python runtime as it was made here", "python.wasm", "minutes: make python"),
+    }
+}
+
 #[test]
 fn it_runs_flat() {
     assert!(code(Way::Flat).is_flat());
@@ -94,7 +106,7 @@ fn arguments_go_by_position_or_by_name() {
         \x20                lambda: event.text(1), lambda: event.get(default=1), lambda: event.set(value=1, path='\\ud800')):\n\
         \x20       try:\n            call()\n        except (TypeError, UnicodeEncodeError) as why:\n            wrong.append(str(why).split(':')[-1])\n\
         \x20   event.set(value=event.get(path='b', default=7), path='b')\n    event.rename('b', to='c')\n    event.set('wrong', wrong)";
-    both_ways("arguments in Python scripts", &[("a.py", script)], |runner| {
+    both_ways(&[("a.py", script)], |runner| {
         let said = told(&mut runner.expect("it starts"), "{}");
         let expected = [
             r#"{"c":7,"wrong":[" the argument 'path' is missing","Event.text takes 1 arguments, not 2"," the argument 'path' is given twice","#,

@@ -189,7 +189,9 @@ impl Project {
             let tests = if plugin.is_dir() { plugin.to_owned() } else { project.folder.clone() };
             project.pipeline.steps.iter().find(is_it).map(|step| project.of_step(step, tests))
         };
-        let around = plugin.parent().filter(|_| plugin.file_name().is_some_and(|name| MAIN_SCRIPTS.iter().any(|main| name == *main)));
+        let around = plugin
+            .parent()
+            .filter(|_| plugin.file_name().is_some_and(|name| MAIN_SCRIPTS.iter().any(|main| name == *main)));
         Ok(step_of(&plugin).or_else(|| around.and_then(step_of)))
     }
 

@@ -40,10 +40,8 @@ pub(crate) fn build(folder: &Path, options: &Options) -> Result<Built, BuildErro
     // What editors and mypy look at, too.
     let library = sdk::write(Language::Python, &place::root(&folder))?;
     let name = place::folder_name(&folder);
-    let packages = packages(&folder);
-    if packages.is_empty() {
-        return of_script(&folder, name);
-    }
+    let Some(named) = names_packages(&folder) else { return of_script(&folder, name) };
+    let packages = packages(&folder, &named)?;
     let tool = componentize_py(&folder)?;
     let out = place::build(&folder, options)?;
     let wasm = out.join(format!("{name}.wasm"));
@@ -237,22 +235,51 @@ fn collect(folder: &Path, below: &Path, found: &mut Vec<PathBuf>) -> Result<(), 
     Ok(())
 }
 
-/// Where the packages are that the plugin asks for: its folder of them, and its environment, if it names any.
-fn packages(folder: &Path) -> Vec<PathBuf> {
+/// What brings the packages that a plugin asks for.
+enum Packages {
+    /// Its folder of them has them.
+    Beside,
+    /// `pip install` with these words does.
+    Pip(String),
+}
+
+/// Where a plugin names packages: a folder of them, a line of `requirements.txt`, or `dependencies` in `pyproject.toml`.
+fn names_packages(folder: &Path) -> Option<Packages> {
+    let text = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let shown = folder.display();
+    let is_named = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    if text("requirements.txt").lines().any(is_named) {
+        return Some(Packages::Pip(format!("-r {shown}/requirements.txt")));
+    }
+    let project = text("pyproject.toml");
+    let begins = project.lines().position(|line| line.trim_start().starts_with("dependencies"));
+    let list: String = project.lines().skip(begins.unwrap_or(usize::MAX)).collect::<Vec<_>>().join("\n");
+    if list.split_once('[').is_some_and(|(_, list)| !list.trim_start().starts_with([']', '#'])) {
+        return Some(Packages::Pip(shown.to_string()));
+    }
+    folder.join(PACKAGES).is_dir().then_some(Packages::Beside)
+}
+
+/// Where the packages are: the plugin's folder of them, and its environment, if it names any.
+fn packages(folder: &Path, named: &Packages) -> Result<Vec<PathBuf>, BuildError> {
     let mut found = Vec::new();
     let beside = folder.join(PACKAGES);
     if beside.is_dir() {
         found.push(beside);
     }
-    let names = folder.join("requirements.txt").is_file()
-        || fs::read_to_string(folder.join("pyproject.toml")).is_ok_and(|text| text.contains("dependencies"));
-    let python = place::upwards(folder, ".venv/pyvenv.cfg").filter(|_| names);
-    if let Some(environment) = python.as_deref().and_then(Path::parent) {
+    let Packages::Pip(words) = named else { return Ok(found) };
+    if let Some(environment) = place::upwards(folder, ".venv/pyvenv.cfg").as_deref().and_then(Path::parent) {
         let releases = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
         let folders = releases.map(|release| release.path().join("site-packages")).filter(|folder| folder.is_dir());
         found.extend(folders);
     }
-    found
+    if found.is_empty() {
+        let what = "an environment with the packages that it names".to_owned();
+        let command =
+            format!("python3 -m venv .venv && .venv/bin/python -m pip install {words} componentize-py=={RELEASE}");
+        return Err(BuildError::Missing { what, command });
+    }
+    Ok(found)
 }
 
 /// All that decides what a build comes to, as a digest of it.

@@ -53,8 +53,12 @@ fn job(folder: &str, candidate: &str) -> Through {
         Ok(script) => BTreeMap::from([(MAIN.to_owned(), Asset { source: "plugin".to_owned(), bytes: script.into() })]),
         Err(_) => BTreeMap::new(),
     };
-    let guest =
-        Guest { language: candidate.language, systemless: false, wasm: Vec::new(), assets: Assets::new(assets).expect("one, and small") };
+    let guest = Guest {
+        language: candidate.language,
+        systemless: false,
+        wasm: Vec::new(),
+        assets: Assets::new(assets).expect("one, and small"),
+    };
     let artifact = std::fs::read(folder.join(candidate.id())).expect("it was put there");
     let engine = engine();
     let code = engine.load_precompiled(&artifact).expect("of this very engine");

@@ -1,8 +1,8 @@
 //! Plugins of `tests/conformance` in each language: built as `paddle build` builds them, and loaded as steps.
 
 use crate::project::{Project, root};
-use flate2::read::GzDecoder;
 use engine::{Code, Engine};
+use flate2::read::GzDecoder;
 use pipeline::settings::Pipeline;
 use pipeline::{Asset, Assets, Runner};
 use std::collections::BTreeMap;
@@ -100,9 +100,7 @@ pub fn python_component(which: &str) -> Result<Guest, (String, &'static str)> {
         return Err(("componentize-py".to_owned(), "Python with venv"));
     }
     match project.build().made {
-        Made::Component(file) => {
-            Ok(Guest { language, systemless: false, wasm: read(file), assets: Assets::default() })
-        }
+        Made::Component(file) => Ok(Guest { language, systemless: false, wasm: read(file), assets: Assets::default() }),
         Made::Script(_) => panic!("it asks for packages"),
     }
 }

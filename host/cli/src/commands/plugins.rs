@@ -26,7 +26,9 @@ impl Plugins {
                 )));
             };
             match ui.is_json() {
-                true => ui.json(&json!({"name": plugin.name, "bytes": plugin.wasm().len(), "readme": plugin.readme}))?,
+                true => {
+                    ui.json(&json!({"name": plugin.name, "bytes": plugin.wasm().len(), "readme": plugin.readme}))?
+                }
                 false => ui.data(plugin.readme.as_bytes())?,
             }
             return Ok(Status::Done);
