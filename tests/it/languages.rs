@@ -4,6 +4,7 @@
 use crate::support::{event, failure, runner};
 use pipeline::{FailureKind, Level, Outcome, Runner};
 use std::fs;
+use std::path::Path;
 use tests::desk::Desk;
 use tests::project::{Project, root};
 use toolchain::{Built, Contract, Language, Made, Options};
@@ -388,6 +389,40 @@ fn what_is_missing_comes_with_the_command_that_installs_it() {
         "invalid value 'ruby' for '--language <LANGUAGE>': there are rust, go, python, typescript, javascript, c",
     );
     desk.ok(&["doctor", "--language", "js"]);
+}
+
+/// A program of a few lines of shell.
+fn fake(desk: &Desk, name: &str, script: &str) {
+    let file = desk.path(name);
+    fs::create_dir_all(file.parent().expect("a folder")).expect("it can be made");
+    fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("it can be written");
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+}
+
+#[test]
+fn a_zig_on_the_path_compiles_c_where_clang_cannot() {
+    let mut desk = Desk::without_key();
+    desk.set("PATH", &desk.path("bin").display().to_string());
+    let found = |desk: &Desk| {
+        let told = desk.json(&["doctor", "--language", "c"]);
+        (told[0]["found"][0]["version"].to_string(), told[0]["found"][0]["place"].to_string())
+    };
+    let zig = |version: &str, place: &Path| (format!("\"zig {version}\""), format!("\"{}\"", place.display()));
+
+    fake(&desk, "bin/zig", "exit 1");
+    desk.fails(
+        &["doctor", "--language", "c"],
+        3,
+        "a C compiler for WebAssembly (clang, its linker wasm-ld, and wasi-libc)",
+    );
+    fake(&desk, "bin/python3", "echo 0.17.1");
+    assert_eq!(found(&desk), zig("0.17.1", &desk.path("bin/python3")), "its package does, if the program does not run");
+    fake(&desk, "bin/zig", "echo 0.16.0");
+    assert_eq!(found(&desk), zig("0.16.0", &desk.path("bin/zig")));
+    fake(&desk, "bin/clang", "echo clang 17");
+    assert_eq!(found(&desk), zig("0.16.0", &desk.path("bin/zig")), "that clang has no linker");
+    fake(&desk, "project/.venv/bin/python", "echo 0.17.0");
+    assert_eq!(found(&desk), zig("0.17.0", &desk.path("project/.venv/bin/python")), "the project's own comes first");
 }
 
 #[test]

@@ -30,16 +30,21 @@ const PREVIEW1: &[u8] = b"wasi_snapshot_preview1";
 pub(crate) enum Compiler {
     /// clang, with a linker and a libc beside it.
     Clang { program: PathBuf, sysroot: Option<PathBuf> },
-    /// Zig's, from PyPI: one package with everything in it. Holds the Python that has it.
-    Zig { python: PathBuf },
+    /// Zig's, which brings linker and libc: the program itself, or a Python that has it as a package.
+    Zig { program: PathBuf, package: bool },
 }
 
 /// The compiler that plugins in a folder are compiled with, or what is missing.
+///
+/// The plugin's own environment comes first. A clang that lacks something, as macOS has one, gives way to Zig.
 pub(crate) fn compiler(folder: &Path) -> Result<Compiler, BuildError> {
+    let own = place::upwards(folder, ".venv/bin/python").and_then(packaged_zig);
+    own.map_or_else(complete_clang, Ok).or_else(|missing| zig().ok_or(missing))
+}
+
+/// clang with its linker and a libc, or what is missing.
+fn complete_clang() -> Result<Compiler, BuildError> {
     let missing = |what: &str| Err(BuildError::Missing { what: what.to_owned(), command: INSTALL.to_owned() });
-    if let Some(python) = zig(folder) {
-        return Ok(Compiler::Zig { python });
-    }
     let Some((program, linked)) = clang() else { return missing(WANTED) };
     if !linked {
         return missing("wasm-ld, clang's linker for WebAssembly,");
@@ -64,24 +69,26 @@ fn clang() -> Option<(PathBuf, bool)> {
     all.iter().find(|(_, linked)| *linked).or(all.first()).cloned()
 }
 
-/// A Python with the package `ziglang`: that of the plugin's own environment, or, where there is no clang, the one on the path.
-fn zig(folder: &Path) -> Option<PathBuf> {
-    let own = place::upwards(folder, ".venv/bin/python").filter(|python| has_zig(python));
-    own.or_else(|| match clang() {
-        Some(_) => None,
-        None => tool::on_path("python3").filter(|python| has_zig(python)),
-    })
+/// Zig on the path: the program, or the package of the Python there.
+fn zig() -> Option<Compiler> {
+    let program = tool::on_path("zig").filter(|program| tool::ask(program, &["version"]).is_some());
+    program.map(|program| Compiler::Zig { program, package: false }).or_else(|| packaged_zig(tool::on_path("python3")?))
 }
 
-fn has_zig(python: &Path) -> bool {
-    tool::ask(python, &["-c", "import ziglang"]).is_some()
+/// A Python, if it has the package `ziglang`.
+fn packaged_zig(python: PathBuf) -> Option<Compiler> {
+    let has = tool::ask(&python, &["-c", "import ziglang"]).is_some();
+    has.then_some(Compiler::Zig { program: python, package: true })
 }
 
 /// What a compiler says of itself, in a line.
 pub(crate) fn version(compiler: &Compiler) -> Option<String> {
     match compiler {
         Compiler::Clang { program, .. } => Some(tool::ask(program, &["--version"])?.lines().next()?.to_owned()),
-        Compiler::Zig { python } => Some(format!("zig {}", tool::ask(python, &["-m", "ziglang", "version"])?)),
+        Compiler::Zig { program, package } => {
+            let asked: &[&str] = if *package { &["-m", "ziglang", "version"] } else { &["version"] };
+            Some(format!("zig {}", tool::ask(program, asked)?))
+        }
     }
 }
 
@@ -117,9 +124,12 @@ fn started(compiler: &Compiler) -> Command {
             }
             command
         }
-        Compiler::Zig { python } => {
-            let mut command = tool::command(python);
-            command.args(["-m", "ziglang", "cc", "-target", "wasm32-wasi"]);
+        Compiler::Zig { program, package } => {
+            let mut command = tool::command(program);
+            if *package {
+                command.args(["-m", "ziglang"]);
+            }
+            command.args(["cc", "-target", "wasm32-wasi"]);
             command
         }
     }

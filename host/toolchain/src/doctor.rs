@@ -106,8 +106,7 @@ fn for_c(folder: &Path) -> Looked {
     match c::compiler(folder) {
         Ok(compiler) => {
             let place = match &compiler {
-                c::Compiler::Clang { program, .. } => program.clone(),
-                c::Compiler::Zig { python } => python.clone(),
+                c::Compiler::Clang { program, .. } | c::Compiler::Zig { program, .. } => program.clone(),
             };
             (found(&place, c::version(&compiler)), None)
         }
