@@ -55,9 +55,9 @@ fn what_make_python_made_here_is_what_is_checked_in() {
     let program = std::env::current_exe().expect("this program is a file");
     // <target>/<profile>/deps/<program>
     let made = program.ancestors().nth(3).expect("it is in the target folder").join("python/python.wasm");
-    match std::fs::read(made) {
-        Ok(made) => assert!(made == python_runtime(), "`make python` makes another: check in what it packs"),
-        Err(_) => tests::skip("the Python runtime as it was made here", "python.wasm", "minutes: make python"),
+    // Where nobody made it there is nothing to compare.
+    if let Ok(made) = std::fs::read(made) {
+        assert!(made == python_runtime(), "`make python` makes another: check in what it packs");
     }
 }
 
