@@ -87,36 +87,46 @@ fn of_script(folder: &Path, name: String) -> Result<Built, BuildError> {
     Ok(Built { name, language: Language::Python, made, size, digest, changed: false, warnings: String::new() })
 }
 
-/// The modules in `folder` that a file there imports, by any line that begins like an import. A package brings its `__init__.py`.
+/// The modules in `folder` that a file there imports, by any line that begins like an import. A package brings its `__init__.py`, and
+/// all that is in it where something is taken from it.
 pub(crate) fn imported(text: &str, file: &Path, folder: &Path) -> Vec<PathBuf> {
-    let here = file.parent().unwrap_or(folder);
     let mut found = Vec::new();
-    for line in text.lines().map(str::trim_start) {
-        let (from, names) = match (line.strip_prefix("from "), line.strip_prefix("import ")) {
-            (Some(rest), _) => rest.split_once(" import").unwrap_or((rest, "")),
-            (None, Some(names)) => ("", names),
-            (None, None) => continue,
-        };
-        let from = from.trim();
-        // Each dot in front but the first is a folder up.
-        let name = from.trim_start_matches('.');
-        let base = match from.len() - name.len() {
-            0 => Some(folder),
-            dots => here.ancestors().nth(dots - 1),
-        };
-        let Some(base) = base.filter(|base| base.starts_with(folder)) else { continue };
-        let base = name.split('.').filter(|part| !part.is_empty()).fold(base.to_owned(), |path, part| path.join(part));
-        let names = names.trim().trim_start_matches('(').split(['#', ')']).next().unwrap_or_default();
-        let names = names.split(',').filter_map(|name| name.split_whitespace().next());
-        for name in std::iter::once("").chain(names) {
-            let parts = name.split('.').filter(|part| !part.is_empty());
-            let path = parts.fold(base.clone(), |path, part| path.join(part));
-            // Every package on the way is one.
-            let packages = path.ancestors().take_while(|path| path.starts_with(folder) && *path != folder);
-            found.extend(packages.map(|path| path.join("__init__.py")).filter(|file| file.is_file()));
-            found.extend(Some(path.with_added_extension("py")).filter(|file| file.is_file()));
+    // Several may stand in a line: `import a; import b`, `try: import c`.
+    for statement in text.split(['\n', ';', ':']).map(str::trim_start) {
+        if let Some(names) = statement.strip_prefix("import ") {
+            for name in names.split([',', '#']).filter_map(|name| name.split_whitespace().next()) {
+                found.extend(on_the_way(folder, name, folder));
+            }
+        } else if let Some(name) = statement.strip_prefix("from ").and_then(|rest| rest.split_whitespace().next()) {
+            let base = match name.bytes().take_while(|byte| *byte == b'.').count() {
+                0 => Some(folder),
+                // Each dot but the first is a folder up.
+                dots => file.ancestors().nth(dots),
+            };
+            let Some(base) = base.filter(|base| base.starts_with(folder)) else { continue };
+            found.extend(on_the_way(base, name.trim_start_matches('.'), folder));
+            let package =
+                name.split('.').filter(|part| !part.is_empty()).fold(base.to_owned(), |at, part| at.join(part));
+            if package != folder || name.starts_with('.') {
+                let inside = package.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+                found.extend(
+                    inside.filter(|file| file.is_file() && file.extension().is_some_and(|ending| ending == "py")),
+                );
+            }
         }
     }
+    found
+}
+
+/// The file of a module, and those of the packages that it is in.
+fn on_the_way(base: &Path, name: &str, folder: &Path) -> Vec<PathBuf> {
+    let path = name.split('.').filter(|part| !part.is_empty()).fold(base.to_owned(), |at, part| at.join(part));
+    let packages = path.ancestors().take_while(|at| at.starts_with(folder) && *at != folder);
+    let mut found: Vec<PathBuf> = packages.map(|package| package.join("__init__.py")).collect();
+    if path != base {
+        found.push(path.with_added_extension("py"));
+    }
+    found.retain(|file| file.is_file());
     found
 }
 

@@ -178,6 +178,39 @@ mod tests {
     }
 
     #[test]
+    fn a_script_in_python_comes_with_the_modules_that_it_imports() {
+        let main = "import json, rates as r  # and more\nfrom shop.prices import (\n    price,\n)\ntry: import late; import a.b.c\n\
+            except ImportError: pass\nimport enrich\nfrom .. import outside\nimport /etc/x";
+        let found = names(&[
+            ("enrich.py", main),
+            ("rates.py", "from . import beside"),
+            ("beside.py", ""),
+            ("shop/__init__.py", ""),
+            ("shop/prices.py", "from .units import euro\nfrom .deep import *\nfrom ..late import x"),
+            ("shop/units.py", ""),
+            ("shop/deep/one.py", ""),
+            ("shop/lone.py", ""),
+            ("late.py", ""),
+            ("a/__init__.py", ""),
+            ("a/b/c.py", ""),
+            ("other/lone.py", ""),
+        ]);
+        let expected = [
+            "a/__init__.py",
+            "a/b/c.py",
+            "beside.py",
+            "late.py",
+            "rates.py",
+            "script",
+            "shop/__init__.py",
+            "shop/deep/one.py",
+            "shop/prices.py",
+            "shop/units.py",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
     fn what_has_no_end_or_names_no_file_is_no_import() {
         assert_eq!(
             names(&[("a.js", "'./b.js\n', `./${b}.js`, './b', '/etc/x.js', '\\u{110000}', \"./\\xz.js\"")]),
