@@ -18,9 +18,9 @@ Examples:
   paddle publish --to live --wait          a release of it, onto every running host
   paddle status                            which host runs what; and if it is bad: paddle rollback
 
-PIPELINE is a paddle.toml, its folder, or one plugin (a ready-made name, a .wasm, a .js,
-a plugin's folder). Without it, the current folder. RELEASE is the start of a release's id,
-or a channel that holds it.
+PIPELINE is a paddle.toml, its folder, or one plugin (a ready-made name, a .wasm, a .js
+or .py, a plugin's folder). Without it, the current folder. RELEASE is the start of a
+release's id, or a channel that holds it.
 
 Exit codes: 0 done; 1 done, and something failed (a test, a host that refused, a setting
 that loses data); 2 usage or configuration; 3 a plugin cannot be built or loaded; 4 a

@@ -25,7 +25,7 @@ Examples:
   paddle inspect --observed -i events.ndjson
   paddle inspect --release live                    what a channel holds; or the start of a release's id")]
 pub(crate) struct Inspect {
-    /// A ready-made plugin, a .wasm, a .js, a plugin's folder; with --observed a pipeline
+    /// A ready-made plugin, a .wasm, a .js or .py, a plugin's folder; with --observed a pipeline
     #[arg(value_name = "PLUGIN")]
     plugin: Option<String>,
     /// Run records, and show the fields that each step read and wrote
