@@ -73,6 +73,20 @@ pub fn event(k: usize, data: impl Into<Bytes>) -> Event {
     Event::new(id, ByteString::from(format!("key-{k}")), NOW_MS, data.into())
 }
 
+/// Runs so many events of a script that adds `{"n":1}` to their list, and then more: the instance's memory stays as it was.
+pub fn grows_nothing(runner: &mut Runner, first: usize, more: usize) {
+    let mut memory = [0; 2];
+    for (turn, events) in [first, more].into_iter().enumerate() {
+        runner.begin_batch(STREAM);
+        for k in 0..events {
+            let settled = settle(runner, event(k, r#"{"n":1,"list":["a","b"],"t":"some text"}"#));
+            assert!(settled.contains(r#"{"n":1}"#), "{settled}");
+        }
+        memory[turn] = runner.take_report().steps[0].memory_bytes_max;
+    }
+    assert_eq!(memory[0], memory[1], "memory after {first} events and after {more} more");
+}
+
 /// How an event settled, in one line that tests compare: its documents without their ids, who dropped it, or why it failed.
 pub fn settle(runner: &mut Runner, event: Event) -> String {
     match runner.process(event, NOW_MS, None) {

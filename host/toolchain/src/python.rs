@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::component::CONTRACT;
-use crate::script::{MAIN, MODULES_MAX, Script};
+use crate::script::{self, MAIN, MODULES_MAX, Script};
 use crate::{BuildError, Built, Language, Made, Options, output, place, sdk, tool};
 use std::collections::BTreeMap;
 
@@ -74,8 +74,7 @@ fn of_script(folder: &Path, name: String) -> Result<Built, BuildError> {
     let mut files = BTreeMap::from([(MAIN.to_owned(), main.clone())]);
     for file in sources(folder)? {
         if file.extension().is_some_and(|ending| ending == "py") && folder.join(&file) != main {
-            let name = file.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-            files.insert(name, folder.join(&file));
+            files.insert(script::module_name(&file), folder.join(&file));
         }
     }
     if files.len() > MODULES_MAX {
@@ -104,9 +103,8 @@ pub(crate) fn imported(text: &str, file: &Path, folder: &Path) -> Vec<PathBuf> {
                 dots => file.ancestors().nth(dots),
             };
             let Some(base) = base.filter(|base| base.starts_with(folder)) else { continue };
-            found.extend(on_the_way(base, name.trim_start_matches('.'), folder));
-            let package =
-                name.split('.').filter(|part| !part.is_empty()).fold(base.to_owned(), |at, part| at.join(part));
+            found.extend(on_the_way(base, name, folder));
+            let package = below(base, name);
             if package != folder || name.starts_with('.') {
                 let inside = package.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
                 found.extend(
@@ -118,9 +116,14 @@ pub(crate) fn imported(text: &str, file: &Path, folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The path of a module below a folder, without its ending. Dots in front do not count.
+fn below(base: &Path, name: &str) -> PathBuf {
+    name.split('.').filter(|part| !part.is_empty()).fold(base.to_owned(), |at, part| at.join(part))
+}
+
 /// The file of a module, and those of the packages that it is in.
 fn on_the_way(base: &Path, name: &str, folder: &Path) -> Vec<PathBuf> {
-    let path = name.split('.').filter(|part| !part.is_empty()).fold(base.to_owned(), |at, part| at.join(part));
+    let path = below(base, name);
     let packages = path.ancestors().take_while(|at| at.starts_with(folder) && *at != folder);
     let mut found: Vec<PathBuf> = packages.map(|package| package.join("__init__.py")).collect();
     if path != base {

@@ -64,7 +64,7 @@ pub fn script(path: &Path) -> Result<Script, BuildError> {
             if module == main {
                 continue;
             }
-            let name = inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+            let name = module_name(inside);
             let is_code = module.extension().is_some_and(|ending| ending != "json");
             if script.files.insert(name, module.clone()).is_none() && is_code {
                 unread.push(module);
@@ -75,6 +75,11 @@ pub fn script(path: &Path) -> Result<Script, BuildError> {
         }
     }
     Ok(script)
+}
+
+/// What a module is called in [`Script::files`], by its path from the main script's folder.
+pub(crate) fn module_name(path: &Path) -> String {
+    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// The module that a file names so, if there is one.
