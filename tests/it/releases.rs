@@ -12,7 +12,7 @@ use tests::place::Place;
 use tests::shop::{Keeping, RECORD, Shop};
 
 /// Longest wait for a release to be taken.
-const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
+pub const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A Kinesis event of one record.
 pub fn event(number: u64) -> Bytes {

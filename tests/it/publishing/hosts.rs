@@ -1,9 +1,9 @@
 //! A real host that follows the store's channel, and what `status` and `--wait` tell of it.
 
 use super::Desk;
-use crate::releases::{event, until};
+use crate::releases::{TAKE_TIME_MAX, event, until};
 use lambda::{Follower, Host, Invocation};
-use registry::{HostReport, Minute, Name, Options, Registry, Running, StepMinute, Store, Trust};
+use registry::{HostReport, Minute, Name, Options, Registry, ReleaseId, Running, StepMinute, Store, Trust};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests::shop::{Keeping, follow};
 
 /// The store, for writing what hosts say.
@@ -56,6 +56,21 @@ async fn work(follower: Arc<Follower>, host: Arc<Host>, stop: Arc<AtomicBool>) {
     }
 }
 
+/// Batches until one ran with this release and the host has told that it runs it: its file is written by work that a later
+/// batch begins.
+async fn told(desk: &Desk, follower: &Follower, host: &Arc<Host>, release: ReleaseId) {
+    let (registry, begun) = (registry(desk), Instant::now());
+    loop {
+        until(follower, host, release).await;
+        let hosts = registry.hosts(now_ms()).await.expect("listed").live;
+        if hosts.iter().any(|(_, report)| report.running.as_ref().is_some_and(|running| running.release == release)) {
+            return;
+        }
+        assert!(begun.elapsed() < TAKE_TIME_MAX, "the host does not tell of itself");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Runs `paddle` while batches flow.
 async fn beside<T: Send + 'static>(
     desk: &Arc<Desk>,
@@ -78,7 +93,7 @@ async fn a_running_host_is_waited_for_and_shown() {
     let first = desk.publish();
     let (cache, firehose) = (tempfile::tempdir().expect("a folder"), Arc::new(Keeping::default()));
     let (follower, host) = follow(&variables(&desk), cache.path(), &firehose).await;
-    until(&follower, &host, first.parse().expect("an id")).await;
+    told(&desk, &follower, &host, first.parse().expect("an id")).await;
     let follower = Arc::new(follower);
 
     let waited = beside(&desk, &follower, &host, |desk| {
