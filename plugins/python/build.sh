@@ -115,10 +115,10 @@ OBJECTS=
 compile() {
     object=$WORK/$(basename "$1" .c).o
     # shellcheck disable=SC2086
-    clang-19 $FLAGS -std=gnu2x -D_GNU_SOURCE -I"$SOURCE/Include" -I"$BUILD" -I"$WORK" -Isrc -I../sdk/c $2 -c "$1" -o "$object"
+    clang-19 $FLAGS -std=gnu2x -D_GNU_SOURCE -I"$SOURCE/Include" -I"$BUILD" -I"$WORK" -I"$WORK/zlib-1.3.1" -Isrc -I../sdk/c $2 -c "$1" -o "$object"
     OBJECTS="$OBJECTS $object"
 }
-for part in event module plugin system text; do
+for part in event files module plugin system text; do
     compile src/$part.c "-Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers"
 done
 compile ../sdk/c/paddlewheel.c "-Wall -Wextra -Werror"

@@ -11,15 +11,27 @@ import sys
 import types
 from pathlib import Path
 
-# What needs files, a network, processes, a screen or a person has no place in a plugin.
+# What needs a screen, a person, a C library that is not there, or is for working on Python itself. Packages import much that they never
+# use in a plugin, such as `socket`: so that is here.
 LEFT_OUT = set(
-    "test idlelib tkinter turtledemo turtle ensurepip venv lib2to3 pydoc pydoc_data curses dbm sqlite3 ctypes multiprocessing msilib "
-    "site-packages antigravity this webbrowser ftplib imaplib poplib smtplib socketserver xmlrpc wsgiref http tty pty pdb bdb cmd "
-    "code codeop _pyrepl profile cProfile pstats trace doctest unittest __hello__ __phello__ _ios_support _aix_support _osx_support "
-    "_android_support _apple_support sysconfig zipapp compileall py_compile pyclbr tabnanny modulefinder asyncio concurrent ssl "
-    "mailbox getpass subprocess nturl2path rlcompleter venv wave shelve fileinput filecmp netrc socket selectors timeit "
-    "tracemalloc pickletools bz2 lzma zipfile tarfile shutil tempfile _pyio _pydatetime _pydecimal optparse getopt".split()
+    "test idlelib tkinter turtledemo turtle ensurepip venv lib2to3 pydoc pydoc_data curses dbm sqlite3 ctypes msilib site-packages "
+    "antigravity this webbrowser imaplib poplib tty pty _pyrepl profile cProfile pstats trace __hello__ __phello__ "
+    "_ios_support _aix_support _osx_support _android_support _apple_support zipapp compileall pyclbr tabnanny modulefinder ssl "
+    "wave pickletools bz2 lzma _pyio _pydatetime _pydecimal".split()
 )
+# What packages call when they are imported, and this CPython was built without.
+ADDED = {"socket": """
+
+def gethostname():
+    return "localhost"
+
+
+def getaddrinfo(*arguments, **more):
+    raise gaierror(EAI_FAIL, "a plugin has no network")
+
+
+EAI_FAIL = 4
+"""}
 # The interpreter has these already.
 BUILT_IN = {"importlib._bootstrap", "importlib._bootstrap_external", "zipimport"}
 
@@ -67,13 +79,14 @@ def main():
         found[name] = (package, file, place)
     for folder in (sdk, library):
         for name, package, file, place in modules(folder):
-            if not name.endswith(("._host", "._functions")) and not name.startswith(("tests", "paddlewheel_component")):
+            if not name.startswith("tests"):
                 found[name] = (package, file, place)
     blob = bytearray()
     lines = []
     for name, (package, file, place) in sorted(found.items()):
         # Without what is for readers. Scripts keep theirs, and their assertions.
-        code = compile(file.read_bytes(), place, "exec", dont_inherit=True, optimize=2)
+        source = file.read_bytes() + ADDED.get(name, "").encode()
+        code = compile(source, place, "exec", dont_inherit=True, optimize=2)
         # `marshal` notes for each value whether anybody else holds it, such as this interpreter, which depends on what it has read and from
         # where. So everything is held.
         code = interned(code)

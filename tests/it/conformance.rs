@@ -1,7 +1,7 @@
 //! The conformance suite in each language: cases in `tests/conformance/cases`, carried out by the interpreters beside them.
 
 use crate::support::{WAYS, Way, engine, event, settle};
-use tests::conformance::{Case, Guest, NOW_MS, build, cases, plain_rust, python_component, run};
+use tests::conformance::{Case, Guest, NOW_MS, build, cases, plain_rust, run};
 use toolchain::Language;
 
 /// Holds the interpreter of a language to the cases; if it cannot be built here, the test says that it is skipped.
@@ -98,14 +98,6 @@ fn typescript_conforms() {
 #[test]
 fn python_conforms() {
     conforms(Language::Python);
-}
-
-#[test]
-fn python_with_packages_conforms() {
-    match python_component("guests") {
-        Ok(guest) => passes(&guest),
-        Err((tool, needs)) => tests::skip("conformance of Python with packages", &tool, needs),
-    }
 }
 
 #[test]

@@ -29,10 +29,8 @@ impl Project {
                 std::os::unix::fs::symlink(from, folder.path().join(to)).expect("it can be linked");
             }
         };
-        match language {
-            Language::Python => link(tools.join("python"), ".venv"),
-            Language::TypeScript => link(tools.join("esbuild/node_modules"), "node_modules"),
-            _ => {}
+        if language == Language::TypeScript {
+            link(tools.join("esbuild/node_modules"), "node_modules");
         }
         Project { folder, plugin }
     }
@@ -46,7 +44,6 @@ impl Project {
         let findings = toolchain::doctor::look(&self.plugin);
         let finding = findings.into_iter().find(|it| it.language == language).expect("every language is looked at");
         let needs = match language {
-            Language::Python => "Python with venv",
             Language::TypeScript => "npm",
             Language::C => "root on Debian",
             _ => "Go",

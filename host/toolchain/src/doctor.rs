@@ -43,7 +43,7 @@ fn look_for(language: Language, folder: &Path) -> Finding {
     let (found, missing) = match language {
         Language::Rust => for_rust(folder),
         Language::Go => for_go(),
-        // What a plugin needs that asks for packages is told when it is built.
+        // What is missing for a plugin that names packages is told when it is built.
         Language::Python => (for_python(folder), None),
         Language::TypeScript => for_typescript(folder),
         Language::JavaScript => (Vec::new(), None),
@@ -86,10 +86,12 @@ fn for_go() -> Looked {
     (found(&go, version), None)
 }
 
+/// What a plugin that names packages has them installed by; others need nothing.
 fn for_python(folder: &Path) -> Vec<Found> {
-    let tool = python::componentize_py(folder).ok();
-    let version = |tool: &Path| python::version(tool).map(|version| format!("componentize-py {version}, for packages"));
-    tool.map(|tool| found(&tool, version(&tool))).unwrap_or_default()
+    let own = python::environment(folder).map(|environment| environment.join("bin/python"));
+    let python = own.filter(|python| tool::is_program(python)).or_else(|| tool::on_path("python3"));
+    let version = |python: &Path| tool::ask(python, &["--version"]).map(|version| format!("{version}, for packages"));
+    python.map(|python| found(&python, version(&python))).unwrap_or_default()
 }
 
 fn for_typescript(folder: &Path) -> Looked {

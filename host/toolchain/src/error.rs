@@ -153,10 +153,6 @@ mod tests {
             |what: &str, command: &str| BuildError::Missing { what: what.to_owned(), command: command.to_owned() };
         for (error, expected) in [
             (
-                missing(crate::python::WANTED, crate::python::INSTALL),
-                "componentize-py 0.25.1 is missing; run: python3 -m venv .venv && .venv/bin/python -m pip install componentize-py==0.25.1",
-            ),
-            (
                 missing(crate::javascript::WANTED, crate::javascript::INSTALL),
                 "esbuild is missing; run: npm install --save-dev esbuild@0.28.2",
             ),

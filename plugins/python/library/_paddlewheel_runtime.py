@@ -4,12 +4,12 @@ import importlib.machinery
 import importlib.util
 import io
 import json
+import os
 import sys
 import traceback
 
 import _paddlewheel
-from paddlewheel import ABSENT, Reject, Retry
-from paddlewheel._event import Output, Refused
+from paddlewheel import ABSENT, Output, Refused, Reject, Retry
 from paddlewheel._values import encode, parse, sayable
 
 # What scripts ask for most. It is in memory already when an instance starts; other modules are read when they are asked for.
@@ -90,9 +90,25 @@ def _run(asset, module):
     exec(compile(source, place, "exec", dont_inherit=True), module.__dict__)
 
 
-sys.meta_path = [
-    finder for finder in sys.meta_path if finder is not importlib.machinery.PathFinder
-] + [_Files]
+class _Compiled:
+    """What a package has compiled for a machine: `paddle build` leaves a mark in its place. The import fails as any other, so that a
+    package may do without, and says why."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        file = name.rpartition(".")[2] + ".compiled"
+        if any(os.path.isfile(f"{folder}/{file}") for folder in path or sys.path):
+            # Without `name`: with it, `from package import module` would tell another story.
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: it is compiled for a machine, and a plugin can only use packages in Python"
+            )
+        return None
+
+
+# The standard library, the script's own modules, packages.
+sys.meta_path.insert(sys.meta_path.index(importlib.machinery.PathFinder), _Files)
+sys.meta_path.append(_Compiled)
+sys.path[:] = ["/packages"]
 
 
 class Mistake(Exception):

@@ -29,7 +29,7 @@ use measure::{Bar, Bench, Row};
 use peers::{Peer, Program};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tests::conformance::{Guest, LANGUAGES, build, python_component};
+use tests::conformance::{LANGUAGES, build};
 use toolchain::Language;
 
 /// The allocator of `bootstrap`, as in the bench.
@@ -42,37 +42,9 @@ const RECORDS: usize = 1_000;
 /// The row that all are compared with.
 const NATIVE: &str = "native";
 
-/// A row of the table: a language as `paddle build` builds it, Python with packages and without.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    language: Language,
-    has_packages: bool,
-}
-
-impl Candidate {
-    /// All of them, in the order of the table.
-    fn all() -> impl Iterator<Item = Candidate> {
-        let built = LANGUAGES.into_iter().map(|language| Candidate { language, has_packages: false });
-        built.chain([Candidate { language: Language::Python, has_packages: true }])
-    }
-
-    pub(crate) fn id(self) -> &'static str {
-        if self.has_packages { "python-packages" } else { self.language.id() }
-    }
-
-    fn name(self) -> &'static str {
-        if self.has_packages { "Python with packages" } else { self.language.name() }
-    }
-
-    /// One of the plugins in `tests/conformance`.
-    fn build(self, which: &str) -> Result<Guest, (String, &'static str)> {
-        if self.has_packages { python_component(which) } else { build(which, self.language) }
-    }
-}
-
 /// What an event may cost at most, as a multiple of a native `serde_json` tree.
-fn bar(candidate: Candidate) -> f64 {
-    match candidate.language {
+fn bar(language: Language) -> f64 {
+    match language {
         Language::Rust | Language::C => 0.6,
         Language::JavaScript | Language::TypeScript => 1.0,
         Language::Go => 2.3,
@@ -92,16 +64,16 @@ fn main() -> ExitCode {
     std::fs::write(folder.path().join("s419.json"), data::event(RECORDS, None)).expect("a folder of our own");
     let mut figures = Vec::new();
     let mut benches = vec![native(folder.path())];
-    for candidate in Candidate::all() {
-        eprintln!("{}: building, loading, cases", candidate.name());
-        match (candidate.build("mask"), candidate.build("guests")) {
+    for language in LANGUAGES {
+        eprintln!("{}: building, loading, cases", language.name());
+        match (build("mask", language), build("guests", language)) {
             (Ok(mask), Ok(interpreter)) => {
-                ready_made::put(candidate, &mask, folder.path());
-                figures.push((candidate, Ok(Figures::of(&mask, &interpreter))));
-                benches.push(measured(candidate, folder.path()));
+                ready_made::put(language, &mask, folder.path());
+                figures.push((language, Ok(Figures::of(&mask, &interpreter))));
+                benches.push(measured(language, folder.path()));
             }
             (Err((tool, needs)), _) | (_, Err((tool, needs))) => {
-                figures.push((candidate, Err(format!("there is no {tool} (make tools needs {needs})"))));
+                figures.push((language, Err(format!("there is no {tool} (make tools needs {needs})"))));
             }
         }
     }
@@ -120,13 +92,13 @@ fn native(folder: &Path) -> Bench {
     Bench { rows: vec![Row::new(NATIVE, "plain serde_json", RECORDS)], same_as: Some(NATIVE.to_owned()), work }
 }
 
-fn measured(candidate: Candidate, folder: &Path) -> Bench {
+fn measured(language: Language, folder: &Path) -> Bench {
     let row = Row {
         base: Some(NATIVE.to_owned()),
-        bar: Some(Bar::Ratio(bar(candidate))),
-        ..Row::new(candidate.id(), "drop DEBUG, mask two, add one", RECORDS)
+        bar: Some(Bar::Ratio(bar(language))),
+        ..Row::new(language.id(), "drop DEBUG, mask two, add one", RECORDS)
     };
-    let work = Program::ours(candidate.id()).and_then(|program| Peer::start(program, folder, "r419"));
+    let work = Program::ours(language.id()).and_then(|program| Peer::start(program, folder, "r419"));
     Bench { rows: vec![row], same_as: Some(NATIVE.to_owned()), work }
 }
 

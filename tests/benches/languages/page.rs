@@ -1,17 +1,18 @@
 //! The table: printed, in `target/languages.json`, and between the marks in `docs/languages.md`.
 
+use super::NATIVE;
 use super::figures::Figures;
 use super::measure::{Bar, Row};
-use super::{Candidate, NATIVE};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use tests::project::root;
+use toolchain::Language;
 
 /// Between these the page is written by this program.
 const MARKS: [&str; 2] = ["<!-- make languages -->\n", "<!-- end of make languages -->"];
 
-type Told = (Candidate, Result<Figures, String>);
+type Told = (Language, Result<Figures, String>);
 
 /// Writes all of it. A failure when a language fails a case or misses its bar.
 pub(crate) fn write(rows: &[Row], figures: &[Told]) -> ExitCode {
@@ -72,16 +73,16 @@ fn table(rows: &[Row], figures: &[Told]) -> String {
     if let Some((native, _)) = time(rows, NATIVE) {
         lines.push(format!("| native `serde_json` tree | | | | | {:.2} µs | 1.00 | | | |", native / 1e3));
     }
-    lines.extend(figures.iter().map(|(candidate, figures)| match figures {
-        Ok(figures) => line(rows, *candidate, figures),
-        Err(missing) => format!("| {} | {missing} | | | | | | | | |", candidate.name()),
+    lines.extend(figures.iter().map(|(language, figures)| match figures {
+        Ok(figures) => line(rows, *language, figures),
+        Err(missing) => format!("| {} | {missing} | | | | | | | | |", language.name()),
     }));
     lines.join("\n") + "\n" + &notes(figures)
 }
 
-fn line(rows: &[Row], candidate: Candidate, figures: &Figures) -> String {
-    let (event, ratio) = time(rows, candidate.id()).unwrap_or((f64::NAN, None));
-    let bar = bar(rows, candidate.id());
+fn line(rows: &[Row], language: Language, figures: &Figures) -> String {
+    let (event, ratio) = time(rows, language.id()).unwrap_or((f64::NAN, None));
+    let bar = bar(rows, language.id());
     let met = match (ratio, bar) {
         (Some(ratio), Some(bar)) if ratio <= bar => format!("{bar:.1}"),
         (_, Some(bar)) => format!("{bar:.1}, missed"),
@@ -90,7 +91,7 @@ fn line(rows: &[Row], candidate: Candidate, figures: &Figures) -> String {
     let script = figures.script_bytes.map_or(String::new(), |bytes| format!(" + {}", size(bytes)));
     format!(
         "| {} | {}{script} | {} | {} | {} | {:.2} µs | {} | {met} | {} | {} of {} |",
-        candidate.name(),
+        language.name(),
         size(figures.component_bytes),
         duration(figures.compile),
         duration(figures.load),
@@ -106,13 +107,13 @@ fn line(rows: &[Row], candidate: Candidate, figures: &Figures) -> String {
 /// What is not offered, and what differs.
 fn notes(figures: &[Told]) -> String {
     let mut notes = String::new();
-    for (candidate, figures) in figures {
+    for (language, figures) in figures {
         let Ok(figures) = figures else { continue };
         let listed = |title: &str, cases: &[(String, String)]| match cases {
             [] => String::new(),
             cases => {
                 let lines: Vec<_> = cases.iter().map(|(case, why)| format!("`{case}` ({why})")).collect();
-                format!("\n- {} {title}: {}.", candidate.name(), lines.join("; "))
+                format!("\n- {} {title}: {}.", language.name(), lines.join("; "))
             }
         };
         notes += &listed("does not offer", &figures.lacks);
@@ -144,18 +145,18 @@ fn file(rows: &[Row], figures: &[Told]) -> String {
     if let Some((native, _)) = time(rows, NATIVE) {
         file.insert(NATIVE.to_owned(), json!({ "event_ns": native }));
     }
-    for (candidate, figures) in figures {
+    for (language, figures) in figures {
         let value = match figures {
-            Ok(figures) => value(rows, *candidate, figures),
+            Ok(figures) => value(rows, *language, figures),
             Err(missing) => json!({ "missing": missing }),
         };
-        file.insert(candidate.id().to_owned(), value);
+        file.insert(language.id().to_owned(), value);
     }
     serde_json::to_string_pretty(&Value::Object(file)).expect("plain numbers")
 }
 
-fn value(rows: &[Row], candidate: Candidate, figures: &Figures) -> Value {
-    let (event, ratio) = time(rows, candidate.id()).unwrap_or((f64::NAN, None));
+fn value(rows: &[Row], language: Language, figures: &Figures) -> Value {
+    let (event, ratio) = time(rows, language.id()).unwrap_or((f64::NAN, None));
     let pairs = |pairs: &[(String, String)]| -> Map<String, Value> {
         pairs.iter().map(|(case, why)| (case.clone(), json!(why))).collect()
     };
@@ -167,7 +168,7 @@ fn value(rows: &[Row], candidate: Candidate, figures: &Figures) -> Value {
         "start_us": figures.start.as_secs_f64() * 1e6,
         "event_ns": event,
         "times_native": ratio,
-        "bar": bar(rows, candidate.id()),
+        "bar": bar(rows, language.id()),
         "memory_bytes": figures.memory_bytes,
         "cases": figures.cases,
         "passed": figures.passed,

@@ -88,23 +88,6 @@ pub fn python_runtime() -> Vec<u8> {
     wasm
 }
 
-/// One of the plugins in Python as a component of its own, as one becomes that asks for packages.
-///
-/// # Errors
-/// What is missing here, and what `make tools` needs to bring it.
-pub fn python_component(which: &str) -> Result<Guest, (String, &'static str)> {
-    let language = Language::Python;
-    let project = Project::new(language, &root().join("tests/conformance").join(which).join(language.id()), which);
-    std::fs::create_dir(project.plugin.join("packages")).expect("it can be made");
-    if !project.folder.path().join(".venv").exists() {
-        return Err(("componentize-py".to_owned(), "Python with venv"));
-    }
-    match project.build().made {
-        Made::Component(file) => Ok(Guest { language, systemless: false, wasm: read(file), assets: Assets::default() }),
-        Made::Script(_) => panic!("it asks for packages"),
-    }
-}
-
 fn read(file: PathBuf) -> Vec<u8> {
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }

@@ -6,7 +6,7 @@
 mod guest;
 mod run;
 
-pub use guest::{Guest, build, plain_rust, python_component, python_runtime, ready_made};
+pub use guest::{Guest, build, plain_rust, python_runtime, ready_made};
 pub use run::{NOW_MS, run};
 
 use crate::project::root;

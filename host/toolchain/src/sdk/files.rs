@@ -17,15 +17,14 @@ pub(crate) const C: &[File] = library!("c": "README.md", "member.c", "paddlewhee
 pub(crate) const PYTHON: &[File] = library!("python":
     "README.md",
     "paddlewheel/__init__.py",
+    "paddlewheel/_answers.py",
     "paddlewheel/_assets.py",
     "paddlewheel/_event.py",
     "paddlewheel/_failures.py",
-    "paddlewheel/_functions.py",
     "paddlewheel/_host.py",
     "paddlewheel/_values.py",
     "paddlewheel/log.py",
     "paddlewheel/py.typed",
-    "paddlewheel_component.py",
     "pyproject.toml");
 
 pub(crate) const JAVASCRIPT: &[File] =

@@ -22,9 +22,8 @@ A plugin is a module `plugin` with a function `transform`. It is given one event
 - What is printed becomes lines of the log.
 
 The host holds the event. The plugin asks for the fields it needs and says what to change; the rest of the event's bytes go
-through as they came. A plugin has no files, no network and no environment, and it keeps no state: an instance may be replaced
-between any two events, and the events of one batch may run in several instances at once. Import every module at the top of a
-file: once the plugin is built, there is nothing to import from.
+through as they came. A plugin has no files but those that come with its step, no network and no environment, and it keeps no
+state: an instance may be replaced between any two events, and the events of one batch may run in several instances at once.
 
 Paths
 -----
@@ -43,8 +42,9 @@ A field is named as OpenSearch will index it: `{"user": {"email": 1}}` and `{"us
 every method finds it in both.
 """
 
+from ._answers import ABSENT, Absent, Answer, Output
 from ._assets import asset, assets
-from ._event import ABSENT, Absent, Answer, Event, Output
+from ._event import Event
 from ._failures import Refused, Reject, Retry
 from ._values import Json, Number
 

@@ -1,18 +1,19 @@
-"""The contract's functions. Inside a component they are componentize-py's; outside there is no host."""
+"""What the host offers. Where a plugin runs, the runtime's functions stand here; anywhere else there is no host."""
 
-from typing import Any, Callable, NoReturn
+from typing import NoReturn
 
-try:
-    from componentize_py_runtime import call_import, drop_resource
-except ModuleNotFoundError:
 
-    def _no_host(*arguments: object) -> NoReturn:
-        raise RuntimeError("there is no Paddlewheel host here: test what touches events with `paddle test`")
+def no_host() -> NoReturn:
+    raise RuntimeError("there is no Paddlewheel host here: test what touches events with `paddle test`")
 
-    call_import = drop_resource = _no_host
 
-call: Callable[[int, list[Any]], Any] = call_import
-"""Calls the function of this number."""
+def names() -> list[str]:
+    no_host()
 
-drop: Callable[[int, int], None] = drop_resource
-"""Gives a handle back."""
+
+def read(name: str) -> bytes | None:
+    no_host()
+
+
+def write(level: int, text: str) -> None:
+    no_host()
