@@ -277,8 +277,13 @@ fn packages_that_are_too_many_bytes_are_named() {
     let mut random = fastrand::Rng::with_seed(1);
     let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(65 << 20).collect();
     fs::write(project.folder.path().join(SITE).join("noise/data.bin"), noise).expect("it can be written");
-    let expected = "<project>/plugins/geo is not a plugin: its packages have 66 MiB, packed; a step's files have at most 64; the \
-        largest are noise (65 MiB), large (0 MiB)";
+    let expected = "<project>/plugins/geo is not a plugin: its packages have 66 MiB packed, of 64 that a step's files may have; the \
+        largest are noise (65 MiB), large (1 MiB)";
+    assert_eq!(project.refusal(), expected);
+    // A file with a hole, so as not to fill the disk.
+    let hole = fs::File::create(project.folder.path().join(SITE).join("noise/more.bin")).expect("it can be made");
+    hole.set_len(3 << 30).expect("a file with a hole");
+    let expected = "<project>/plugins/geo is not a plugin: its packages have 3138 MiB; the largest are noise (3137 MiB), large (1 MiB)";
     assert_eq!(project.refusal(), expected);
 }
 

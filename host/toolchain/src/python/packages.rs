@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Cursor, Write as _};
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -24,6 +24,9 @@ pub(super) const FOLDER: &str = "packages";
 /// The most files of all packages, and bytes of their archive: what the step's files may have together (`ASSETS_BYTES_MAX` of `pipeline`).
 const FILES_MAX: usize = 20_000;
 const ARCHIVE_BYTES_MAX: usize = 64 << 20;
+
+/// What is not even packed to see.
+const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 
 /// What has no use in the runtime: other interpreters' bytecode, and what only people's tools read.
 const LEFT_OUT: [&str; 3] = ["pyc", "pyo", "pyi"];
@@ -61,18 +64,21 @@ pub(super) fn pack<'a>(
     }
     let out = place::build(folder, options)?;
     let (file, marker) = (out.join("packages.zip"), out.join("packages.inputs"));
-    let inputs = inputs(&places, &sources, &named);
-    if fs::read_to_string(&marker).is_ok_and(|made_of| made_of == inputs) && file.is_file() {
+    let mut wanted: BTreeSet<String> =
+        sources.iter().flat_map(|text| imported(&String::from_utf8_lossy(text))).collect();
+    wanted.extend(installed.right_in(&beside).chain(named.names.iter().flat_map(|name| installed.of(name))));
+    // What was made is known by a digest and the modules that it covers.
+    let known = fs::read_to_string(&marker).unwrap_or_default();
+    let (digest, modules) = known.split_once('\n').unwrap_or_default();
+    if file.is_file() && digest == inputs(&wanted, &installed, modules.lines()) {
         return Ok(Some(Packed { file, changed: false }));
     }
-    let mut chosen = Chosen { installed: &installed, files: BTreeMap::new(), sizes: BTreeMap::new() };
-    let texts = sources.iter().flat_map(|text| imported(&String::from_utf8_lossy(text))).collect::<Vec<_>>();
-    let by_name = named.names.iter().flat_map(|name| installed.of(name));
-    chosen.take(installed.right_in(&beside).chain(texts).chain(by_name).collect())?;
-    let archive = archive(&chosen.files)?;
-    chosen.bounded(archive.len(), folder)?;
-    let changed = output::write_if_changed(&file, &archive)?;
-    output::write_if_changed(&marker, inputs.as_bytes())?;
+    let mut chosen = Chosen { installed: &installed, folder, files: BTreeMap::new(), sizes: BTreeMap::new() };
+    chosen.take(wanted.iter().cloned().collect())?;
+    let changed = output::write_if_changed(&file, &chosen.archive()?)?;
+    let modules = || chosen.sizes.keys().map(String::as_str);
+    let lines = [inputs(&wanted, &installed, modules())].into_iter().chain(modules().map(str::to_owned));
+    output::write_if_changed(&marker, lines.collect::<Vec<_>>().join("\n").as_bytes())?;
     Ok(Some(Packed { file, changed }))
 }
 
@@ -107,6 +113,8 @@ fn imported(text: &str) -> Vec<String> {
 /// What goes along.
 struct Chosen<'a> {
     installed: &'a Installed,
+    /// The plugin's.
+    folder: &'a Path,
     /// By the paths that they get. What is compiled is none: its path alone goes along.
     files: BTreeMap<String, Option<PathBuf>>,
     /// The bytes of each module or package.
@@ -145,7 +153,7 @@ impl Chosen<'_> {
         wanted: &mut Vec<String>,
     ) -> Result<(), BuildError> {
         if path.is_dir() {
-            for entry in entries(path).iter().filter(|entry| name_of(entry) != "__pycache__") {
+            for entry in entries(path).iter().filter(|entry| is_part(entry)) {
                 self.take_files(entry, &format!("{name}/{}", name_of(entry)), module, wanted)?;
             }
             return Ok(());
@@ -159,8 +167,7 @@ impl Chosen<'_> {
             return Ok(());
         }
         if self.files.len() >= FILES_MAX {
-            let reason = format!("its packages are more than {FILES_MAX} files");
-            return Err(BuildError::NotAPlugin { folder: path.to_owned(), reason });
+            return Err(self.too_much(&format!("more than {FILES_MAX} files")));
         }
         if has_ending(path, &["py"]) {
             wanted.extend(imported(&String::from_utf8_lossy(&output::read(path)?)));
@@ -171,59 +178,64 @@ impl Chosen<'_> {
         Ok(())
     }
 
-    fn bounded(&self, bytes: usize, folder: &Path) -> Result<(), BuildError> {
-        if bytes <= ARCHIVE_BYTES_MAX {
-            return Ok(());
+    /// An archive of all files: the same bytes whenever and wherever it is made.
+    fn archive(&self) -> Result<Vec<u8>, BuildError> {
+        let unpacked: u64 = self.sizes.values().sum();
+        if unpacked > UNPACKED_BYTES_MAX {
+            return Err(self.too_much(&format!("{} MiB", unpacked.div_ceil(1 << 20))));
         }
+        let mut bytes = Vec::new();
+        let mut archive = ZipWriter::new(Cursor::new(&mut bytes));
+        // The default time is 1980-01-01.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .last_modified_time(zip::DateTime::default())
+            .unix_permissions(0o644);
+        for (name, file) in &self.files {
+            let doing = || format!("pack {name}");
+            archive.start_file(name, options).map_err(|error| BuildError::io(doing())(error.into()))?;
+            let Some(file) = file else { continue };
+            let mut file = fs::File::open(file).map_err(BuildError::io(doing()))?;
+            io::copy(&mut file, &mut archive).map_err(BuildError::io(doing()))?;
+        }
+        archive.finish().map_err(|error| BuildError::io("pack the packages")(error.into()))?;
+        if bytes.len() > ARCHIVE_BYTES_MAX {
+            let (has, most) = (bytes.len().div_ceil(1 << 20), ARCHIVE_BYTES_MAX >> 20);
+            return Err(self.too_much(&format!("{has} MiB packed, of {most} that a step's files may have")));
+        }
+        Ok(bytes)
+    }
+
+    fn too_much(&self, what: &str) -> BuildError {
         let mut largest: Vec<(&String, &u64)> = self.sizes.iter().collect();
         largest.sort_by_key(|(_, bytes)| std::cmp::Reverse(**bytes));
-        let largest: Vec<String> =
-            largest.iter().take(3).map(|(name, bytes)| format!("{name} ({} MiB)", *bytes >> 20)).collect();
-        let reason = format!(
-            "its packages have {} MiB, packed; a step's files have at most {}; the largest are {}",
-            bytes.div_ceil(1 << 20),
-            ARCHIVE_BYTES_MAX >> 20,
-            largest.join(", ")
-        );
-        Err(BuildError::NotAPlugin { folder: folder.to_owned(), reason })
+        let shown = largest.iter().take(3).map(|(name, bytes)| format!("{name} ({} MiB)", bytes.div_ceil(1 << 20)));
+        let reason = format!("its packages have {what}; the largest are {}", shown.collect::<Vec<_>>().join(", "));
+        BuildError::NotAPlugin { folder: self.folder.to_owned(), reason }
     }
 }
 
-/// An archive of these files: the same bytes whenever and wherever it is made.
-fn archive(files: &BTreeMap<String, Option<PathBuf>>) -> Result<Vec<u8>, BuildError> {
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    // The default time is 1980-01-01.
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .last_modified_time(zip::DateTime::default())
-        .unix_permissions(0o644);
-    let encode = |error: &dyn std::fmt::Display| BuildError::Encode { reason: format!("its packages: {error}") };
-    for (name, file) in files {
-        archive.start_file(name, options).map_err(|error| encode(&error))?;
-        let bytes = file.as_deref().map(output::read).transpose()?.unwrap_or_default();
-        archive.write_all(&bytes).map_err(|error| encode(&error))?;
-    }
-    Ok(archive.finish().map_err(|error| encode(&error))?.into_inner())
+/// Whether something in a package's folder belongs to it: not what Python or an editor left there.
+fn is_part(entry: &Path) -> bool {
+    let name = name_of(entry);
+    name != "__pycache__" && !name.starts_with('.')
 }
 
-/// All that decides what an archive holds, as a digest of it. Packages are many files that others wrote: their names, sizes and
-/// times will do.
-fn inputs(places: &[PathBuf], sources: &[Vec<u8>], named: &Named) -> String {
-    let texts = sources.iter().flat_map(|text| imported(&String::from_utf8_lossy(text)));
-    let names: BTreeSet<String> = texts.chain(named.names.iter().cloned()).collect();
-    let mut all = format!("{} {names:?}\n", env!("CARGO_PKG_VERSION")).into_bytes();
-    places.iter().for_each(|place| stamps(place, &mut all));
-    output::digest(&all)
+/// All that decides what an archive of these modules holds, as a digest: what is wanted, what there is to choose from, and what is in
+/// the modules. That is much, and others wrote it: names, sizes and times will do.
+fn inputs<'a>(wanted: &BTreeSet<String>, installed: &Installed, modules: impl Iterator<Item = &'a str>) -> String {
+    let mut all = format!("{} {wanted:?}\n", env!("CARGO_PKG_VERSION"));
+    installed.modules.iter().for_each(|(module, path)| all.push_str(&format!("{module} {}\n", path.display())));
+    installed.distributions.values().for_each(|distribution| stamps(&distribution.folder, &mut all));
+    modules.filter_map(|module| installed.modules.get(module)).for_each(|path| stamps(path, &mut all));
+    output::digest(all.as_bytes())
 }
 
-fn stamps(folder: &Path, all: &mut Vec<u8>) {
-    for entry in entries(folder).iter().filter(|entry| name_of(entry) != "__pycache__") {
-        if entry.is_dir() {
-            stamps(entry, all);
-        } else if let Ok(metadata) = entry.metadata() {
-            let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            let changed = changed.unwrap_or_default().as_nanos();
-            all.extend_from_slice(format!("{} {} {changed}\n", entry.display(), metadata.len()).as_bytes());
-        }
+fn stamps(path: &Path, all: &mut String) {
+    if path.is_dir() {
+        entries(path).iter().filter(|entry| is_part(entry)).for_each(|entry| stamps(entry, all));
+    } else if let Ok(metadata) = path.metadata() {
+        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        all.push_str(&format!("{} {} {changed:?}\n", path.display(), metadata.len()));
     }
 }
