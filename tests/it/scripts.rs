@@ -1,6 +1,7 @@
 //! A script as a step, by all ways that lead to production: run, tested, packaged, published and taken by hosts.
 
 use serde_json::json;
+use std::io::{Cursor, Write as _};
 use tests::desk::Desk;
 
 const SCRIPT: &str = "import { tier } from \"./lib/tiers.js\";
@@ -125,4 +126,90 @@ fn a_release_holds_the_script_and_a_changed_one_compiles_nothing() {
 fn files_of_a_step_are_bounded_and_named() {
     let desk = project("config = { region = \"eu\" }\nassets = { words = \"./missing.txt\" }");
     desk.fails(&["run", "-i", "events.ndjson"], 2, "step `enrich`: read missing.txt, its file `words`");
+}
+
+/// A project whose plugin in Python uses a package.
+fn geo() -> Desk {
+    let mut desk = Desk::empty();
+    desk.use_caches();
+    let store = desk.path("store").display().to_string();
+    desk.set("PADDLE_STORE", &store);
+    desk.write("paddle.toml", "[pipeline]\nname = \"shop\"\n[[step]]\nplugin = \"./plugins/geo\"\n");
+    desk.write(
+        "plugins/geo/plugin.py",
+        "import tiers\n\n\ndef transform(event):\n    event.set(\"tier\", tiers.FIRST)\n",
+    );
+    desk.write("plugins/geo/packages/tiers/__init__.py", "from tiers.names import FIRST\n");
+    desk.write("plugins/geo/packages/tiers/names.py", "FIRST = \"gold\"\n");
+    desk.write("plugins/geo/packages/tiers/other.py", "raise RuntimeError(\"nobody imports this\")\n");
+    desk.write("events.ndjson", "{\"a\":1}\n");
+    desk
+}
+
+#[test]
+fn packages_of_python_travel_in_a_release_and_a_missing_one_is_explained() {
+    let desk = geo();
+    let out = desk.ok(&["run", "-i", "events.ndjson"]);
+    assert!(out.starts_with("{\"a\":1,\"tier\":\"gold\","), "{out}");
+    desk.ok(&["keygen"]);
+    desk.ok(&["test", "--add", "tiers", "-i", "events.ndjson"]);
+    desk.publish();
+    let files = desk.ok(&["inspect", "."]);
+    assert!(files.contains("geo: script, 2 files"), "{files}");
+    // The packages change, not the plugin.
+    let blobs = || std::fs::read_dir(desk.path("store/blobs/sha256")).expect("a store").count();
+    let before = blobs();
+    desk.write("plugins/geo/packages/tiers/names.py", "FIRST = \"silver\"\n");
+    desk.ok(&["test", "--update"]);
+    desk.ok(&["publish", "--to", "live", "--allow-slower"]);
+    assert_eq!(blobs(), before + 2, "the new archive and the new test records");
+
+    std::fs::remove_dir_all(desk.path("project/plugins/geo/packages")).expect("it was there");
+    let told =
+        "load the plugin of step `geo`: the script cannot be loaded: ModuleNotFoundError: No module named 'tiers'";
+    let ran = desk.fails(&["build"], 3, told);
+    let hint = "  A plugin with packages is a folder with a plugin.py and a requirements.txt that names them; `paddle build` says how to \
+        install them.";
+    assert!(ran.err.ends_with(&format!("{told}\n  at <module> (plugins/geo/plugin.py:1)\n{hint}\n")), "{ran:#?}");
+}
+
+#[test]
+fn what_a_plugin_in_python_imports_is_bytecode() {
+    let desk = geo();
+    desk.ok(&["build"]);
+    let file = desk.path("project/.paddle/build/geo/packages.bytecode.zip");
+    let bytes = std::fs::read(&file).expect("it was made");
+    let mut archive = zip::ZipArchive::new(Cursor::new(&bytes)).expect("it is one");
+    let names: Vec<String> = archive.file_names().map(|name| name.expect("UTF-8").into_owned()).collect();
+    let cached = |module: &str| format!("tiers/__pycache__/{module}.cpython-313.pyc");
+    let sources = ["__init__", "names", "other"].map(|module| format!("tiers/{module}.py"));
+    assert_eq!(names, Vec::from_iter(sources.into_iter().chain([cached("__init__"), cached("names")])));
+    let elsewhere = geo();
+    elsewhere.ok(&["build"]);
+    let again = std::fs::read(elsewhere.path("project/.paddle/build/geo/packages.bytecode.zip")).expect("it was made");
+    assert!(again == bytes, "the same packages give the same bytes");
+    // It is what runs: with another source beside it, nothing else comes out.
+    let mut other = zip::ZipWriter::new(std::fs::File::create(desk.path("project/other.zip")).expect("it can be made"));
+    for at in 0..archive.len() {
+        let entry = archive.by_index_raw(at).expect("it is there");
+        if entry.name().expect("UTF-8") == "tiers/names.py" {
+            other.start_file("tiers/names.py", zip::write::SimpleFileOptions::default()).expect("written");
+            other.write_all(b"FIRST = \"other\"\n").expect("written");
+        } else {
+            other.raw_copy_file(entry).expect("written");
+        }
+    }
+    other.finish().expect("written");
+    let step =
+        "[[step]]\nplugin = \"python\"\nassets = { script = \"plugins/geo/plugin.py\", packages = \"other.zip\" }\n";
+    desk.write("other.toml", step);
+    let out = desk.ok(&["run", "other.toml", "-i", "events.ndjson"]);
+    assert!(out.starts_with("{\"a\":1,\"tier\":\"gold\","), "{out}");
+    // A script that cannot be imported is told of as any other, and so is one that does not end.
+    for (script, words) in
+        [("import tiers\n1 / 0\n", "`: the script cannot be loaded: ZeroDivisionError"), ("while True: pass\n", "`")]
+    {
+        desk.write("plugins/geo/plugin.py", script);
+        desk.fails(&["build"], 3, &format!("load the plugin of step `geo{words}"));
+    }
 }

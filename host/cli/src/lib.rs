@@ -9,6 +9,7 @@
 
 mod arguments;
 mod aws;
+mod bytecode;
 mod cases;
 mod changes;
 mod commands;

@@ -1,6 +1,7 @@
 //! A pipeline as it is named on the command line: found, its plugins built, and loaded as the function loads it.
 
 use crate::Context;
+use crate::bytecode;
 use crate::compiled;
 use crate::environment;
 use crate::error::{Error, Trouble};
@@ -323,12 +324,18 @@ impl Origin {
 /// How the ready-made runtime begins what it says of a script that it cannot run at all, whatever the config.
 const NO_SCRIPT: &str = "the script cannot be loaded: ";
 
+/// What Python's runtime says of a module that is not there, and what it adds where there is one that it cannot use.
+const NO_MODULE: &str = "ModuleNotFoundError: No module named ";
+const COMPILED: &str = "it is compiled for a machine";
+const PACKAGES_HINT: &str = "\n  A plugin with packages is a folder with a plugin.py and a requirements.txt that names them; `paddle build` says how to install them.";
+
 /// A config that the plugin refuses is for the pipeline's author to change, everything else for the plugin's.
 pub(crate) fn load_error(error: LoadError, told: String) -> Error {
     if let LoadError::Init(reason) = &error
         && reason.starts_with(NO_SCRIPT)
     {
-        return Error::Plugin(anyhow!("{reason}").context(told));
+        let hint = if reason.contains(NO_MODULE) && !reason.contains(COMPILED) { PACKAGES_HINT } else { "" };
+        return Error::Plugin(anyhow!("{reason}{hint}").context(told));
     }
     let refused = matches!(error, LoadError::Init(_));
     let error = anyhow::Error::new(error).context(told);
@@ -357,7 +364,11 @@ pub(crate) fn component(origin: &Origin, context: &mut Context) -> Result<Compon
                     keeps_the_contract(folder, &wasm)?;
                     Component { wasm, ..Component::default() }
                 }
-                Made::Script(script) => Component::of_script(script.clone())?,
+                Made::Script(script) => {
+                    let component = Component::of_script(script.clone())?;
+                    let files = bytecode::add(component.files, &component.wasm, &folder_name(folder), context)?;
+                    Component { files, ..component }
+                }
             };
             Ok(Component { built: Some(built), ..component })
         }

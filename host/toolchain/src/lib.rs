@@ -42,7 +42,7 @@ pub use inspect::{Contract, Inspection, Interface, WasmKind, inspect};
 pub use language::Language;
 pub use output::COMPONENT_BYTES_MAX;
 pub use rust::ensure_rust_target;
-pub use script::{MAIN, MODULES_MAX, Script, script};
+pub use script::{MAIN, MODULES_MAX, PACKAGES, Script, script};
 
 /// Whether the plugin in a folder is JavaScript that runs as it is: building it is reading it.
 pub fn runs_as_it_is(folder: &Path) -> bool {

@@ -12,7 +12,7 @@ use crate::{BuildError, Language, output, python, tool};
 pub const MAIN: &str = "script";
 
 /// What the archive of a script's packages is called in [`Script::files`]. Python's runtime looks for it under this name.
-pub(crate) const PACKAGES: &str = "packages";
+pub const PACKAGES: &str = "packages";
 
 /// The most modules that a script may consist of: a step has as many files (`ASSETS_MAX` of `pipeline`; a test holds them together).
 pub const MODULES_MAX: usize = 256;
