@@ -59,12 +59,13 @@ type Reloaded = (PathBuf, Duration, Result<(lambda::Loaded, Project), Error>);
 pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Result<Status, Error> {
     let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
     let loading = Loading { workers, ..Loading::PRODUCTION };
+    // What is saved while the plugins are built is not in them.
+    let mut watch = Watch::new()?;
+    watch.follow(project)?;
     let ready = project.load(context, &loading)?;
     let out = Out::prepare(dev.out.clone().unwrap_or_else(|| project.folder.join(".paddle/dev")))?;
     let closed = Arc::new(AtomicBool::new(false));
     let (destination, where_to) = destination(dev, &out, &closed)?;
-    let mut watch = Watch::new()?;
-    watch.follow(project)?;
     let (feed, arrivals) = feed::channel();
     let ending = interrupts::listen(context)?;
     context.take_interrupts();
