@@ -59,7 +59,10 @@ pub(crate) fn add(
     let inputs = inputs(&parts, wasm);
     if !with.is_file() || fs::read_to_string(&marker).ok().as_ref() != Some(&inputs) {
         let made = make(parts, wasm, name, context).with_context(told).or_plugin()?;
-        write(&with, extended(&packages, made).with_context(told).or_outside()?)?;
+        // Whoever reads it meanwhile, such as a `paddle dev`, sees the old one or the new one.
+        let whole = with.with_extension(format!("{}.tmp", std::process::id()));
+        write(&whole, extended(&packages, made).with_context(told).or_outside()?)?;
+        fs::rename(&whole, &with).with_context(told).or_outside()?;
         write(&marker, &inputs)?;
     }
     files.insert(PACKAGES.to_owned(), with);
