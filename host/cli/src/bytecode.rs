@@ -7,7 +7,6 @@
 use crate::Context;
 use crate::compiled;
 use crate::error::{Error, Trouble as _};
-use crate::files::write;
 use anyhow::{Context as _, Result};
 use base64_simd::STANDARD;
 use bytes::Bytes;
@@ -21,7 +20,6 @@ use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toolchain::{MAIN, PACKAGES};
-use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 /// Imports the author's script and answers with bytecode.
@@ -59,11 +57,9 @@ pub(crate) fn add(
     let inputs = inputs(&parts, wasm);
     if !with.is_file() || fs::read_to_string(&marker).ok().as_ref() != Some(&inputs) {
         let made = make(parts, wasm, name, context).with_context(told).or_plugin()?;
-        // Whoever reads it meanwhile, such as a `paddle dev`, sees the old one or the new one.
-        let whole = with.with_extension(format!("{}.tmp", std::process::id()));
-        write(&whole, extended(&packages, made).with_context(told).or_outside()?)?;
-        fs::rename(&whole, &with).with_context(told).or_outside()?;
-        write(&marker, &inputs)?;
+        let archive = extended(&packages, made).with_context(told).or_outside()?;
+        toolchain::write_if_changed(&with, &archive).or_outside()?;
+        toolchain::write_if_changed(&marker, inputs.as_bytes()).or_outside()?;
     }
     files.insert(PACKAGES.to_owned(), with);
     Ok(files)
@@ -72,8 +68,8 @@ pub(crate) fn add(
 fn read(files: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, Asset>> {
     let asset = |(name, file): (&String, &PathBuf)| {
         let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
-        let (name, source) = if name == MAIN { (AUTHORS, AUTHORS) } else { (name.as_str(), name.as_str()) };
-        Ok((name.to_owned(), Asset { source: source.to_owned(), bytes: bytes.into() }))
+        let name = if name == MAIN { AUTHORS } else { name };
+        Ok((name.to_owned(), Asset { source: name.to_owned(), bytes: bytes.into() }))
     };
     files.iter().map(asset).collect()
 }
@@ -128,10 +124,8 @@ fn extended(archive: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>>
     for at in 0..packed.len() {
         extended.raw_copy_file(packed.by_index_raw(at)?)?;
     }
-    // As the others are: the default time is 1980-01-01.
-    let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default()).unix_permissions(0o644);
     for (name, bytes) in files {
-        extended.start_file(name, options)?;
+        extended.start_file(name, toolchain::zip_options(0o644))?;
         extended.write_all(&bytes)?;
     }
     extended.finish()?;

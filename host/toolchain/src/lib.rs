@@ -40,7 +40,7 @@ pub use component::{Adapter, CONTRACT, Encoding, Wit, componentize};
 pub use error::BuildError;
 pub use inspect::{Contract, Inspection, Interface, WasmKind, inspect};
 pub use language::Language;
-pub use output::COMPONENT_BYTES_MAX;
+pub use output::{COMPONENT_BYTES_MAX, write_if_changed, zip_options};
 pub use rust::ensure_rust_target;
 pub use script::{MAIN, MODULES_MAX, PACKAGES, Script, script};
 

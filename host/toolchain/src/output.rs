@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime};
 
 use crate::BuildError;
 
@@ -23,7 +25,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
 
 /// Writes a file so that a reader sees the old content or the new, never a part. Gives false, and leaves the file and its
 /// time alone, when it holds these bytes already.
-pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
+///
+/// # Errors
+///
+/// [`BuildError::Io`] when it cannot be written.
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(false);
     }
@@ -36,6 +42,14 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, BuildE
     fs::write(&temporary, bytes).map_err(BuildError::io(format!("write {}", temporary.display())))?;
     fs::rename(&temporary, path).map_err(BuildError::io(format!("write {}", path.display())))?;
     Ok(true)
+}
+
+/// How a file goes into a zip so that the same files make the same bytes: no time of the build. The default time is 1980-01-01.
+pub fn zip_options(mode: u32) -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(mode)
 }
 
 /// SHA-256 in hexadecimal.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::script::{self, MAIN, MODULES_MAX, Script};
 use crate::{BuildError, Built, Language, Made, Options, place, sdk};
+use installed::has_ending;
 use packages::FOLDER as PACKAGES;
 pub(crate) use packages::environment;
 
@@ -28,7 +29,7 @@ pub(crate) fn build(folder: &Path, options: &Options) -> Result<Built, BuildErro
     let main = folder.join(Language::Python.marker());
     let mut files = BTreeMap::from([(MAIN.to_owned(), main.clone())]);
     for file in sources(&folder)? {
-        if file.extension().is_some_and(|ending| ending == "py") && folder.join(&file) != main {
+        if has_ending(&file, &["py"]) && folder.join(&file) != main {
             files.insert(script::module_name(&file), folder.join(&file));
         }
     }
@@ -66,7 +67,7 @@ pub(crate) fn imported(text: &str, file: &Path, folder: &Path) -> Vec<PathBuf> {
         let package = below(base, name);
         if package != folder || name.starts_with('.') {
             let inside = package.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
-            found.extend(inside.filter(|file| file.is_file() && file.extension().is_some_and(|it| it == "py")));
+            found.extend(inside.filter(|file| file.is_file() && has_ending(file, &["py"])));
         }
     }
     found

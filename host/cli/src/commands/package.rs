@@ -14,8 +14,7 @@ use engine::Engine;
 use serde_json::json;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::ZipWriter;
 
 /// The template that stands in `deploy/`.
 const TEMPLATE: &str = include_str!("../../../../deploy/template.yaml");
@@ -254,10 +253,7 @@ fn place(document: &mut toml::Table, at: usize, plugin: &str, name: &str, assets
 fn zip(entries: &[Entry]) -> anyhow::Result<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for entry in entries {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .last_modified_time(DateTime::default())
-            .unix_permissions(if entry.executable { 0o755 } else { 0o644 });
+        let options = toolchain::zip_options(if entry.executable { 0o755 } else { 0o644 });
         writer.start_file(entry.name.as_str(), options)?;
         writer.write_all(&entry.bytes)?;
     }

@@ -10,8 +10,7 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
+use zip::ZipWriter;
 
 use super::installed::{Installed, entries, has_ending, is_compiled, module_of, name_of};
 use super::named::{self, Named};
@@ -93,7 +92,7 @@ fn site_packages(environment: &Path) -> Vec<PathBuf> {
         entries(&environment.join("lib")).into_iter().map(|release| release.join("site-packages")).collect();
     found.retain(|folder| folder.is_dir());
     for file in found.iter().flat_map(|folder| entries(folder)).collect::<Vec<_>>() {
-        if file.extension().is_some_and(|ending| ending == "pth") {
+        if has_ending(&file, &["pth"]) {
             let text = fs::read_to_string(&file).unwrap_or_default();
             found.extend(text.lines().map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir()));
         }
@@ -186,11 +185,7 @@ impl Chosen<'_> {
         }
         let mut bytes = Vec::new();
         let mut archive = ZipWriter::new(Cursor::new(&mut bytes));
-        // The default time is 1980-01-01.
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .last_modified_time(zip::DateTime::default())
-            .unix_permissions(0o644);
+        let options = output::zip_options(0o644);
         for (name, file) in &self.files {
             let doing = || format!("pack {name}");
             archive.start_file(name, options).map_err(|error| BuildError::io(doing())(error.into()))?;
