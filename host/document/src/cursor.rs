@@ -1,5 +1,6 @@
 //! Reading values one by one, without a path and without a copy: for those who know a text's shape.
 
+use crate::keys;
 use crate::parse::{self, ParseError};
 use crate::text;
 use crate::tree::{Base, Buffers, Facts, Kind, NONE, Node, Span};
@@ -48,10 +49,15 @@ impl<'a> Cursor<'a> {
         let first = if self.is_object() { self.node().first } else { NONE };
         let cursor = move |node| (node != NONE).then_some(Cursor { node, ..self });
         std::iter::successors(cursor(first), move |child| cursor(child.node().next)).map(|child| {
-            let key = child.slice(child.node().key);
-            let escaped = child.node().facts.has(Facts::KEY_ESCAPED);
-            (if escaped { text::unescape_wtf8(key) } else { Cow::Borrowed(key) }, child)
+            (text::unescape_wtf8(child.key()), child)
         })
+    }
+
+    /// The whole key of a member, as written.
+    fn key(self) -> &'a [u8] {
+        let Node { key, facts, .. } = *self.node();
+        let text = &self.text[key.offset_from(Base::source(0))..];
+        &text[..keys::written_bytes(text, key.len(), facts)]
     }
 
     /// Whether it is an object.

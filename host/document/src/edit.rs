@@ -1,9 +1,10 @@
-//! Changing a document: set, remove, rename. Only links and a few added bytes change; the source never does.
+//! Changing a document: set, remove, replace. Only links and a few added bytes change; the source never does.
 
 use crate::find::{Found, Nodes};
 use crate::keys;
+use crate::meter::{CHANGE, Exhausted, Meter};
 use crate::number::{self, NotFinite};
-use crate::parse::{self, DEPTH_MAX, ParseError};
+use crate::parse::{self, Bounds, DEPTH_MAX, ParseError};
 use crate::path::{Path, Pattern, Segment};
 use crate::read::Value;
 use crate::scan;
@@ -12,23 +13,23 @@ use crate::text;
 use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
 use std::fmt;
 
-/// Why a change was not made. The document is as before.
+/// Why a change was not made. The document is as before, unless the meter was exhausted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditError {
-    /// The path leads through a value that is no object (or, with an index, no array).
+    /// The path leads through a value that is not an object (or, with an index, not an array).
     ThroughScalar,
     /// The index is beyond the end of the array.
     BeyondEnd,
-    /// The text given as JSON is none.
+    /// The text given as JSON is not JSON.
     NotJson(ParseError),
     /// The number is NaN or infinite.
     NotFinite,
-    /// The step's scope forbids it.
-    Denied(Denied),
-    /// The added bytes would be more than a document may hold.
-    TooLarge,
     /// The document would be nested deeper than any reader takes.
     TooDeep,
+    /// The step's scope forbids it.
+    Denied(Denied),
+    /// It would take more work or memory than the meter allows.
+    Exhausted(Exhausted),
 }
 
 impl fmt::Display for EditError {
@@ -37,10 +38,10 @@ impl fmt::Display for EditError {
             EditError::ThroughScalar => f.write_str("the path leads through a value that holds no fields"),
             EditError::BeyondEnd => f.write_str("the index is beyond the end of the array"),
             EditError::NotJson(error) => write!(f, "the value is not JSON: {error}"),
-            EditError::NotFinite => f.write_str("NaN and infinities are no JSON numbers"),
-            EditError::Denied(denied) => write!(f, "{denied}"),
+            EditError::NotFinite => f.write_str("NaN and infinities are not JSON numbers"),
             EditError::TooDeep => f.write_str("the event would be nested deeper than 512 levels"),
-            EditError::TooLarge => f.write_str("the changes to one event take more than 64 MiB"),
+            EditError::Denied(denied) => write!(f, "{denied}"),
+            EditError::Exhausted(exhausted) => write!(f, "{exhausted}"),
         }
     }
 }
@@ -53,94 +54,131 @@ impl From<NotFinite> for EditError {
     }
 }
 
-/// Most bytes that a document may have besides its source: what the host holds for all events of one call.
-const OVERLAY_BYTES_MAX: usize = 64 << 20;
+impl From<Denied> for EditError {
+    fn from(denied: Denied) -> EditError {
+        EditError::Denied(denied)
+    }
+}
+
+impl From<Exhausted> for EditError {
+    fn from(exhausted: Exhausted) -> EditError {
+        EditError::Exhausted(exhausted)
+    }
+}
 
 /// A value whose text was added, ready to be linked.
+#[derive(Clone, Copy)]
 pub(crate) struct Added {
     pub(crate) kind: Kind,
     pub(crate) value: Span,
     pub(crate) first: u32,
     pub(crate) facts: Facts,
+    /// Bytes it will be written in, about, and not less.
+    pub(crate) bytes: usize,
 }
 
 impl Document {
     /// Puts `value` at `path`: in every spelling that is there, else as a new field, with the objects on the way.
     ///
+    /// `scope`: of a step that sees everything; for others there is [`Restricted`](crate::Restricted).
+    ///
     /// # Errors
-    /// A path through a scalar, an index beyond the end, a value that is no JSON, or a field that `scope` forbids.
-    pub fn set(&mut self, path: &Path<'_>, value: &Value<'_>, scope: Option<&Scope>) -> Result<(), EditError> {
+    /// A path through a scalar, an index beyond the end, a value that is not JSON, a field that `scope` forbids to change, or more
+    /// work or memory than the meter allows.
+    pub fn set(
+        &mut self,
+        path: &Path<'_>,
+        value: &Value<'_>,
+        scope: Option<&Scope>,
+        meter: &mut Meter,
+    ) -> Result<(), EditError> {
         if let Some(scope) = scope {
-            self.permit_write(&path.segments(), scope).map_err(EditError::Denied)?;
+            debug_assert!(scope.reads_all(), "what is answered would tell what is hidden");
+            scope.permit_write(&path.segments())?;
         }
         match path.plain() {
-            Some(text) if !self.facts.has(Facts::KEY_DOTTED) => self.set_plain(path, text, value),
-            _ => self.set_segments(&path.segments(), value),
+            Some(text) if !self.has_spellings() => self.set_plain(path, text, value, meter),
+            _ => self.set_segments(&path.segments(), value, meter),
         }
     }
 
-    /// Most changes: plain keys, no dots in any key of the document.
-    fn set_plain(&mut self, path: &Path<'_>, text: &str, value: &Value<'_>) -> Result<(), EditError> {
+    /// Most changes: plain keys, and no field has two spellings.
+    fn set_plain(
+        &mut self,
+        path: &Path<'_>,
+        text: &str,
+        value: &Value<'_>,
+        meter: &mut Meter,
+    ) -> Result<(), EditError> {
         if matches!(value, Value::Json(_)) {
-            return self.set_segments(&path.segments(), value);
+            return self.set_segments(&path.segments(), value, meter);
         }
-        let found = self.walk_plain(text);
+        let found = self.walk_plain(text, meter)?;
         let added = match (found, text.contains('.') || self.node(self.root).kind != Kind::Object) {
-            (None, true) => return self.set_segments(&path.segments(), value),
-            (Some(_), _) | (None, false) => self.add_value(value, 0)?,
+            (None, true) => return self.set_segments(&path.segments(), value, meter),
+            (Some(_), _) | (None, false) => self.add_value(value, 0, meter)?,
         };
         let node = match found {
             Some(node) => node,
             None => {
+                meter.take(text.len() + 2)?;
                 let from = self.buffers.added.len() + 1;
                 self.buffers.added.push(b'"');
                 self.buffers.added.extend_from_slice(text.as_bytes());
                 self.buffers.added.push(b'"');
                 let key = Span::new(Base::added(0), from, self.buffers.added.len() - 1);
-                self.add_child(self.root, key, keys::key_facts(text.as_bytes()))
+                self.add_child(self.root, key, keys::key_facts(text.as_bytes()), meter)?
             }
         };
-        self.fill(node, added);
-        Ok(())
+        Ok(self.fill(node, added, meter)?)
     }
 
-    fn set_segments(&mut self, segments: &[Segment<'_>], value: &Value<'_>) -> Result<(), EditError> {
-        let found = self.find_all(segments);
-        let way = if found.exact.is_empty() { Some(self.way_to(segments)?) } else { None };
-        let nodes = self.buffers.nodes.len();
-        let added = self.add_value(value, segments.len())?;
-        // A value with parts is copied for each further spelling.
-        let copies = if added.first == NONE { 0 } else { found.exact.len().saturating_sub(1) };
-        let one = added.value.len() + (self.buffers.nodes.len() - nodes) * size_of::<Node>();
-        if self.overlay_bytes().saturating_add(copies.saturating_mul(one)) > OVERLAY_BYTES_MAX {
-            return Err(EditError::TooLarge);
-        }
-        self.put(&found, way, added);
-        Ok(())
+    pub(crate) fn set_segments(
+        &mut self,
+        path: &[Segment<'_>],
+        value: &Value<'_>,
+        meter: &mut Meter,
+    ) -> Result<(), EditError> {
+        let found = self.find_all(path, meter)?;
+        let way = if found.exact.is_empty() { Some(self.way_to(path, meter)?) } else { None };
+        let added = self.add_value(value, path.len(), meter)?;
+        Ok(self.put(&found, way, added, meter)?)
     }
 
     /// [`Document::set`] for a text: the commonest change.
     ///
     /// # Errors
     /// As [`Document::set`].
-    pub fn set_text(&mut self, path: &Path<'_>, value: &str, scope: Option<&Scope>) -> Result<(), EditError> {
-        self.set(path, &Value::Text(value.into()), scope)
+    pub fn set_text(
+        &mut self,
+        path: &Path<'_>,
+        value: &str,
+        scope: Option<&Scope>,
+        meter: &mut Meter,
+    ) -> Result<(), EditError> {
+        self.set(path, &Value::Text(value.into()), scope, meter)
     }
 
     /// Puts a text in the place of every value the pattern names, arrays being transparent; says how many. Where nothing is
     /// named nothing is made, and null, which OpenSearch takes for nothing, stays: what a mask needs.
     ///
     /// # Errors
-    /// A field that `scope` forbids to change, or more added bytes than a document holds; nothing is replaced then.
-    pub fn replace_text(&mut self, pattern: &Pattern<'_>, text: &str, scope: Option<&Scope>) -> Result<u32, EditError> {
-        let mut nodes = self.changeable(pattern, scope).map_err(EditError::Denied)?;
+    /// A field that `scope` forbids to change, and nothing is replaced then; or more work or memory than the meter allows.
+    pub fn replace_text(
+        &mut self,
+        pattern: &Pattern<'_>,
+        text: &str,
+        scope: Option<&Scope>,
+        meter: &mut Meter,
+    ) -> Result<u32, EditError> {
+        let mut nodes = self.all_changeable(pattern, scope, meter)?;
         nodes.retain(|&mut node| self.node(node).kind != Kind::Null);
         if nodes.is_empty() {
             return Ok(0);
         }
-        let added = self.add_value(&Value::Text(text.into()), 0)?;
+        let added = self.add_value(&Value::Text(text.into()), 0, meter)?;
         for &node in &nodes {
-            self.fill(node, Added { ..added });
+            self.fill(node, added, meter)?;
         }
         Ok(nodes.len() as u32)
     }
@@ -148,23 +186,30 @@ impl Document {
     /// Removes every value the pattern names, arrays being transparent; says how many.
     ///
     /// # Errors
-    /// A field that `scope` forbids to change; nothing is removed then.
-    pub fn remove(&mut self, pattern: &Pattern<'_>, scope: Option<&Scope>) -> Result<u32, Denied> {
-        let nodes = self.changeable(pattern, scope)?;
-        self.unlink(&nodes);
+    /// As [`Document::replace_text`].
+    pub fn remove(
+        &mut self,
+        pattern: &Pattern<'_>,
+        scope: Option<&Scope>,
+        meter: &mut Meter,
+    ) -> Result<u32, EditError> {
+        let nodes = self.all_changeable(pattern, scope, meter)?;
+        self.unlink(&nodes, meter)?;
         Ok(nodes.len() as u32)
     }
 
     /// The values a pattern names that the step sees, all of which it may change. Not the root: an event has a value until it is
     /// dropped.
-    fn changeable(&mut self, pattern: &Pattern<'_>, scope: Option<&Scope>) -> Result<Nodes, Denied> {
-        let mut nodes = self.expand_nodes(pattern, usize::MAX);
-        if let Some(scope) = scope {
-            nodes.retain(|&mut node| self.has_visible(node, scope));
-            for &node in &nodes {
-                self.permit_change_of(node, scope)?;
-            }
-        }
+    fn all_changeable(
+        &mut self,
+        pattern: &Pattern<'_>,
+        scope: Option<&Scope>,
+        meter: &mut Meter,
+    ) -> Result<Nodes, EditError> {
+        let mut nodes = match scope {
+            Some(scope) => self.changeable(pattern, scope, meter)??,
+            None => self.expand_nodes(pattern, meter)?,
+        };
         let root = self.root;
         nodes.retain(|&mut node| node != root);
         Ok(nodes)
@@ -172,98 +217,84 @@ impl Document {
 
     /// Puts a value at a path: in the place of what it names, and of what goes on behind it in dotted keys. `way`: where it goes
     /// when there is no exact value, as [`Document::way_to`] tells.
-    pub(crate) fn put(&mut self, found: &Found, way: Option<(u32, &[Segment<'_>])>, added: Added) {
-        self.unlink(&found.beyond);
+    pub(crate) fn put(
+        &mut self,
+        found: &Found,
+        way: Option<(u32, &[Segment<'_>])>,
+        added: Added,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        let beyond: Nodes = found.beyond.iter().map(|beyond| beyond.node).collect();
+        self.unlink(&beyond, meter)?;
         if let Some((parent, rest)) = way {
-            return self.insert_added(parent, rest, added);
+            return self.insert_added(parent, rest, added, meter);
         }
-        let copies = found.exact.len();
-        for &node in &found.exact[..copies - 1] {
-            let copy = self.copy_value(&added);
-            self.fill(node, copy);
+        let (&last, others) = found.exact.split_last().expect("without a way there is a value");
+        for &node in others {
+            // Children cannot have two parents.
+            let first = self.copy_children(added.first, meter)?;
+            self.fill(node, Added { first, ..added }, meter)?;
         }
-        self.fill(found.exact[copies - 1], added);
-    }
-
-    /// A second value like `added`: its children cannot have two parents, so they are written and read again.
-    fn copy_value(&mut self, added: &Added) -> Added {
-        if added.first == NONE {
-            return Added { ..*added };
-        }
-        let probe = self.buffers.nodes.len() as u32;
-        self.buffers.nodes.push(Node {
-            key: Span::EMPTY,
-            value: added.value,
-            parent: NONE,
-            first: added.first,
-            next: NONE,
-            kind: added.kind,
-            facts: added.facts,
-        });
-        let mut text = Vec::new();
-        self.write_node(probe, &mut text);
-        self.add_json(&text).expect("what the writer writes is JSON")
+        self.fill(last, added, meter)
     }
 
     /// Gives a linked node another value, its key and place kept.
-    fn fill(&mut self, node: u32, added: Added) {
-        let mut child = added.first;
-        while child != NONE {
-            let next = self.node(child).next;
-            self.node_mut(child).parent = node;
-            child = next;
-        }
-        let old = self.node(node).facts;
+    fn fill(&mut self, node: u32, added: Added, meter: &mut Meter) -> Result<(), Exhausted> {
+        meter.work(CHANGE)?;
         if self.node(node).first != NONE && self.node(node).first != added.first {
-            self.dead += self.size(node) - 1;
+            self.dead += self.size(node, meter)? - 1;
         }
+        self.indexes.forget(node);
+        let of_key = self.node(node).facts.of_key();
         self.facts.add(added.facts.of_value());
-        self.placed += added.value.len();
+        self.placed += added.bytes;
         let target = self.node_mut(node);
         target.kind = added.kind;
         target.value = added.value;
         target.first = added.first;
-        let mut facts = added.facts.of_value();
-        for kept in [Facts::KEY_ESCAPED, Facts::KEY_DOTTED, Facts::KEY_ODD] {
-            if old.has(kept) {
-                facts.add(kept);
-            }
-        }
         // Its text is no longer where its key is, and leads to no other.
-        facts.add(Facts::MOVED | Facts::BREAK);
-        target.facts = facts;
+        target.facts = added.facts.of_value() | of_key | Facts::MOVED | Facts::BREAK;
         let (parent, kind) = (target.parent, target.kind);
+        self.adopt(node, meter)?;
         self.touch(parent);
         if kind.is_container() {
             self.facts.add(Facts::DEEP);
         }
         self.note_mixed(parent);
+        Ok(())
     }
 
     /// Gives a node a scalar's text.
-    pub(crate) fn replace(&mut self, node: u32, text: &[u8], kind: Kind) {
-        let value = self.add_text(text);
-        self.fill(node, Added { kind, value, first: NONE, facts: Facts::default() });
+    pub(crate) fn replace(
+        &mut self,
+        node: u32,
+        text: &[u8],
+        kind: Kind,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        let value = self.add_text(text, meter)?;
+        self.fill(node, Added { kind, value, first: NONE, facts: Facts::default(), bytes: text.len() }, meter)
     }
 
     /// The deepest container on the way to a path, and the part of the path that is missing below it.
     pub(crate) fn way_to<'s, 'p>(
         &mut self,
-        segments: &'s [Segment<'p>],
+        path: &'s [Segment<'p>],
+        meter: &mut Meter,
     ) -> Result<(u32, &'s [Segment<'p>]), EditError> {
         let mut node = self.root;
         let mut depth = 0;
-        for end in (1..segments.len()).rev() {
-            if let Some(found) = self.find_segments(&segments[..end]) {
+        for end in (1..path.len()).rev() {
+            if let Some(found) = self.find_segments(&path[..end], meter)? {
                 (node, depth) = (found, end);
                 break;
             }
         }
-        let rest = &segments[depth..];
+        let rest = &path[depth..];
         match (&rest[0], self.node(node).kind) {
             (Segment::Key { .. }, Kind::Object) => {}
             (Segment::Index(index), Kind::Array) => {
-                if *index as usize != self.children(node).count() {
+                if *index as usize != self.count_children(node, meter)? {
                     return Err(EditError::BeyondEnd);
                 }
             }
@@ -280,28 +311,37 @@ impl Document {
     }
 
     /// Links `added` below `parent`, making the objects (or arrays, before an index) that `rest` needs.
-    pub(crate) fn insert_added(&mut self, parent: u32, rest: &[Segment<'_>], added: Added) {
+    fn insert_added(
+        &mut self,
+        parent: u32,
+        rest: &[Segment<'_>],
+        added: Added,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
         let mut parent = parent;
         let mut at = 0;
         loop {
-            let (key, facts, used) = self.add_key(&rest[at..]);
+            let (key, facts, used) = self.add_key(&rest[at..], meter)?;
             at += used;
-            let last = at == rest.len();
-            let child = self.add_child(parent, key, facts);
-            if last {
-                self.fill(child, added);
-                return;
+            let child = self.add_child(parent, key, facts, meter)?;
+            if at == rest.len() {
+                return self.fill(child, added, meter);
             }
-            let array = matches!(rest[at], Segment::Index(_));
-            let value = self.add_text(if array { b"[]" } else { b"{}" });
-            let kind = if array { Kind::Array } else { Kind::Object };
-            self.fill(child, Added { kind, value, first: NONE, facts: Facts::default() });
+            let (text, kind): (&[u8], _) = match rest[at] {
+                Segment::Index(_) => (b"[]", Kind::Array),
+                Segment::Key { .. } | Segment::AnyKey | Segment::AnyElement => (b"{}", Kind::Object),
+            };
+            self.replace(child, text, kind, meter)?;
             parent = child;
         }
     }
 
     /// The key that the first segments of `rest` spell, and how many they are: a quoted key with dots is one key.
-    pub(crate) fn add_key(&mut self, rest: &[Segment<'_>]) -> (Span, Facts, usize) {
+    pub(crate) fn add_key(
+        &mut self,
+        rest: &[Segment<'_>],
+        meter: &mut Meter,
+    ) -> Result<(Span, Facts, usize), Exhausted> {
         let mut key = String::new();
         let mut used = 0;
         for segment in rest {
@@ -314,13 +354,16 @@ impl Document {
                     }
                     key.push('.');
                 }
-                Segment::Index(_) | Segment::AnyKey | Segment::AnyElement => return (Span::EMPTY, Facts::default(), 1),
+                Segment::Index(_) | Segment::AnyKey | Segment::AnyElement => {
+                    return Ok((Span::EMPTY, Facts::default(), 1));
+                }
             }
         }
+        meter.take(text::ESCAPED_MAX * key.len() + 2)?;
         let from = self.buffers.added.len() + 1;
         text::escape_into(&mut self.buffers.added, &key);
         let span = Span::new(Base::added(0), from, self.buffers.added.len() - 1);
-        (span, keys::key_facts(self.slice(span)), used)
+        Ok((span, keys::key_facts(self.slice(span)), used))
     }
 
     /// An array that changed may now hold booleans beside strings.
@@ -331,80 +374,78 @@ impl Document {
         }
     }
 
-    fn add_text(&mut self, text: &[u8]) -> Span {
+    fn add_text(&mut self, text: &[u8], meter: &mut Meter) -> Result<Span, Exhausted> {
+        meter.take(text.len())?;
         let from = self.buffers.added.len();
         self.buffers.added.extend_from_slice(text);
-        Span::new(Base::added(0), from, self.buffers.added.len())
+        Ok(Span::new(Base::added(0), from, self.buffers.added.len()))
     }
 
     /// Adds a value's text and, for JSON text, its nodes.
     ///
     /// `depth` is where it will stand: the levels above it.
-    fn add_value(&mut self, value: &Value<'_>, depth: usize) -> Result<Added, EditError> {
-        if self.overlay_bytes() + value.bytes() > OVERLAY_BYTES_MAX {
-            return Err(EditError::TooLarge);
+    fn add_value(&mut self, value: &Value<'_>, depth: usize, meter: &mut Meter) -> Result<Added, EditError> {
+        if let Value::Json(json) = value {
+            return self.add_json(json.as_bytes(), depth, meter);
         }
+        meter.take(value.bytes())?;
         let from = self.buffers.added.len();
         let (kind, facts) = match value {
-            Value::Null => (self.push_word(b"null", Kind::Null), Facts::default()),
-            Value::Boolean(true) => (self.push_word(b"true", Kind::True), Facts::default()),
-            Value::Boolean(false) => (self.push_word(b"false", Kind::False), Facts::default()),
+            Value::Null | Value::Json(_) => self.add_word(b"null", Kind::Null),
+            Value::Boolean(true) => self.add_word(b"true", Kind::True),
+            Value::Boolean(false) => self.add_word(b"false", Kind::False),
             Value::Integer(number) => {
                 let text = number.to_string();
                 let odd = if text.len() > scan::SAFE_DIGITS { Facts::NUMBER_ODD } else { Facts::default() };
-                (self.push_word(text.as_bytes(), Kind::Number), odd)
+                (self.add_word(text.as_bytes(), Kind::Number).0, odd)
             }
             Value::Number(number) => {
                 number::write(&mut self.buffers.added, *number)?;
                 (Kind::Number, Facts::NUMBER_ODD)
             }
             Value::Text(text) => {
+                meter.room(text::ESCAPED_MAX * text.len())?;
                 text::escape_into(&mut self.buffers.added, text);
-                let escaped = self.buffers.added.len() - from != text.len() + 2;
-                let mut facts = if escaped { Facts::ESCAPED } else { Facts::default() };
+                let escapes = self.buffers.added.len() - from - text.len() - 2;
+                meter.take(escapes)?;
+                let mut facts = if escapes > 0 { Facts::ESCAPED } else { Facts::default() };
                 if text.len() > 256 {
                     facts.add(Facts::LONG);
                 }
                 (Kind::String, facts)
             }
-            Value::Json(json) => {
-                let added = self.add_json(json.as_bytes())?;
-                let height =
-                    std::iter::successors(Some(added.first), |&child| (child != NONE).then(|| self.node(child).next));
-                let below =
-                    height.take_while(|&child| child != NONE).map(|child| self.height(child)).max().unwrap_or(0);
-                return if depth + below < DEPTH_MAX { Ok(added) } else { Err(EditError::TooDeep) };
-            }
         };
         self.facts.add(facts);
-        Ok(Added { kind, value: Span::new(Base::added(0), from, self.buffers.added.len()), first: NONE, facts })
+        let value = Span::new(Base::added(0), from, self.buffers.added.len());
+        Ok(Added { kind, value, first: NONE, facts, bytes: value.len() })
     }
 
-    /// Arrays and objects in each other, as the pass that reads documents counts them: a value that holds nothing adds none.
-    pub(crate) fn height(&self, node: u32) -> usize {
-        if !matches!(self.node(node).kind, Kind::Array | Kind::Object) {
-            return 0;
-        }
-        1 + self.children(node).map(|child| self.height(child)).max().unwrap_or(0)
-    }
-
-    fn push_word(&mut self, text: &[u8], kind: Kind) -> Kind {
+    fn add_word(&mut self, text: &[u8], kind: Kind) -> (Kind, Facts) {
         self.buffers.added.extend_from_slice(text);
-        kind
+        (kind, Facts::default())
     }
 
-    fn add_json(&mut self, json: &[u8]) -> Result<Added, EditError> {
+    fn add_json(&mut self, json: &[u8], depth: usize, meter: &mut Meter) -> Result<Added, EditError> {
         // White space around a value is no part of it.
         let json = json.trim_ascii();
-        let nodes = self.buffers.nodes.len();
+        meter.take(json.len())?;
+        let before = self.buffers.nodes.len();
         let base = Base::added(self.buffers.added.len());
-        let parsed = parse::parse_text(json, base, &mut self.buffers.nodes).map_err(|error| {
-            self.buffers.nodes.truncate(nodes);
-            EditError::NotJson(error)
+        let bounds = Bounds::of_part(before, meter);
+        let parsed = parse::parse_text(json, base, &mut self.buffers.nodes, bounds).map_err(|error| {
+            self.buffers.nodes.truncate(before);
+            bounds.exceeded_by(&error).map_or(EditError::NotJson(error), EditError::Exhausted)
         })?;
+        let nodes = self.buffers.nodes.len() - before;
+        meter.work(bounds.work(nodes, parsed.escapes))?;
+        meter.take(nodes * size_of::<Node>())?;
+        if depth + parsed.height > DEPTH_MAX {
+            self.buffers.nodes.truncate(before);
+            return Err(EditError::TooDeep);
+        }
         self.buffers.added.extend_from_slice(json);
         self.facts.add(parsed.facts);
-        let root = *self.node(parsed.root);
-        Ok(Added { kind: root.kind, value: root.value, first: root.first, facts: root.facts })
+        let Node { kind, value, first, facts, .. } = *self.node(parsed.root);
+        Ok(Added { kind, value, first, facts, bytes: value.len() })
     }
 }

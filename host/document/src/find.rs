@@ -3,11 +3,14 @@
 //! Most documents have no dot in any key: then a path names one value at most, found by walking down. In the others a key
 //! spells several parts, and one path may name several values.
 
+use crate::index::WIDE;
+use crate::meter::{Exhausted, Meter};
 use crate::path::{self, Path, Pattern, Segment};
 use crate::text;
-use crate::tree::{Document, Facts, Kind};
+use crate::tree::{Document, Facts, Kind, NONE};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 /// Some nodes; nearly always none or one.
 pub(crate) type Nodes = SmallVec<[u32; 2]>;
@@ -18,258 +21,463 @@ pub(crate) struct Found {
     /// Those it names exactly.
     pub(crate) exact: Nodes,
     /// Those whose dotted key goes on behind the path's last part: `{"user.email":…}` for `user`.
-    pub(crate) beyond: Nodes,
+    pub(crate) beyond: SmallVec<[Beyond; 1]>,
 }
 
-/// How a member's key and the start of a path agree.
+/// A member whose dotted key goes on behind a path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beyond {
+    pub(crate) node: u32,
+    /// How many parts of its name the path has.
+    pub(crate) parts: usize,
+}
+
+/// How a member's name and the start of a path agree.
 pub(crate) enum Match {
     No,
-    /// The key spells that many parts of the path.
+    /// The name spells that many parts of the path.
     Parts(usize),
-    /// The path ends inside the key.
-    Beyond,
+    /// The path ends inside the name, behind that many of its parts.
+    Beyond(usize),
+}
+
+/// Who is shown the values that a pattern names.
+pub(crate) trait Visit {
+    /// The search goes into a child: a member, or the element of an index.
+    fn enter(&mut self, document: &Document, child: u32, index: usize, meter: &mut Meter) -> Result<(), Exhausted>;
+
+    /// It comes back from the child it went into last.
+    fn leave(&mut self);
+
+    /// The child it went into last is a value that the pattern names, in whole or in part.
+    fn find(&mut self, document: &Document, node: u32, meter: &mut Meter) -> Result<(), Exhausted>;
+}
+
+/// Collects the nodes alone.
+impl Visit for Nodes {
+    fn enter(&mut self, _: &Document, _: u32, _: usize, _: &mut Meter) -> Result<(), Exhausted> {
+        Ok(())
+    }
+
+    fn leave(&mut self) {}
+
+    fn find(&mut self, _: &Document, node: u32, _: &mut Meter) -> Result<(), Exhausted> {
+        self.push(node);
+        Ok(())
+    }
 }
 
 impl Document {
+    /// Whether one field may stand in several spellings: some name has a dot in it or behind it.
+    #[inline]
+    pub(crate) fn has_spellings(&self) -> bool {
+        self.facts.has(Facts::KEY_DOTTED | Facts::KEY_TRAILING)
+    }
+
     /// The first value that `path` names exactly, in document order.
     #[inline]
-    pub(crate) fn find(&mut self, path: &Path<'_>) -> Option<u32> {
+    pub(crate) fn find(&mut self, path: &Path<'_>, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
         match path.plain() {
-            Some(text) if !self.facts.has(Facts::KEY_DOTTED) => self.walk_plain(text),
-            _ => self.find_segments(&path.segments()),
+            Some(text) if !self.has_spellings() => self.walk_plain(text, meter),
+            _ => self.find_segments(&path.segments(), meter),
         }
     }
 
-    pub(crate) fn find_segments(&mut self, path: &[Segment<'_>]) -> Option<u32> {
-        if self.facts.has(Facts::KEY_DOTTED) { self.find_all(path).exact.first().copied() } else { self.walk(path) }
+    pub(crate) fn find_segments(
+        &mut self,
+        path: &[Segment<'_>],
+        meter: &mut Meter,
+    ) -> Result<Option<u32>, Exhausted> {
+        if !self.has_spellings() {
+            return self.walk(path, meter);
+        }
+        let mut first = None;
+        let mut hit = |hit: Hit| match hit {
+            Hit::Exact(node) => {
+                first = Some(node);
+                ControlFlow::Break(())
+            }
+            Hit::Beyond(_) => ControlFlow::Continue(()),
+        };
+        let _ = self.search(self.root, path, meter, &mut hit)?;
+        Ok(first)
     }
 
     /// All values that `path` names.
-    pub(crate) fn find_all(&mut self, path: &[Segment<'_>]) -> Found {
+    pub(crate) fn find_all(&mut self, path: &[Segment<'_>], meter: &mut Meter) -> Result<Found, Exhausted> {
         let mut found = Found::default();
-        if self.facts.has(Facts::KEY_DOTTED) {
-            let mut visited = 0;
-            self.search(self.root, path, &mut visited, &mut found);
-            self.visited += visited;
-        } else {
-            found.exact.extend(self.walk(path));
+        if !self.has_spellings() {
+            found.exact.extend(self.walk(path, meter)?);
+            return Ok(found);
         }
-        found
+        let mut hit = |hit: Hit| {
+            match hit {
+                Hit::Exact(node) => found.exact.push(node),
+                Hit::Beyond(beyond) => found.beyond.push(beyond),
+            }
+            ControlFlow::Continue(())
+        };
+        let _ = self.search(self.root, path, meter, &mut hit)?;
+        Ok(found)
     }
 
-    /// The value that plain keys lead to, in a document without dotted keys.
+    /// The value that plain keys lead to, in a document where no field has two spellings.
     #[inline]
-    pub(crate) fn walk_plain(&mut self, path: &str) -> Option<u32> {
-        let mut visited = 0;
-        let found = path::names(path).try_fold(self.root, |node, name| self.member(node, name, &mut visited));
-        self.visited += visited;
-        found
+    pub(crate) fn walk_plain(&mut self, path: &str, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
+        let mut node = self.root;
+        for name in path::names(path) {
+            match self.member(node, name, meter)? {
+                Some(child) => node = child,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(node))
     }
 
-    /// One value at most: no key has a dot.
-    #[inline]
-    fn walk(&mut self, path: &[Segment<'_>]) -> Option<u32> {
-        let mut visited = 0;
-        let found = path.iter().try_fold(self.root, |node, segment| match segment {
-            Segment::Key { name, .. } => self.member(node, name, &mut visited),
-            Segment::Index(index) => self.element(node, *index, &mut visited),
-            Segment::AnyKey | Segment::AnyElement => None,
-        });
-        self.visited += visited;
-        found
+    /// The same for any path.
+    fn walk(&mut self, path: &[Segment<'_>], meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
+        let mut node = self.root;
+        for segment in path {
+            let child = match segment {
+                Segment::Key { name, .. } => self.member(node, name, meter)?,
+                Segment::Index(index) => self.element(node, *index, meter)?,
+                Segment::AnyKey | Segment::AnyElement => None,
+            };
+            match child {
+                Some(child) => node = child,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(node))
     }
 
-    /// The member of an object whose whole key is `name`.
+    /// The member of an object whose whole name is `name`.
     #[inline]
-    fn member(&self, object: u32, name: &str, visited: &mut u64) -> Option<u32> {
-        if self.node(object).kind != Kind::Object {
-            return None;
+    pub(crate) fn member(&mut self, object: u32, name: &str, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
+        let (kind, mut child) = (self.node(object).kind, self.node(object).first);
+        if kind != Kind::Object {
+            return Ok(None);
         }
-        if self.facts.has(Facts::KEY_ESCAPED) {
-            return self.member_unescaped(object, name, visited);
+        if self.facts.has(Facts::KEY_ESCAPED) || !self.indexes.is_empty() {
+            return self.rare_member(object, name, meter);
         }
-        let mut child = self.node(object).first;
+        let mut passed = 0;
         // The end of the list is no index.
         while let Some(node) = self.buffers.nodes.get(child as usize) {
-            *visited += 1;
-            if node.key.len() == name.len() && self.slice(node.key) == name.as_bytes() {
-                return Some(child);
+            meter.node()?;
+            if node.key.len() == name.len() {
+                meter.read(name.len())?;
+                if self.slice(node.key) == name.as_bytes() {
+                    break;
+                }
             }
+            passed += 1;
             child = node.next;
         }
-        None
+        if passed >= WIDE {
+            self.note_walk(object, passed, meter)?;
+        }
+        Ok((child != NONE).then_some(child))
     }
 
-    /// The same where a key is written with escapes.
+    /// The same where a key is written with escapes, or objects have indexes.
     #[cold]
-    fn member_unescaped(&self, object: u32, name: &str, visited: &mut u64) -> Option<u32> {
-        self.children(object).find(|&child| {
-            *visited += 1;
-            text::unescape_wtf8(self.slice(self.node(child).key)) == name.as_bytes()
-        })
+    fn rare_member(&mut self, object: u32, name: &str, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
+        if let Some(members) = self.indexes.members(object, name) {
+            meter.work(crate::meter::CHANGE)?;
+            meter.read(name.len() * (1 + members.len()))?;
+            return Ok(members.iter().copied().find(|&child| *self.name_bytes(child) == *name.as_bytes()));
+        }
+        let (mut child, mut passed) = (self.node(object).first, 0);
+        while child != NONE {
+            meter.node()?;
+            let node = *self.node(child);
+            let escaped = node.facts.has(Facts::KEY_ESCAPED);
+            // Escapes are longer than what they stand for, six times at most.
+            if node.key.len() == name.len() || escaped && (name.len()..=6 * name.len()).contains(&node.key.len()) {
+                meter.text(if escaped { node.key.len() } else { 0 })?;
+                meter.read(name.len())?;
+                if *self.name_bytes(child) == *name.as_bytes() {
+                    break;
+                }
+            }
+            passed += 1;
+            child = node.next;
+        }
+        if passed >= WIDE {
+            self.note_walk(object, passed, meter)?;
+        }
+        Ok((child != NONE).then_some(child))
     }
 
-    fn element(&self, array: u32, index: u32, visited: &mut u64) -> Option<u32> {
+    pub(crate) fn element(&mut self, array: u32, index: u32, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
         if self.node(array).kind != Kind::Array {
-            return None;
+            return Ok(None);
         }
-        *visited += u64::from(index).min(self.buffers.nodes.len() as u64);
-        self.children(array).nth(index as usize)
+        if let Some(elements) = self.indexes.elements(array) {
+            return Ok(elements.get(index as usize).copied());
+        }
+        let (mut child, mut passed) = (self.node(array).first, 0);
+        while child != NONE && passed < index as usize {
+            meter.node()?;
+            passed += 1;
+            child = self.node(child).next;
+        }
+        if passed >= WIDE {
+            self.note_walk(array, passed, meter)?;
+        }
+        Ok((child != NONE).then_some(child))
     }
 
-    /// The key of a member, unescaped. Lone surrogates become U+FFFD: such keys are refused on the way out.
-    pub(crate) fn key(&self, node: u32) -> Cow<'_, str> {
-        let node = self.node(node);
+    /// The name of a member as bytes, unescaped: UTF-8, but for lone surrogates, which are as in WTF-8.
+    #[inline]
+    pub(crate) fn name_bytes(&self, member: u32) -> Cow<'_, [u8]> {
+        let node = self.node(member);
         let raw = self.slice(node.key);
-        if node.facts.has(Facts::KEY_ESCAPED) {
-            return match text::unescape_wtf8(raw) {
-                Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-                Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-            };
-        }
-        Cow::Borrowed(std::str::from_utf8(raw).expect("validated as UTF-8 and cut at quotes"))
+        if node.facts.has(Facts::KEY_ESCAPED) { text::unescape_wtf8(raw) } else { Cow::Borrowed(raw) }
     }
 
-    /// Collects what `path` names below `from`, where a key may spell several parts.
-    fn search(&self, from: u32, path: &[Segment<'_>], visited: &mut u64, found: &mut Found) {
-        *visited += 1;
-        let Some(segment) = path.first() else {
-            found.exact.push(from);
-            return;
-        };
+    /// The name of a member. Lone surrogates become U+FFFD: such keys are refused on the way out.
+    pub(crate) fn name(&self, member: u32) -> Cow<'_, str> {
+        match self.name_bytes(member) {
+            Cow::Borrowed(bytes) => Cow::Borrowed(text::utf8(bytes)),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+
+    /// Counts what unescaping a member's name takes.
+    pub(crate) fn meter_name(&self, member: u32, meter: &mut Meter) -> Result<(), Exhausted> {
+        let node = self.node(member);
+        if node.facts.has(Facts::KEY_ESCAPED) {
+            meter.text(node.key.len())?;
+            // Memory for a moment only, and slower than copying.
+            meter.work(node.key.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Shows what `path` names below `from`, where a key may spell several parts, until `hit` has enough.
+    fn search(
+        &mut self,
+        from: u32,
+        path: &[Segment<'_>],
+        meter: &mut Meter,
+        hit: &mut dyn FnMut(Hit) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Exhausted> {
+        meter.node()?;
+        let Some(segment) = path.first() else { return Ok(hit(Hit::Exact(from))) };
         match (segment, self.node(from).kind) {
             (Segment::Key { .. } | Segment::AnyKey, Kind::Object) => {
-                for child in self.children(from) {
-                    *visited += 1;
-                    match self.match_key(child, path) {
-                        Match::No => {}
-                        Match::Parts(parts) => self.search(child, &path[parts..], visited, found),
-                        Match::Beyond => found.beyond.push(child),
+                let mut members = Candidates::of(self, from, segment);
+                while let Some(child) = members.next(self, meter)? {
+                    let flow = match self.match_key(child, path, meter)? {
+                        Match::No => continue,
+                        Match::Parts(parts) => self.search(child, &path[parts..], meter, hit)?,
+                        Match::Beyond(parts) => hit(Hit::Beyond(Beyond { node: child, parts })),
+                    };
+                    if flow.is_break() {
+                        return Ok(flow);
                     }
                 }
+                members.note(self, from, meter)?;
             }
             (Segment::Index(index), Kind::Array) => {
-                *visited += u64::from(*index).min(self.buffers.nodes.len() as u64);
-                if let Some(child) = self.children(from).nth(*index as usize) {
-                    self.search(child, &path[1..], visited, found);
-                }
-            }
-            (Segment::AnyElement, Kind::Array) => {
-                for child in self.children(from) {
-                    self.search(child, &path[1..], visited, found);
+                if let Some(child) = self.element(from, *index, meter)? {
+                    return self.search(child, &path[1..], meter, hit);
                 }
             }
             (_, Kind::Object | Kind::Array | Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String) => {}
         }
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// How the key of `child` and the start of `path` agree.
-    pub(crate) fn match_key(&self, child: u32, path: &[Segment<'_>]) -> Match {
-        let key = self.key(child);
-        let mut matched = 0;
-        let one_part = !self.node(child).facts.has(Facts::KEY_DOTTED);
-        let key_parts = if one_part { Parts::One(std::iter::once(&*key)) } else { Parts::Split(path::parts(&key)) };
-        for part in key_parts {
-            match path.get(matched) {
-                Some(Segment::Key { name, .. }) if **name == *part => {}
-                Some(Segment::AnyKey) => {}
-                Some(Segment::Key { .. } | Segment::Index(_) | Segment::AnyElement) => return Match::No,
-                None => return Match::Beyond,
-            }
+    /// How the name of `child` and the start of `path` agree.
+    fn match_key(&self, child: u32, path: &[Segment<'_>], meter: &mut Meter) -> Result<Match, Exhausted> {
+        self.meter_name(child, meter)?;
+        let name = self.name_bytes(child);
+        let is_dotted = self.node(child).facts.has(Facts::KEY_DOTTED);
+        let (mut at, mut matched) = (0, 0);
+        loop {
+            let rest = &name[at..];
+            let part = match path.get(matched) {
+                None => return Ok(Match::Beyond(matched)),
+                Some(Segment::Key { name: part, .. }) if rest.starts_with(part.as_bytes()) => part.len(),
+                Some(Segment::AnyKey) if is_dotted => memchr::memchr(b'.', rest).unwrap_or(rest.len()),
+                Some(Segment::AnyKey) => rest.len(),
+                Some(Segment::Key { .. } | Segment::Index(_) | Segment::AnyElement) => return Ok(Match::No),
+            };
             matched += 1;
+            at += part;
+            match name.get(at) {
+                None => break,
+                Some(b'.') if is_dotted => at += 1,
+                Some(_) => return Ok(Match::No),
+            }
+            meter.read(part)?;
         }
-        Match::Parts(matched)
+        Ok(Match::Parts(matched))
     }
 
     /// All values that a pattern names, arrays being transparent: where a key is due and an array stands, its elements are
-    /// searched. In document order, each once. Stops behind `most`.
-    pub(crate) fn expand_nodes(&mut self, pattern: &Pattern<'_>, most: usize) -> Nodes {
-        let mut visited = 0;
-        let plain = pattern.plain().filter(|_| !self.facts.has(Facts::KEY_DOTTED));
-        let found = plain.and_then(|path| self.spread_plain(path, &mut visited)).unwrap_or_else(|| {
-            let mut found = Nodes::new();
-            self.spread(self.root, &pattern.segments(), &mut visited, most, &mut found);
-            found
-        });
-        self.visited += visited;
-        found
+    /// searched. In document order, each once.
+    pub(crate) fn expand_nodes(&mut self, pattern: &Pattern<'_>, meter: &mut Meter) -> Result<Nodes, Exhausted> {
+        let mut found = Nodes::new();
+        match pattern.plain().filter(|_| !self.has_spellings()) {
+            Some(path) => match self.spread_plain(path, meter)? {
+                Some(node) => found.extend(node),
+                None => self.visit(pattern, &mut found, meter)?,
+            },
+            None => self.visit(pattern, &mut found, meter)?,
+        }
+        Ok(found)
     }
 
-    /// What plain keys lead to in a document without dotted keys; none where an array is on the way, so that it may be more
-    /// than one value.
-    fn spread_plain(&self, path: &str, visited: &mut u64) -> Option<Nodes> {
+    /// Shows all values that a pattern names.
+    pub(crate) fn visit(
+        &mut self,
+        pattern: &Pattern<'_>,
+        visitor: &mut impl Visit,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        self.spread(self.root, &pattern.segments(), visitor, meter)
+    }
+
+    /// What plain keys lead to in a document where no field has two spellings. The outer none: an array is on the way, so it may
+    /// be more than one value.
+    fn spread_plain(&mut self, path: &str, meter: &mut Meter) -> Result<Option<Option<u32>>, Exhausted> {
         let mut at = self.root;
         for name in path::names(path) {
-            at = match self.node(at).kind {
-                Kind::Array => return None,
-                _ => match self.member(at, name, visited) {
-                    Some(child) => child,
-                    None => return Some(Nodes::new()),
-                },
-            };
+            if self.node(at).kind == Kind::Array {
+                return Ok(None);
+            }
+            match self.member(at, name, meter)? {
+                Some(child) => at = child,
+                None => return Ok(Some(None)),
+            }
         }
-        Some(Nodes::from_elem(at, 1))
+        Ok(Some(Some(at)))
     }
 
-    fn spread(&self, from: u32, pattern: &[Segment<'_>], visited: &mut u64, most: usize, found: &mut Nodes) {
-        *visited += 1;
-        if found.len() > most {
-            return;
-        }
-        let Some(segment) = pattern.first() else {
-            found.push(from);
-            return;
-        };
+    fn spread(
+        &mut self,
+        from: u32,
+        pattern: &[Segment<'_>],
+        visitor: &mut impl Visit,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        meter.node()?;
+        let Some(segment) = pattern.first() else { return visitor.find(self, from, meter) };
         match (segment, self.node(from).kind) {
-            (Segment::Key { name, .. }, Kind::Object) if !self.facts.has(Facts::KEY_DOTTED) => {
-                if let Some(child) = self.member(from, name, visited) {
-                    self.spread(child, &pattern[1..], visited, most, found);
+            (Segment::Key { name, .. }, Kind::Object) if !self.has_spellings() => {
+                match self.member(from, name, meter)? {
+                    Some(child) => self.spread_into(child, 0, &pattern[1..], visitor, meter),
+                    None => Ok(()),
                 }
             }
-            (Segment::Key { .. } | Segment::AnyKey, Kind::Object) => {
-                for child in self.children(from) {
-                    *visited += 1;
-                    match self.match_key(child, pattern) {
-                        Match::No => {}
-                        Match::Parts(parts) => self.spread(child, &pattern[parts..], visited, most, found),
-                        Match::Beyond => found.push(child),
-                    }
-                }
-            }
-            (Segment::Key { .. } | Segment::AnyKey, Kind::Array) => {
-                for child in self.children(from) {
-                    self.spread(child, pattern, visited, most, found);
-                }
-            }
-            (Segment::Index(index), Kind::Array) => {
-                *visited += u64::from(*index).min(self.buffers.nodes.len() as u64);
-                if let Some(child) = self.children(from).nth(*index as usize) {
-                    self.spread(child, &pattern[1..], visited, most, found);
-                }
-            }
-            (Segment::AnyElement, Kind::Array) => {
-                for child in self.children(from) {
-                    self.spread(child, &pattern[1..], visited, most, found);
-                }
-            }
-            (_, Kind::Object | Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String) => {}
+            (Segment::Key { .. } | Segment::AnyKey, Kind::Object) => self.spread_members(from, pattern, visitor, meter),
+            (Segment::Key { .. } | Segment::AnyKey, Kind::Array) => self.spread_elements(from, pattern, visitor, meter),
+            (Segment::Index(index), Kind::Array) => match self.element(from, *index, meter)? {
+                Some(child) => self.spread_into(child, *index as usize, &pattern[1..], visitor, meter),
+                None => Ok(()),
+            },
+            (Segment::AnyElement, Kind::Array) => self.spread_elements(from, &pattern[1..], visitor, meter),
+            (_, Kind::Object | Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String) => Ok(()),
         }
+    }
+
+    fn spread_members(
+        &mut self,
+        object: u32,
+        pattern: &[Segment<'_>],
+        visitor: &mut impl Visit,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        let mut members = Candidates::of(self, object, &pattern[0]);
+        while let Some(child) = members.next(self, meter)? {
+            match self.match_key(child, pattern, meter)? {
+                Match::No => {}
+                Match::Parts(parts) => self.spread_into(child, 0, &pattern[parts..], visitor, meter)?,
+                Match::Beyond(_) => {
+                    visitor.enter(self, child, 0, meter)?;
+                    visitor.find(self, child, meter)?;
+                    visitor.leave();
+                }
+            }
+        }
+        members.note(self, object, meter)
+    }
+
+    fn spread_elements(
+        &mut self,
+        array: u32,
+        pattern: &[Segment<'_>],
+        visitor: &mut impl Visit,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        let (mut child, mut index) = (self.node(array).first, 0);
+        while child != NONE {
+            self.spread_into(child, index, pattern, visitor, meter)?;
+            child = self.node(child).next;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    fn spread_into(
+        &mut self,
+        child: u32,
+        index: usize,
+        pattern: &[Segment<'_>],
+        visitor: &mut impl Visit,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        visitor.enter(self, child, index, meter)?;
+        self.spread(child, pattern, visitor, meter)?;
+        visitor.leave();
+        Ok(())
     }
 }
 
-/// The parts of a key, whether it has dots or not.
-enum Parts<'a> {
-    One(std::iter::Once<&'a str>),
-    Split(std::str::Split<'a, char>),
+/// A value that a search met.
+enum Hit {
+    Exact(u32),
+    Beyond(Beyond),
 }
 
-impl<'a> Iterator for Parts<'a> {
-    type Item = &'a str;
+/// The members of an object that a segment may mean: those with the same first part where there is an index, else all.
+enum Candidates {
+    Indexed { nodes: Nodes, at: usize },
+    All { next: u32, passed: usize },
+}
 
-    fn next(&mut self) -> Option<&'a str> {
+impl Candidates {
+    fn of(document: &Document, object: u32, segment: &Segment<'_>) -> Candidates {
+        match segment.key().and_then(|part| document.indexes.members(object, part)) {
+            Some(members) => Candidates::Indexed { nodes: members.into(), at: 0 },
+            None => Candidates::All { next: document.node(object).first, passed: 0 },
+        }
+    }
+
+    fn next(&mut self, document: &Document, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
+        meter.node()?;
+        Ok(match self {
+            Candidates::Indexed { nodes, at } => {
+                *at += 1;
+                nodes.get(*at - 1).copied()
+            }
+            Candidates::All { next: NONE, .. } => None,
+            Candidates::All { next, passed } => {
+                *passed += 1;
+                Some(std::mem::replace(next, document.node(*next).next))
+            }
+        })
+    }
+
+    /// Notes a walk past all members of a wide object.
+    fn note(self, document: &mut Document, object: u32, meter: &mut Meter) -> Result<(), Exhausted> {
         match self {
-            Parts::One(part) => part.next(),
-            Parts::Split(parts) => parts.next(),
+            Candidates::All { passed, .. } if passed >= WIDE => document.note_walk(object, passed, meter),
+            Candidates::Indexed { .. } | Candidates::All { .. } => Ok(()),
         }
     }
 }

@@ -1,6 +1,9 @@
-//! Bytes and digests of keys: what ends one, what is odd about one, and how two are told apart quickly.
+//! Bytes and digests of keys: what ends one, what is odd about one, where its name ends, and how two are told apart quickly.
 
+use crate::text;
 use crate::tree::Facts;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
 
 /// Keys up to this many bytes need no look at their length.
 pub(crate) const KEY_SHORT: usize = 512;
@@ -26,16 +29,27 @@ pub(crate) static CLASSES: [u8; 256] = {
     classes
 };
 
+/// Where every digest of this process begins. It is random, so nobody can send keys that share a digest.
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0_u64));
+
 /// A cheap digest of a key, eight bytes at a time: equal keys agree, different ones rarely do.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Fingerprint(u64);
 
 impl Fingerprint {
+    /// The digest of nothing yet.
+    #[inline]
+    pub(crate) fn seeded() -> Fingerprint {
+        Fingerprint(*SEED)
+    }
+
     /// Takes eight bytes of the key.
     #[inline]
     pub(crate) fn word(self, word: u64) -> Fingerprint {
+        // Both halves of the product: no change of one word can be undone by a change of the next.
         const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-        Fingerprint((self.0.rotate_left(23) ^ word).wrapping_mul(FACTOR))
+        let product = u128::from(self.0 ^ word) * u128::from(FACTOR);
+        Fingerprint(product as u64 ^ (product >> 64) as u64)
     }
 
     /// Takes the rest, fewer than eight bytes with zeros behind them, and the length of the whole key.
@@ -49,8 +63,42 @@ impl Fingerprint {
         let (words, rest) = key.as_chunks::<8>();
         let mut last = [0; 8];
         last[..rest.len()].copy_from_slice(rest);
-        let print = words.iter().fold(Fingerprint::default(), |print, word| print.word(u64::from_le_bytes(*word)));
+        let print = words.iter().fold(Fingerprint::seeded(), |print, word| print.word(u64::from_le_bytes(*word)));
         print.end(u64::from_le_bytes(last), key.len())
+    }
+}
+
+/// How many bytes of a key, as written, are its name: dots at the end are left out, escaped ones too.
+pub(crate) fn name_bytes(raw: &[u8]) -> usize {
+    if !raw.contains(&b'\\') {
+        return raw.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1);
+    }
+    let (mut at, mut end) = (0, 0);
+    while at < raw.len() {
+        let is_dot = match raw[at] {
+            b'\\' => {
+                let (character, length) = text::escape_at(&raw[at..]);
+                at += length;
+                character == Some('.')
+            }
+            byte => {
+                at += 1;
+                byte == b'.'
+            }
+        };
+        if !is_dot {
+            end = at;
+        }
+    }
+    end
+}
+
+/// How many bytes a key takes as written, dots at its end included, of which its name takes `name`. `text` begins with the key.
+#[inline]
+pub(crate) fn written_bytes(text: &[u8], name: usize, facts: Facts) -> usize {
+    match facts.has(Facts::KEY_TRAILING) {
+        true => name + memchr::memchr(b'"', &text[name..]).expect("a key ends with a quote, and dots stand before it"),
+        false => name,
     }
 }
 
@@ -79,7 +127,7 @@ pub(crate) mod swar {
     }
 }
 
-/// What is odd about a key that was made here, given as JSON without its quotes.
+/// What is odd about a key that was made here, given as JSON without its quotes. It has no dot at its end.
 pub(crate) fn key_facts(raw: &[u8]) -> Facts {
     let classes = raw.iter().fold(0, |classes, &byte| classes | CLASSES[byte as usize]);
     let mut facts = if classes & DOT == 0 { Facts::default() } else { Facts::KEY_DOTTED };

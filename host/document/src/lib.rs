@@ -4,21 +4,27 @@
 //! copies that field only; changing one copies nothing else; writing the document copies untouched stretches as they came.
 //! Knows nothing of events, plugins or AWS.
 //!
+//! Whoever asks says with a [`Meter`] what it may cost; every loop and every allocation asks it first.
+//!
 //! Layout: `tree` (what the pass leaves behind), `parse`, `scan` and `keys` (the pass), `text` (escapes), `path` (names of fields), `find`
-//! (from a path to values), `read`, `edit`, `rename` and `link` (what a plugin may do), `scope` (what it may not), `write` (bytes again),
-//! `check` (what must not reach OpenSearch), `cursor` (for those who read it all).
+//! (from a path to values) with `index` (in wide objects), `read`, `edit`, `rename` and `link` (what a plugin may do), `scope` (what it
+//! may not) and `restricted` (changes by who does not see everything), `write` (bytes again), `check` (what must not reach OpenSearch),
+//! `cursor` (for those who read it all), `meter` (what a call may cost).
 
 mod check;
 mod cursor;
 mod edit;
 mod find;
+mod index;
 mod keys;
 mod link;
+mod meter;
 mod number;
 mod parse;
 mod path;
 mod read;
 mod rename;
+mod restricted;
 mod scan;
 mod scope;
 mod text;
@@ -31,9 +37,11 @@ mod tests;
 pub use check::{Checked, Newlines, Refusal, Rules, Warning};
 pub use cursor::{Cursor, visit};
 pub use edit::EditError;
+pub use meter::{Exhausted, Meter};
 pub use number::NotFinite;
 pub use parse::{DEPTH_MAX, ParseError};
 pub use path::{PATH_BYTES_MAX, PATH_SEGMENTS_MAX, Path, PathError, Pattern};
-pub use read::{TooMany, Value};
+pub use read::{ANSWER_BYTES_MAX, ANSWERS_MAX, Value};
+pub use restricted::Restricted;
 pub use scope::{Denied, Scope};
 pub use tree::Document;

@@ -2,13 +2,18 @@
 //!
 //! It leaves a tree over the text and the facts that later steps need, so that nobody looks at every byte again.
 
+use crate::index::Indexes;
+use crate::keys::{self, Fingerprint};
+use crate::meter::{Exhausted, Meter};
 use crate::scan::Key;
 use crate::text;
 use crate::tree::{Base, Buffers, Document, Facts, Kind, NONE, Node, Span};
 use bytes::Bytes;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
-use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 
 /// Levels of nesting a document may have. OpenSearch takes 20 objects; a plugin may be there to flatten what has more, and the
 /// passes over a document are recursive, so the bound is one that no stack minds.
@@ -18,18 +23,78 @@ pub const DEPTH_MAX: usize = 512;
 /// text of ones and commas would take sixteen times its length.
 const NODES_MAX: usize = 1 << 20;
 
+/// Escapes that a document may have: each takes as long as some dozen other bytes.
+const ESCAPES_MAX: usize = 2 << 20;
+
+/// What reading a value takes, and an escape, besides the bytes.
+const VALUE: u64 = 20;
+const ESCAPE: u64 = 8;
+
 /// Longest text that is read: spans hold 31 bits.
 const BYTES_MAX: usize = i32::MAX as usize;
 
-/// From this many keys on an object's keys are compared through a seeded hash set: comparing each with each is quicker below,
-/// and quadratic above.
+/// From this many keys on an object's keys are compared through a hash table: comparing each with each is quicker below, and
+/// quadratic above.
 const FEW_KEYS: usize = 24;
+
+/// From this many bytes on the values of a text are counted beforehand, so that their nodes are not moved while they grow.
+const LARGE: usize = 64 << 10;
 
 /// Nesting that surely breaks none of OpenSearch's three limits of 20 (objects, arrays in a row, parts of a path).
 const SHALLOW: usize = 20;
 
 /// A string that is longer than this many bytes may be longer than the 256 characters that `.keyword` sees.
 const KEYWORD_CHARACTERS: usize = 256;
+
+/// How much of everything a text may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Nodes, those that are there before it included.
+    nodes: usize,
+    pub(crate) escapes: usize,
+    /// What is exhausted when there are more nodes; none: the text is not a document then.
+    of_nodes: Option<Exhausted>,
+    of_escapes: Option<Exhausted>,
+}
+
+impl Bounds {
+    const OF_DOCUMENT: Bounds =
+        Bounds { nodes: NODES_MAX, escapes: ESCAPES_MAX, of_nodes: None, of_escapes: None };
+
+    /// The bounds of a part of a document that has `nodes` already.
+    pub(crate) fn of_part(nodes: usize, meter: &Meter) -> Bounds {
+        let by_memory = nodes + meter.bytes_left() / size_of::<Node>();
+        let by_work = nodes + (meter.work_left() / VALUE) as usize;
+        let escapes = (meter.work_left() / ESCAPE) as usize;
+        Bounds {
+            nodes: NODES_MAX.min(by_memory).min(by_work),
+            escapes: ESCAPES_MAX.min(escapes),
+            of_nodes: match by_memory.min(by_work) {
+                NODES_MAX.. => None,
+                least if least == by_memory => Some(Exhausted::Memory),
+                _ => Some(Exhausted::Work),
+            },
+            of_escapes: (escapes < ESCAPES_MAX).then_some(Exhausted::Work),
+        }
+    }
+
+    /// What is exhausted, if a text is not read for that.
+    pub(crate) fn exceeded_by(&self, error: &ParseError) -> Option<Exhausted> {
+        match error.reason {
+            MANY_VALUES => self.of_nodes,
+            MANY_ESCAPES => self.of_escapes,
+            _ => None,
+        }
+    }
+
+    /// The work of reading so many values and escapes.
+    pub(crate) fn work(&self, values: usize, escapes: usize) -> u64 {
+        VALUE * values as u64 + ESCAPE * escapes as u64
+    }
+}
+
+const MANY_VALUES: &str = "more than 1,048,576 values";
+pub(crate) const MANY_ESCAPES: &str = "more than 2,097,152 escapes";
 
 /// Why a text is not a document, with the offset of the first byte that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,22 +129,35 @@ impl Document {
     pub fn parse_or_return(source: Bytes) -> Result<Document, (ParseError, Bytes)> {
         let start = if source.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         let mut buffers = Buffers::new();
-        match parse_text(&source[start..], Base::source(start), &mut buffers.nodes) {
-            Ok(Parsed { root, facts }) => Ok(Document { source, buffers, root, facts, visited: 0, placed: 0, dead: 0 }),
+        match parse_text(&source[start..], Base::source(start), &mut buffers.nodes, Bounds::OF_DOCUMENT) {
+            Ok(Parsed { root, facts, .. }) => {
+                Ok(Document { source, buffers, root, facts, placed: 0, dead: 0, indexes: Indexes::default() })
+            }
             Err(error) => Err((ParseError { at: error.at + start, ..error }, source)),
         }
     }
 }
 
-/// What a pass found: the index of the outermost value, and the facts of all.
+/// What a pass found.
 pub(crate) struct Parsed {
+    /// The outermost value.
     pub(crate) root: u32,
+    /// The facts of all.
     pub(crate) facts: Facts,
+    /// Arrays and objects in each other, the outermost value included.
+    pub(crate) height: usize,
+    /// Escapes in strings and keys.
+    pub(crate) escapes: usize,
 }
 
 /// Parses one whole text into `nodes`; spans count from `base`.
-pub(crate) fn parse_text(text: &[u8], base: Base, nodes: &mut Vec<Node>) -> Result<Parsed, ParseError> {
-    Parser::new(text, base, nodes, None).whole(0)
+pub(crate) fn parse_text(
+    text: &[u8],
+    base: Base,
+    nodes: &mut Vec<Node>,
+    bounds: Bounds,
+) -> Result<Parsed, ParseError> {
+    Parser::new(text, base, nodes, bounds, None).whole(0)
 }
 
 /// The same, but that each element of the array at the key `array` of the outermost object is shown and forgotten. A byte order
@@ -92,7 +170,9 @@ pub(crate) fn parse_text_apart(
 ) -> Result<Parsed, ParseError> {
     let apart = Some(Apart { array: array.as_bytes(), show });
     let start = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    Parser::new(text, Base::source(0), nodes, apart).whole(start)
+    // Values are bounded one by one; the whole is as large as the service that sends it lets it be.
+    let bounds = Bounds { escapes: usize::MAX, ..Bounds::OF_DOCUMENT };
+    Parser::new(text, Base::source(0), nodes, bounds, apart).whole(start)
 }
 
 /// An array whose elements are shown one by one and not kept.
@@ -107,7 +187,12 @@ pub(crate) struct Parser<'a> {
     nodes: &'a mut Vec<Node>,
     /// Fingerprints of the keys of all open objects, innermost last.
     fingerprints: SmallVec<[u64; 64]>,
+    /// What each of them begins with.
+    pub(crate) print: Fingerprint,
     pub(crate) facts: Facts,
+    height: usize,
+    pub(crate) escapes: usize,
+    pub(crate) bounds: Bounds,
     apart: Option<Apart<'a>>,
     /// Why it stopped.
     error: Option<ParseError>,
@@ -131,8 +216,26 @@ pub(crate) struct Token {
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a [u8], base: Base, nodes: &'a mut Vec<Node>, apart: Option<Apart<'a>>) -> Parser<'a> {
-        Parser { text, base, nodes, fingerprints: SmallVec::new(), facts: Facts::default(), apart, error: None }
+    fn new(
+        text: &'a [u8],
+        base: Base,
+        nodes: &'a mut Vec<Node>,
+        bounds: Bounds,
+        apart: Option<Apart<'a>>,
+    ) -> Parser<'a> {
+        Parser {
+            text,
+            base,
+            nodes,
+            fingerprints: SmallVec::new(),
+            print: Fingerprint::seeded(),
+            facts: Facts::default(),
+            height: 0,
+            escapes: 0,
+            bounds,
+            apart,
+            error: None,
+        }
     }
 
     /// The whole text from `start` on: one value, and white space around it.
@@ -146,6 +249,10 @@ impl<'a> Parser<'a> {
             let at = std::str::from_utf8(text).err().map_or(0, |error| error.valid_up_to());
             return Err(ParseError { at, reason: "not UTF-8" });
         }
+        if text.len() >= LARGE && self.apart.is_none() {
+            let values = 1 + text.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+            self.nodes.reserve_exact(values.min(self.bounds.nodes.saturating_sub(self.nodes.len()) + 1));
+        }
         let start = self.space(start);
         if self.facts.has(Facts::NEWLINE) {
             self.facts.add(Facts::NEWLINE_FIRST);
@@ -156,11 +263,12 @@ impl<'a> Parser<'a> {
         let facts = self.facts; // A newline behind the value is cut off with the white space around it: no fact of the document.
         let end = self.space(end as usize);
         match text.get(end) {
-            None => Ok(Parsed { root, facts }),
+            None => Ok(Parsed { root, facts, height: self.height, escapes: self.escapes }),
             Some(_) => Err(ParseError { at: end, reason: "something follows the JSON value" }),
         }
     }
 
+    /// Stops at a byte, for a reason; at the end of the text that is the reason.
     #[cold]
     pub(crate) fn fail<T>(&mut self, at: usize, reason: &'static str) -> Parse<T> {
         let reason = if at >= self.text.len() { "the text ends too early" } else { reason };
@@ -240,6 +348,7 @@ impl<'a> Parser<'a> {
         if depth >= SHALLOW {
             self.facts.add(Facts::DEEP);
         }
+        self.height = self.height.max(depth + 1);
         Ok(())
     }
 
@@ -256,15 +365,15 @@ impl<'a> Parser<'a> {
             if self.text.get(at) != Some(&b'"') {
                 return self.fail(at, "a key in double quotes is expected");
             }
-            let Key { end: key_end, facts: key_facts, print } = self.key(at)?;
-            let key = Span::new(self.base, at + 1, key_end - 1);
+            let Key { end: key_end, name_end, facts: key_facts, print } = self.key(at)?;
+            let (key, whole_key) = (Span::new(self.base, at + 1, name_end), at + 1..key_end - 1);
             self.compare_key(node, first_key, at, key_end, print)?;
             at = self.space(key_end);
             if self.text.get(at) != Some(&b':') {
                 return self.fail(at, "a colon is expected after a key");
             }
             at = self.space(at + 1);
-            let Seen { node: child, end } = match depth == 0 && self.is_apart(key, at) {
+            let Seen { node: child, end } = match depth == 0 && self.is_apart(whole_key, at) {
                 true => self.array_apart(at, depth + 1)?,
                 false => self.value(at, depth + 1)?,
             };
@@ -319,8 +428,7 @@ impl<'a> Parser<'a> {
         Ok(self.close(node, start, at + 1))
     }
 
-    fn is_apart(&self, key: Span, at: usize) -> bool {
-        let key = key.offset_from(self.base)..key.offset_from(self.base) + key.len();
+    fn is_apart(&self, key: Range<usize>, at: usize) -> bool {
         // However it is escaped: whoever looks at the keys later sees them unescaped.
         let is_named = |apart: &Apart| *apart.array == *text::unescape_wtf8(&self.text[key.clone()]);
         self.text.get(at) == Some(&b'[') && self.apart.as_ref().is_some_and(is_named)
@@ -351,7 +459,7 @@ impl<'a> Parser<'a> {
 
     #[inline]
     fn count(&mut self, at: usize) -> Parse<()> {
-        if self.nodes.len() > NODES_MAX { self.fail(at, "more than 1,048,576 values") } else { Ok(()) }
+        if self.nodes.len() > self.bounds.nodes { self.fail(at, MANY_VALUES) } else { Ok(()) }
     }
 
     fn close(&mut self, node: u32, start: usize, end: usize) -> Seen {
@@ -392,25 +500,36 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// Refuses an object of many keys that has one of them twice.
     fn compare_many_keys(&mut self, node: u32, first_key: usize) -> Parse<()> {
-        if self.fingerprints.len() - first_key <= FEW_KEYS {
+        let prints = &self.fingerprints[first_key..];
+        if prints.len() <= FEW_KEYS {
             return Ok(());
         }
-        let mut seen = HashSet::with_capacity(self.fingerprints.len() - first_key);
+        let mut table: HashTable<(u32, u32)> = HashTable::with_capacity(prints.len());
+        let print_of = |(ordinal, _): &(u32, u32)| prints[*ordinal as usize];
         let mut child = self.nodes[node as usize].first;
-        while child != NONE {
-            if !seen.insert(text::unescape_wtf8(self.key_text(child))) {
-                return self.fail(self.nodes[child as usize].key.offset_from(self.base), DUPLICATE);
+        for (ordinal, &print) in prints.iter().enumerate() {
+            let is_same = |other: &(u32, u32)| {
+                print_of(other) == print
+                    && text::unescape_wtf8(self.key_text(other.1)) == text::unescape_wtf8(self.key_text(child))
+            };
+            match table.entry(print, is_same, print_of) {
+                Entry::Vacant(entry) => drop(entry.insert((ordinal as u32, child))),
+                Entry::Occupied(_) => {
+                    return self.fail(self.nodes[child as usize].key.offset_from(self.base), DUPLICATE);
+                }
             }
             child = self.nodes[child as usize].next;
         }
         Ok(())
     }
 
+    /// The whole key of a member, as written.
     fn key_text(&self, node: u32) -> &'a [u8] {
-        let key = self.nodes[node as usize].key;
+        let Node { key, facts, .. } = self.nodes[node as usize];
         let start = key.offset_from(self.base);
-        &self.text[start..start + key.len()]
+        &self.text[start..start + keys::written_bytes(&self.text[start..], key.len(), facts)]
     }
 }
 

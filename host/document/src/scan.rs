@@ -1,7 +1,7 @@
 //! The tokens of the pass: keys, strings and numbers, several bytes at a time.
 
-use crate::keys::{CLASSES, DOT, Fingerprint, KEY_SHORT, ODD, STOP, swar};
-use crate::parse::{Parse, Parser, Token};
+use crate::keys::{self, CLASSES, Fingerprint, KEY_SHORT, ODD, STOP, swar};
+use crate::parse::{MANY_ESCAPES, Parse, Parser, Token};
 use crate::text;
 use crate::tree::Facts;
 
@@ -15,6 +15,8 @@ const FAR: usize = 64;
 pub(crate) struct Key {
     /// The first byte behind its closing quote.
     pub(crate) end: usize,
+    /// The first byte behind its name: its closing quote, or the first of the dots before it.
+    pub(crate) name_end: usize,
     pub(crate) facts: Facts,
     pub(crate) print: u64,
 }
@@ -23,7 +25,7 @@ impl Parser<'_> {
     /// A key from its quote on. Nearly all are letters, digits and underscores: eight bytes a turn.
     #[inline]
     pub(crate) fn key(&mut self, start: usize) -> Parse<Key> {
-        let mut print = Fingerprint::default();
+        let mut print = self.print;
         let mut at = start + 1;
         while let Some(word) = self.word_at(at) {
             // Every byte that needs a look is below `0`, or a backslash.
@@ -41,7 +43,8 @@ impl Parser<'_> {
                         break;
                     }
                     let rest = word & ((1 << (8 * behind)) - 1);
-                    return Ok(Key { end: end + 1, facts: Facts::default(), print: print.end(rest, length) });
+                    let print = print.end(rest, length);
+                    return Ok(Key { end: end + 1, name_end: end, facts: Facts::default(), print });
                 }
             }
         }
@@ -66,27 +69,33 @@ impl Parser<'_> {
             && at - start <= KEY_SHORT
             && self.text[start + 1] != b'_'
         {
-            let facts = if classes & DOT == 0 { Facts::default() } else { Facts::KEY_DOTTED };
-            self.facts.add(facts);
-            return Ok(Key { end: at + 1, facts, print: Fingerprint::of(&self.text[start + 1..at]) });
+            return Ok(self.named(start + 1, at, Facts::default()));
         }
         self.odd_key(start)
     }
 
     #[cold]
     fn odd_key(&mut self, start: usize) -> Parse<Key> {
-        let Token { end, facts: string } = self.string(start)?;
-        let end = end as usize;
-        let mut facts = Facts::KEY_ODD;
-        if string.has(Facts::ESCAPED) {
+        let Token { end, .. } = self.string(start)?;
+        Ok(self.named(start + 1, end as usize - 1, Facts::KEY_ODD))
+    }
+
+    /// A key whose text is `start..end`: where its name ends, and what is to know of it besides `facts`.
+    fn named(&mut self, start: usize, end: usize, facts: Facts) -> Key {
+        let raw = &self.text[start..end];
+        let (name, trailing) = raw.split_at(keys::name_bytes(raw));
+        let mut facts = facts;
+        if !trailing.is_empty() {
+            facts.add(Facts::KEY_TRAILING);
+        }
+        if name.contains(&b'\\') {
             facts.add(Facts::KEY_ESCAPED);
         }
-        let key = text::unescape_wtf8(&self.text[start + 1..end - 1]);
-        if key.contains(&b'.') {
+        if text::unescape_wtf8(name).contains(&b'.') {
             facts.add(Facts::KEY_DOTTED);
         }
         self.facts.add(facts);
-        Ok(Key { end, facts, print: Fingerprint::of(&key) })
+        Key { end: end + 1, name_end: start + name.len(), facts, print: Fingerprint::of(&text::unescape_wtf8(raw)) }
     }
 
     /// Eight bytes from `at` on, if there are as many.
@@ -99,25 +108,35 @@ impl Parser<'_> {
     #[inline]
     pub(crate) fn string(&mut self, start: usize) -> Parse<Token> {
         let mut at = start + 1;
-        let mut facts = Facts::default();
+        let (mut facts, mut halves) = (Facts::default(), false);
         loop {
-            at = self.plain_text(at);
+            if self.text.get(at) != Some(&b'\\') {
+                at = self.plain_text(at);
+            }
             match self.text.get(at) {
-                Some(b'"') => return Ok(Token { end: at as u32 + 1, facts: self.surrogates(start + 1, at, facts) }),
+                Some(b'"') => break,
                 Some(b'\\') => {
                     facts.add(Facts::ESCAPED);
+                    halves |= self.is_surrogate(at);
                     at = self.escape(at)?;
+                    self.escapes += 1;
+                    if self.escapes > self.bounds.escapes {
+                        return self.fail(start, MANY_ESCAPES);
+                    }
                 }
                 _ => return self.fail(at, "a raw control character stands in a string"),
             }
         }
-    }
-
-    fn surrogates(&self, from: usize, to: usize, mut facts: Facts) -> Facts {
-        if facts.has(Facts::ESCAPED) && text::has_lone_surrogate(&self.text[from..to]) {
+        if halves && text::has_lone_surrogate(&self.text[start + 1..at]) {
             facts.add(Facts::SURROGATE);
         }
-        facts
+        Ok(Token { end: at as u32 + 1, facts })
+    }
+
+    /// Whether an escape is half of a surrogate pair.
+    #[inline]
+    fn is_surrogate(&self, at: usize) -> bool {
+        matches!(self.text.get(at + 1..at + 4), Some([b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F']))
     }
 
     /// The first quote, backslash or control character from `at` on: eight bytes a turn, and more where it is far.

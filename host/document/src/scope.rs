@@ -1,24 +1,28 @@
 //! What a step may see and change: fields as permissions.
 //!
-//! To a plugin with a scope, a field it may not read does not exist. All answers are computed on the visible part of the
-//! document alone. Names are compared as everywhere: dots joined, arrays transparent.
+//! To a plugin with a scope, a field it may not read does not exist. Names are compared as everywhere: dots joined, arrays
+//! transparent. How far a name agrees with the patterns of a list is known on the way down to it, part by part, so a name is never
+//! put together again from all that stands above it.
 
-use crate::path::{Pattern, Segment};
+use crate::find::{Nodes, Visit};
+use crate::meter::{Exhausted, Meter};
+use crate::path::{PATH_BYTES_MAX, Pattern, Segment};
 use crate::tree::{Document, Facts, Kind, NONE};
+use smallvec::SmallVec;
 use std::fmt;
 
 /// The fields a step may read and write. An absent list is no restriction.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    reads: Option<Vec<Pattern<'static>>>,
-    writes: Option<Vec<Pattern<'static>>>,
+    reads: Option<Permits>,
+    writes: Option<Permits>,
     partition_key: bool,
 }
 
 /// A write that the step's scope forbids, whatever stands at the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// The field, as the plugin named it.
+    /// The field, as the plugin named it, or as it is called; of a long name the beginning.
     pub field: String,
 }
 
@@ -37,7 +41,8 @@ impl Scope {
         writes: Option<Vec<Pattern<'static>>>,
         partition_key: bool,
     ) -> Scope {
-        Scope { reads, writes, partition_key }
+        let permits = |patterns: Vec<Pattern<'static>>| Permits::of(&patterns);
+        Scope { reads: reads.map(permits), writes: writes.map(permits), partition_key }
     }
 
     /// Whether the event's partition key may be seen.
@@ -54,6 +59,11 @@ impl Scope {
     pub fn writes_all(&self) -> bool {
         self.writes.is_none()
     }
+
+    /// Without a list of its own a step may change what it may see.
+    fn writable(&self) -> Option<&Permits> {
+        self.writes.as_ref().or(self.reads.as_ref())
+    }
 }
 
 /// How a list of patterns and a name agree.
@@ -67,167 +77,347 @@ pub(crate) enum Cover {
     All,
 }
 
-/// A name without indexes: what permissions speak of.
-pub(crate) type Name = Vec<String>;
+/// A list of patterns, each as the parts of the names it stands for. Indexes are left out.
+#[derive(Clone, Debug)]
+struct Permits(Vec<Vec<Part>>);
 
-/// The name that a path spells: its keys, indexes left out.
-pub(crate) fn name_of(path: &[Segment<'_>]) -> Name {
-    path.iter().filter_map(Segment::key).map(str::to_owned).collect()
+#[derive(Clone, Debug)]
+enum Part {
+    Name(String),
+    Any,
 }
 
-pub(crate) fn cover(patterns: Option<&[Pattern<'static>]>, name: &[String]) -> Cover {
-    let Some(patterns) = patterns else { return Cover::All };
-    patterns.iter().map(|pattern| cover_one(pattern, name)).max().unwrap_or(Cover::None)
-}
-
-fn cover_one(pattern: &Pattern<'static>, name: &[String]) -> Cover {
-    let mut parts = name.iter();
-    for segment in &*pattern.segments() {
-        let agrees = match segment {
-            Segment::AnyElement | Segment::Index(_) => continue,
-            Segment::AnyKey => parts.next().map(|_| true),
-            Segment::Key { name, .. } => parts.next().map(|part| **name == **part),
+impl Permits {
+    fn of(patterns: &[Pattern<'static>]) -> Permits {
+        let part = |segment: &Segment<'_>| match segment {
+            Segment::Key { name, .. } => Some(Part::Name(name.clone().into_owned())),
+            Segment::AnyKey => Some(Part::Any),
+            Segment::AnyElement | Segment::Index(_) => None,
         };
-        match agrees {
-            Some(true) => {}
-            Some(false) => return Cover::None,
-            None => return Cover::Below,
+        Permits(patterns.iter().map(|pattern| pattern.segments().iter().filter_map(part).collect()).collect())
+    }
+}
+
+/// How far a name agrees with the patterns of a list.
+#[derive(Clone, Debug)]
+pub(crate) enum Reach {
+    /// A pattern names it, or what it stands in; or there is no list.
+    All,
+    /// These patterns agree with all of its parts and go on; of no pattern is it known that it names it.
+    Some { parts: usize, patterns: SmallVec<[u32; 8]> },
+}
+
+impl Reach {
+    /// The reach of the empty name: the whole document.
+    fn of_root(permits: Option<&Permits>) -> Reach {
+        match permits {
+            Some(Permits(patterns)) if patterns.iter().all(|pattern| !pattern.is_empty()) => {
+                Reach::Some { parts: 0, patterns: (0..patterns.len() as u32).collect() }
+            }
+            Some(_) | None => Reach::All,
         }
     }
-    Cover::All
-}
 
-impl Scope {
-    pub(crate) fn readable(&self, name: &[String]) -> Cover {
-        cover(self.reads.as_deref(), name)
+    pub(crate) fn cover(&self) -> Cover {
+        match self {
+            Reach::All => Cover::All,
+            Reach::Some { patterns, .. } if patterns.is_empty() => Cover::None,
+            Reach::Some { .. } => Cover::Below,
+        }
     }
 
-    /// Without a list of its own a step may change what it may see.
-    pub(crate) fn writable(&self, name: &[String]) -> Cover {
-        cover(self.writes.as_deref().or(self.reads.as_deref()), name)
+    /// The reach of the name with one more part.
+    fn with(&self, permits: Option<&Permits>, part: &[u8]) -> Reach {
+        let (Reach::Some { parts, patterns }, Some(Permits(known))) = (self, permits) else { return Reach::All };
+        let agrees = |pattern: &u32| match &known[*pattern as usize][*parts] {
+            Part::Name(name) => name.as_bytes() == part,
+            Part::Any => true,
+        };
+        let left: SmallVec<[u32; 8]> = patterns.iter().copied().filter(agrees).collect();
+        match left.iter().any(|&pattern| known[pattern as usize].len() == parts + 1) {
+            true => Reach::All,
+            false => Reach::Some { parts: parts + 1, patterns: left },
+        }
+    }
+
+    /// How many patterns are compared with the next part.
+    fn patterns(&self) -> usize {
+        match self {
+            Reach::All => 0,
+            Reach::Some { patterns, .. } => patterns.len(),
+        }
     }
 }
+
+/// What a step may do with one name.
+#[derive(Clone, Debug)]
+pub(crate) struct Permission {
+    pub(crate) reads: Reach,
+    writes: Reach,
+}
+
+impl Permission {
+    pub(crate) fn of_root(scope: &Scope) -> Permission {
+        Permission { reads: Reach::of_root(scope.reads.as_ref()), writes: Reach::of_root(scope.writable()) }
+    }
+
+    pub(crate) fn with(&self, scope: &Scope, part: &[u8]) -> Permission {
+        Permission {
+            reads: self.reads.with(scope.reads.as_ref(), part),
+            writes: self.writes.with(scope.writable(), part),
+        }
+    }
+
+    /// Whether the field may be changed as a whole: nothing of it is hidden, and all of it may be written.
+    fn allows_change(&self) -> bool {
+        self.writes.cover() == Cover::All && self.reads.cover() == Cover::All
+    }
+
+    fn patterns(&self) -> usize {
+        self.reads.patterns() + self.writes.patterns()
+    }
+}
+
+/// Comparing a pattern with a part.
+const COMPARE: u64 = 4;
 
 impl Document {
-    /// The name of a node: every key on the way to it, split at dots, indexes left out.
-    pub(crate) fn name_of_node(&self, node: u32) -> Name {
-        let mut up = Vec::new();
-        let mut at = node;
-        while at != self.root {
-            up.push(at);
-            at = self.node(at).parent;
+    /// The permission for a child of what `above` is for: the same for an element, whose name is its array's.
+    fn permission(
+        &self,
+        above: &Permission,
+        child: u32,
+        scope: &Scope,
+        meter: &mut Meter,
+    ) -> Result<Permission, Exhausted> {
+        meter.node()?;
+        let node = self.node(child);
+        if self.node(node.parent).kind == Kind::Array {
+            return Ok(above.clone());
         }
-        let mut name = Name::new();
-        for &node in up.iter().rev() {
-            self.push_name(&mut name, node);
+        self.meter_name(child, meter)?;
+        let name = self.name_bytes(child);
+        if !node.facts.has(Facts::KEY_DOTTED) {
+            meter.work(COMPARE * above.patterns() as u64)?;
+            return Ok(above.with(scope, &name));
         }
-        name
-    }
-
-    /// Adds to a parent's name what a child's key spells; nothing for an element. Says how many parts.
-    pub(crate) fn push_name(&self, name: &mut Name, child: u32) -> usize {
-        if self.node(self.node(child).parent).kind == Kind::Array {
-            return 0;
+        let mut permission = above.clone();
+        for part in name.split(|&byte| byte == b'.') {
+            if permission.patterns() == 0 {
+                break; // Nothing that follows changes it.
+            }
+            meter.work(COMPARE * permission.patterns() as u64)?;
+            meter.read(part.len())?;
+            permission = permission.with(scope, part);
         }
-        let key = self.key(child);
-        let before = name.len();
-        if self.node(child).facts.has(Facts::KEY_DOTTED) {
-            name.extend(crate::path::parts(&key).map(str::to_owned));
-        } else {
-            name.push(key.into_owned());
-        }
-        name.len() - before
+        Ok(permission)
     }
 
     /// The part of the document that a scope lets a plugin see, as a document of its own. Elements of arrays that hold
     /// nothing visible become null, so that indexes stay; objects and arrays that hold nothing visible are left out.
-    pub fn visible(&self, scope: &Scope) -> Document {
+    ///
+    /// # Errors
+    /// More work or memory than the meter allows.
+    pub fn visible(&self, scope: &Scope, meter: &mut Meter) -> Result<Document, Exhausted> {
+        meter.take(self.buffers.added.len() + size_of_val(&self.buffers.nodes[..]))?;
         let mut view = self.clone();
-        let mut name = Name::new();
-        if !view.hide(view.root, &mut name, scope) {
-            let (text, kind): (&[u8], Kind) = match view.node(view.root).kind {
+        let root = view.root;
+        if !view.hide(root, &Permission::of_root(scope), scope, meter)? {
+            let (text, kind): (&[u8], Kind) = match view.node(root).kind {
                 Kind::Object => (b"{}", Kind::Object),
                 Kind::Array => (b"[]", Kind::Array),
                 Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String => (b"null", Kind::Null),
             };
-            view.replace(view.root, text, kind);
+            view.replace(root, text, kind, meter)?;
         }
-        view
-    }
-
-    /// Whether anything at or below a node may be read.
-    pub(crate) fn has_visible(&self, node: u32, scope: &Scope) -> bool {
-        match scope.readable(&self.name_of_node(node)) {
-            Cover::All => true,
-            Cover::None => false,
-            Cover::Below => self.children(node).any(|child| self.has_visible(child, scope)),
-        }
+        Ok(view)
     }
 
     /// Removes what is hidden below `node`; says whether anything visible is left. What is left of a container of which a part may
     /// be hidden is written anew, so that white space does not tell whether one was.
-    fn hide(&mut self, node: u32, name: &mut Name, scope: &Scope) -> bool {
-        match scope.readable(name) {
-            Cover::All => return true,
-            Cover::None => return false,
+    fn hide(
+        &mut self,
+        node: u32,
+        permission: &Permission,
+        scope: &Scope,
+        meter: &mut Meter,
+    ) -> Result<bool, Exhausted> {
+        match permission.reads.cover() {
+            Cover::All => return Ok(true),
+            Cover::None => return Ok(false),
             Cover::Below => {}
         }
         if !self.node(node).kind.is_container() {
-            return false;
+            return Ok(false);
         }
         let in_array = self.node(node).kind == Kind::Array;
         let (mut any, mut hidden) = (false, Vec::new());
         let mut child = self.node(node).first;
         while child != NONE {
-            let parts = self.push_name(name, child);
-            let visible = self.hide(child, name, scope);
-            name.truncate(name.len() - parts);
+            let below = self.permission(permission, child, scope, meter)?;
+            let visible = self.hide(child, &below, scope, meter)?;
             any |= visible;
             match (visible, in_array) {
                 (true, _) => self.node_mut(child).facts.add(Facts::BREAK),
-                (false, true) => self.replace(child, b"null", Kind::Null),
+                (false, true) => self.replace(child, b"null", Kind::Null, meter)?,
                 (false, false) => hidden.push(child),
             }
             child = self.node(child).next;
         }
-        self.unlink(&hidden);
+        self.unlink(&hidden, meter)?;
         self.node_mut(node).facts.add(Facts::DIRTY);
-        any
+        Ok(any)
+    }
+
+    /// Whether anything at or below a node may be read.
+    fn has_visible(
+        &self,
+        node: u32,
+        permission: &Permission,
+        scope: &Scope,
+        meter: &mut Meter,
+    ) -> Result<bool, Exhausted> {
+        match permission.reads.cover() {
+            Cover::All => return Ok(true),
+            Cover::None => return Ok(false),
+            Cover::Below => {}
+        }
+        for child in self.children(node) {
+            let below = self.permission(permission, child, scope, meter)?;
+            if self.has_visible(child, &below, scope, meter)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The values a pattern names that the step sees, if it may change all of them; else the first that it may not.
+    pub(crate) fn changeable(
+        &mut self,
+        pattern: &Pattern<'_>,
+        scope: &Scope,
+        meter: &mut Meter,
+    ) -> Result<Result<Nodes, Denied>, Exhausted> {
+        let way = SmallVec::from_iter([Permission::of_root(scope)]);
+        let mut seen = Seen { scope, way, found: Nodes::new(), denied: None };
+        self.visit(pattern, &mut seen, meter)?;
+        let Seen { found, denied, .. } = seen;
+        Ok(match denied {
+            None => Ok(found),
+            Some(node) => Err(Denied { field: self.shown_name(node) }),
+        })
+    }
+
+    /// The name of a node for a message; of a long one the beginning.
+    fn shown_name(&self, node: u32) -> String {
+        let mut up: Vec<u32> = Vec::new();
+        let mut at = node;
+        while at != self.root {
+            up.push(at);
+            at = self.node(at).parent;
+        }
+        let mut shown = String::new();
+        for &node in up.iter().rev().filter(|&&node| self.node(self.node(node).parent).kind == Kind::Object) {
+            if !shown.is_empty() {
+                shown.push('.');
+            }
+            shown.push_str(&self.name(node));
+            if shown.len() > PATH_BYTES_MAX {
+                break;
+            }
+        }
+        shown.truncate(shown.floor_char_boundary(PATH_BYTES_MAX));
+        shown
     }
 }
 
-/// What a scope lets a plugin change.
-impl Document {
-    /// Refuses a write at a path that the scope forbids. What is hidden there does not matter, not even whether anything is: the
-    /// answer must not tell. So a field may be written unseen where `writes` names it, and not where nothing does.
-    pub(crate) fn permit_write(&mut self, segments: &[Segment<'_>], scope: &Scope) -> Result<(), Denied> {
-        let name = name_of(segments);
-        if scope.writable(&name) != Cover::All {
-            return Err(denied(segments));
-        }
-        if scope.readable(&name) == Cover::All {
-            return Ok(());
-        }
-        // What it stands in must be in sight: else whether that is an object would show.
-        let unseen = (0..name.len()).any(|end| scope.readable(&name[..end]) == Cover::None);
-        if unseen {
-            return Err(denied(segments));
-        }
-        let nearest = (1..segments.len()).rev().find_map(|end| self.find_segments(&segments[..end]));
-        match nearest {
-            Some(node) if !self.node(node).kind.is_container() => Err(denied(segments)),
-            Some(_) | None => Ok(()),
-        }
+/// Collects what a pattern names and a step sees.
+struct Seen<'s> {
+    scope: &'s Scope,
+    /// The permissions on the way to where the search is, the root's first.
+    way: SmallVec<[Permission; 4]>,
+    found: Nodes,
+    /// The first value that it may not change.
+    denied: Option<u32>,
+}
+
+impl Visit for Seen<'_> {
+    fn enter(&mut self, document: &Document, child: u32, _: usize, meter: &mut Meter) -> Result<(), Exhausted> {
+        let above = self.way.last().expect("the root's is never left");
+        let below = document.permission(above, child, self.scope, meter)?;
+        self.way.push(below);
+        Ok(())
     }
 
-    /// Refuses a change of a visible node that the scope forbids, or of which it hides a part.
-    pub(crate) fn permit_change_of(&self, node: u32, scope: &Scope) -> Result<(), Denied> {
-        let name = self.name_of_node(node);
-        let allowed = scope.writable(&name) == Cover::All && scope.readable(&name) == Cover::All;
-        if allowed { Ok(()) } else { Err(Denied { field: name.join(".") }) }
+    fn leave(&mut self) {
+        self.way.pop();
+    }
+
+    fn find(&mut self, document: &Document, node: u32, meter: &mut Meter) -> Result<(), Exhausted> {
+        let permission = self.way.last().expect("the root's is never left");
+        if document.has_visible(node, permission, self.scope, meter)? {
+            if !permission.allows_change() {
+                self.denied.get_or_insert(node);
+            }
+            self.found.push(node);
+        }
+        Ok(())
     }
 }
 
-pub(crate) fn denied(segments: &[Segment<'_>]) -> Denied {
-    Denied { field: Pattern::of_segments(segments).to_string() }
+/// How much of a field a step sees that it may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// All of it.
+    All,
+    /// Some of it, or perhaps some.
+    Part,
+    /// Nothing.
+    None,
 }
+
+impl Scope {
+    /// Refuses a write at a path that the scope forbids, by the path alone: what is hidden there does not matter, not even whether
+    /// anything is. So a field may be written unseen where `writes` names it, and not where nothing does.
+    pub(crate) fn permit_write(&self, path: &[Segment<'_>]) -> Result<Sight, Denied> {
+        let mut permission = Permission::of_root(self);
+        let mut stands_in_sight = true;
+        for part in path.iter().filter_map(Segment::key) {
+            // What it stands in must be in sight: else whether that is an object would show.
+            stands_in_sight &= permission.reads.cover() != Cover::None;
+            permission = permission.with(self, part.as_bytes());
+        }
+        let has_index = path.iter().any(|segment| segment.key().is_none());
+        match (permission.writes.cover(), permission.reads.cover()) {
+            (Cover::None | Cover::Below, _) => Err(denied(path)),
+            (Cover::All, Cover::All) => Ok(Sight::All),
+            // How many elements a hidden array has must not show either.
+            (Cover::All, _) if !stands_in_sight || has_index => Err(denied(path)),
+            (Cover::All, Cover::Below) => Ok(Sight::Part),
+            (Cover::All, Cover::None) => Ok(Sight::None),
+        }
+    }
+
+    /// What the step may see of a value that is put at a path, as JSON text; none when it is nothing.
+    pub(crate) fn visible_at(
+        &self,
+        path: &[Segment<'_>],
+        value: Document,
+        meter: &mut Meter,
+    ) -> Result<Option<Vec<u8>>, Exhausted> {
+        let start = Permission::of_root(self);
+        let keys = path.iter().filter_map(Segment::key);
+        let permission = keys.fold(start, |permission, part| permission.with(self, part.as_bytes()));
+        let mut value = value;
+        let root = value.root;
+        match value.hide(root, &permission, self, meter)? {
+            true => value.json(meter).map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+pub(crate) fn denied(path: &[Segment<'_>]) -> Denied {
+    Denied { field: Pattern::of_segments(path).to_string() }
+}
+

@@ -2,26 +2,28 @@
 
 use std::borrow::Cow;
 
+/// Bytes of a document as text. All of it was validated, and it is cut at quotes, escapes and between tokens only.
+#[inline]
+pub(crate) fn utf8(bytes: &[u8]) -> &str {
+    // The quick check is quick for long texts, and hands short ones to the standard one itself.
+    simdutf8::basic::from_utf8(bytes).expect("validated as UTF-8 and cut at quotes, escapes or between tokens")
+}
+
 /// The text of a JSON string without its quotes, unescaped; none when a surrogate stands alone, which no Rust string can hold.
 /// The input is valid JSON: the pass has seen it.
 pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
-    let plain = |raw| {
-        Cow::Borrowed(
-            std::str::from_utf8(raw).expect("the whole text was validated as UTF-8 and is cut at quotes or escapes"),
-        )
-    };
     if !raw.contains(&b'\\') {
-        return Some(plain(raw));
+        return Some(Cow::Borrowed(utf8(raw)));
     }
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = rest.iter().position(|&b| b == b'\\') {
-        text.push_str(&plain(&rest[..at]));
+        text.push_str(utf8(&rest[..at]));
         let (character, length) = escape_at(&rest[at..]);
         text.push(character?);
         rest = &rest[at + length..];
     }
-    text.push_str(&plain(rest));
+    text.push_str(utf8(rest));
     Some(Cow::Owned(text))
 }
 
@@ -47,6 +49,18 @@ pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
     }
     bytes.extend_from_slice(rest);
     Cow::Owned(bytes)
+}
+
+/// How many characters a JSON string without its quotes has; half of a surrogate pair counts as one.
+pub(crate) fn characters(raw: &[u8]) -> usize {
+    let (mut count, mut rest) = (0, raw);
+    let plain = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+        count += plain(&rest[..at]) + 1;
+        let (_, length) = escape_at(&rest[at..]);
+        rest = &rest[at + length..];
+    }
+    count + plain(rest)
 }
 
 /// The text of a string with its lone surrogates written as `\ufffd`: the repair OpenSearch's readers need.
@@ -80,7 +94,7 @@ pub(crate) fn has_lone_surrogate(raw: &[u8]) -> bool {
 }
 
 /// The character of the escape that `raw` begins with, and the escape's length; none for a lone surrogate.
-fn escape_at(raw: &[u8]) -> (Option<char>, usize) {
+pub(crate) fn escape_at(raw: &[u8]) -> (Option<char>, usize) {
     let simple = match raw[1] {
         b'b' => '\u{8}',
         b'f' => '\u{c}',
@@ -106,6 +120,9 @@ fn unicode_escape_at(raw: &[u8]) -> (Option<char>, usize) {
 fn hex4(digits: &[u8]) -> u32 {
     digits.iter().take(4).fold(0, |sum, &digit| sum << 4 | (digit as char).to_digit(16).unwrap_or(0))
 }
+
+/// Bytes that one byte of a text may take as JSON: `\u0001`.
+pub(crate) const ESCAPED_MAX: usize = 6;
 
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped.
 pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {

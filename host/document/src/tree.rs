@@ -3,6 +3,9 @@
 //! Nodes are 32 bytes in one vector, so a copy of a document (for fan-out) is one `memcpy`. Texts lie in one of two buffers:
 //! the event's own bytes, which never change, and `added`, which only grows.
 
+use crate::index::Indexes;
+use crate::keys;
+use crate::meter::{CHANGE, Exhausted, Meter};
 use bytes::Bytes;
 use std::cell::RefCell;
 
@@ -84,9 +87,9 @@ impl Kind {
 pub(crate) struct Facts(u16);
 
 impl Facts {
-    /// The key has a backslash: compare it unescaped.
+    /// The key's name has a backslash: compare it unescaped.
     pub(crate) const KEY_ESCAPED: Facts = Facts(1);
-    /// The unescaped key has a dot: it spells a path.
+    /// The key's name has a dot in it: it spells a path.
     pub(crate) const KEY_DOTTED: Facts = Facts(1 << 1);
     /// The key needs a look on the way out: odd characters, an underscore in front, great length.
     pub(crate) const KEY_ODD: Facts = Facts(1 << 2);
@@ -114,6 +117,8 @@ impl Facts {
     pub(crate) const NEWLINE_FIRST: Facts = Facts(1 << 13);
     /// About to be taken out of its container.
     pub(crate) const GONE: Facts = Facts(1 << 14);
+    /// Dots stand behind the key that do not belong to its name.
+    pub(crate) const KEY_TRAILING: Facts = Facts(1 << 15);
 
     pub(crate) fn has(self, facts: Facts) -> bool {
         self.0 & facts.0 != 0
@@ -129,9 +134,17 @@ impl Facts {
 
     /// What remains true of a node wherever it is moved.
     pub(crate) fn of_value(self) -> Facts {
-        let of_place = Facts::KEY_ESCAPED | Facts::KEY_DOTTED | Facts::KEY_ODD | Facts::BREAK | Facts::MOVED;
-        Facts(self.0 & !of_place.0)
+        Facts(self.0 & !(Facts::OF_KEY | Facts::BREAK | Facts::MOVED).0)
     }
+
+    /// What is true of its key.
+    pub(crate) fn of_key(self) -> Facts {
+        Facts(self.0 & Facts::OF_KEY.0)
+    }
+
+    const OF_KEY: Facts = Facts(
+        Facts::KEY_ESCAPED.0 | Facts::KEY_DOTTED.0 | Facts::KEY_ODD.0 | Facts::KEY_TRAILING.0,
+    );
 }
 
 impl std::ops::BitOr for Facts {
@@ -145,7 +158,7 @@ impl std::ops::BitOr for Facts {
 /// One value, with the key it stands under if it is a member.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
-    /// The key as written, without its quotes; empty for elements and the root.
+    /// The key's name as written: without its quotes, and without dots behind it. Empty for elements and the root.
     pub(crate) key: Span,
     /// The value as written, quotes and brackets included. Of a dirty container: as it once was.
     pub(crate) value: Span,
@@ -167,12 +180,12 @@ pub struct Document {
     pub(crate) root: u32,
     /// The facts of all nodes that ever were in it.
     pub(crate) facts: Facts,
-    /// Nodes looked at so far, a measure of the work that callers caused.
-    pub(crate) visited: u64,
     /// Bytes of all values put in so far; a text that was put in twice counts twice.
     pub(crate) placed: usize,
     /// Nodes that nothing leads to any more, about.
     pub(crate) dead: usize,
+    /// Of containers that were walked often.
+    pub(crate) indexes: Indexes,
 }
 
 /// What a document grows in: memory that the thread uses again for the next one. A document lives for microseconds, and asking
@@ -244,12 +257,14 @@ impl Clone for Document {
             source: self.source.clone(),
             buffers: if compact { Buffers::new() } else { self.buffers.clone() },
             root: self.root,
+            facts: self.facts,
+            placed: self.placed,
             dead: self.dead,
-            ..*self
+            indexes: Indexes::default(),
         };
         if compact {
             copy.buffers.added.extend_from_slice(&self.buffers.added);
-            copy.root = copy.copy_living(self, self.root, NONE);
+            copy.root = copy.copy_living(&self.buffers.nodes, self.root, NONE);
             copy.dead = 0;
         }
         copy
@@ -257,20 +272,54 @@ impl Clone for Document {
 }
 
 impl Document {
-    /// Copies a node and all below it; says where it is now.
-    fn copy_living(&mut self, from: &Document, node: u32, parent: u32) -> u32 {
+    /// Copies a node of `from` and all below it; says where it is now.
+    fn copy_living(&mut self, from: &[Node], node: u32, parent: u32) -> u32 {
         let copy = self.buffers.nodes.len() as u32;
-        self.buffers.nodes.push(Node { parent, first: NONE, next: NONE, ..*from.node(node) });
-        let mut previous = NONE;
-        for child in from.children(node) {
-            let child = self.copy_living(from, child, copy);
+        let node = from[node as usize];
+        self.buffers.nodes.push(Node { parent, first: NONE, next: NONE, ..node });
+        let (mut previous, mut child) = (NONE, node.first);
+        while child != NONE {
+            let next = from[child as usize].next;
+            child = self.copy_living(from, child, copy);
             match previous {
                 NONE => self.node_mut(copy).first = child,
                 previous => self.node_mut(previous).next = child,
             }
-            previous = child;
+            (previous, child) = (child, next);
         }
         copy
+    }
+
+    /// A second value like the one whose children begin at `first`: copies of all below it, sharing its texts. Says where the
+    /// copies begin.
+    pub(crate) fn copy_children(&mut self, first: u32, meter: &mut Meter) -> Result<u32, Exhausted> {
+        let (mut copies, mut previous, mut child) = (NONE, NONE, first);
+        while child != NONE {
+            meter.work(CHANGE)?;
+            meter.take(size_of::<Node>())?;
+            let node = *self.node(child);
+            let below = self.copy_children(node.first, meter)?;
+            let copy = self.buffers.nodes.len() as u32;
+            self.buffers.nodes.push(Node { parent: NONE, first: below, next: NONE, ..node });
+            self.adopt(copy, meter)?;
+            match previous {
+                NONE => copies = copy,
+                previous => self.node_mut(previous).next = copy,
+            }
+            (previous, child) = (copy, node.next);
+        }
+        Ok(copies)
+    }
+
+    /// Has the children of a node know it.
+    pub(crate) fn adopt(&mut self, parent: u32, meter: &mut Meter) -> Result<(), Exhausted> {
+        let mut child = self.node(parent).first;
+        while child != NONE {
+            meter.node()?;
+            self.node_mut(child).parent = parent;
+            child = self.node(child).next;
+        }
+        Ok(())
     }
 
     pub(crate) fn node(&self, index: u32) -> &Node {
@@ -282,12 +331,27 @@ impl Document {
     }
 
     /// The bytes a span points at.
+    #[inline]
     pub(crate) fn slice(&self, span: Span) -> &[u8] {
         let (buffer, start) = match span.start & ADDED {
             0 => (&self.source[..], span.start as usize),
             _ => (&self.buffers.added[..], (span.start & !ADDED) as usize),
         };
         &buffer[start..start + span.len()]
+    }
+
+    /// The bytes from where a span begins to the end of its buffer.
+    fn slice_from(&self, span: Span) -> &[u8] {
+        match span.start & ADDED {
+            0 => &self.source[span.start as usize..],
+            _ => &self.buffers.added[(span.start & !ADDED) as usize..],
+        }
+    }
+
+    /// The key of a member as written, dots behind its name included, without its quotes.
+    pub(crate) fn written_key(&self, member: &Node) -> Span {
+        let bytes = keys::written_bytes(self.slice_from(member.key), member.key.len(), member.facts);
+        Span { len: bytes as u32, ..member.key }
     }
 
     /// The children of a container, in order.
@@ -308,9 +372,9 @@ impl Document {
         (!node.facts.has(Facts::DIRTY)).then(|| self.slice(node.value))
     }
 
-    /// How many nodes all calls so far have looked at: grows with the work callers cause, whatever they ask for.
-    pub fn visited(&self) -> u64 {
-        self.visited
+    /// How many values it was read from and has got since, those that are gone included.
+    pub fn values(&self) -> usize {
+        self.buffers.nodes.len()
     }
 
     /// Whether the root is an object, as OpenSearch needs it.
@@ -329,8 +393,8 @@ impl Document {
         root.facts.has(Facts::DIRTY) || root.value.start & ADDED != 0
     }
 
-    /// Bytes this document holds besides its source: the tree and what was added.
+    /// Bytes this document holds besides its source: the tree, its indexes, and what was added.
     pub fn overlay_bytes(&self) -> usize {
-        self.buffers.added.len() + self.buffers.nodes.len() * size_of::<Node>()
+        self.buffers.added.len() + self.buffers.nodes.len() * size_of::<Node>() + self.indexes.bytes()
     }
 }

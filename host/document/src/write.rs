@@ -1,25 +1,43 @@
 //! Bytes again: what was not touched is copied as it came, in stretches as long as possible.
 
+use crate::meter::{Exhausted, Meter};
 use crate::tree::{Document, Facts, Kind, Span};
+
+/// What putting a stretch costs besides its bytes.
+const PUT: u64 = 10;
 
 impl Document {
     /// The document as it stands, as JSON text.
-    pub fn json(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.node(self.root).value.len() + self.buffers.added.len());
-        self.write_node(self.root, &mut out);
-        out
+    ///
+    /// # Errors
+    /// More text, or more nodes, than the meter allows.
+    pub fn json(&self, meter: &mut Meter) -> Result<Vec<u8>, Exhausted> {
+        let mut out = Vec::new();
+        self.write(&mut out, meter)?;
+        Ok(out)
     }
 
     /// Appends the document as it stands.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        self.write_node(self.root, out);
+    ///
+    /// # Errors
+    /// As [`Document::json`]; some of it was appended then.
+    pub fn write(&self, out: &mut Vec<u8>, meter: &mut Meter) -> Result<(), Exhausted> {
+        self.write_value(self.root, out, meter)
     }
 
     /// How long [`Document::json`] would be, in bytes, found without writing it.
-    pub fn json_bytes(&self) -> usize {
-        let mut length = Length(0);
-        self.write_node(self.root, &mut length);
-        length.0
+    ///
+    /// # Errors
+    /// As [`Document::json`], but for memory.
+    pub fn json_bytes(&self, meter: &mut Meter) -> Result<usize, Exhausted> {
+        self.value_bytes(self.root, meter)
+    }
+
+    /// How long a value would be written.
+    pub(crate) fn value_bytes(&self, node: u32, meter: &mut Meter) -> Result<usize, Exhausted> {
+        let mut length = Length { bytes: 0, meter };
+        self.write_node(node, &mut length)?;
+        Ok(length.bytes)
     }
 
     /// A length that [`Document::json_bytes`] is surely not above, known without a walk.
@@ -28,54 +46,94 @@ impl Document {
         self.source.len() + self.placed + self.buffers.added.len() + 6 * self.buffers.nodes.len()
     }
 
-    pub(crate) fn write_node(&self, index: u32, out: &mut impl Sink) {
+    /// Appends one value as it stands.
+    pub(crate) fn write_value(&self, node: u32, out: &mut Vec<u8>, meter: &mut Meter) -> Result<(), Exhausted> {
+        match self.clean_text(node) {
+            Some(text) => {
+                meter.take(text.len())?;
+                out.extend_from_slice(text);
+                Ok(())
+            }
+            None => self.write_node(node, &mut Text { out, meter }),
+        }
+    }
+
+    pub(crate) fn write_node(&self, index: u32, out: &mut impl Sink) -> Result<(), Exhausted> {
         if let Some(text) = self.clean_text(index) {
-            out.put(text);
-            return;
+            return out.put(text);
         }
         let in_object = self.node(index).kind == Kind::Object;
         let (open, close) = if in_object { (b"{", b"}") } else { (b"[", b"]") };
-        out.put(open);
+        out.put(open)?;
         let mut stretch = Stretch { document: self, out, span: None, first: true };
         for child in self.children(index) {
+            stretch.out.node()?;
             let node = self.node(child);
             if !node.facts.has(Facts::DIRTY | Facts::MOVED) {
                 let span = if in_object { node.key.quoted().through(node.value) } else { node.value };
-                stretch.extend(span, node.facts.has(Facts::BREAK));
+                stretch.extend(span, node.facts.has(Facts::BREAK))?;
                 continue;
             }
-            stretch.flush();
-            stretch.comma();
+            stretch.flush()?;
+            stretch.comma()?;
             if in_object {
-                stretch.out.put(self.slice(node.key.quoted()));
-                stretch.out.put(b":");
+                stretch.out.put(self.slice(self.written_key(node).quoted()))?;
+                stretch.out.put(b":")?;
             }
-            self.write_node(child, stretch.out);
+            self.write_node(child, stretch.out)?;
         }
-        stretch.flush();
-        out.put(close);
+        stretch.flush()?;
+        out.put(close)
     }
 }
 
 /// Where text goes: into a buffer, or nowhere but into its length.
 pub(crate) trait Sink {
     /// Takes what comes next.
-    fn put(&mut self, text: &[u8]);
+    fn put(&mut self, text: &[u8]) -> Result<(), Exhausted>;
+
+    /// Counts a node that is looked at.
+    fn node(&mut self) -> Result<(), Exhausted>;
 }
 
-impl Sink for Vec<u8> {
+/// A buffer that grows as long as the meter allows.
+struct Text<'a> {
+    out: &'a mut Vec<u8>,
+    meter: &'a mut Meter,
+}
+
+impl Sink for Text<'_> {
     #[inline]
-    fn put(&mut self, text: &[u8]) {
-        self.extend_from_slice(text);
+    fn put(&mut self, text: &[u8]) -> Result<(), Exhausted> {
+        self.meter.work(PUT)?;
+        self.meter.take(text.len())?;
+        self.out.extend_from_slice(text);
+        Ok(())
+    }
+
+    #[inline]
+    fn node(&mut self) -> Result<(), Exhausted> {
+        self.meter.node()
     }
 }
 
 /// Bytes that were put.
-struct Length(usize);
+struct Length<'a> {
+    bytes: usize,
+    meter: &'a mut Meter,
+}
 
-impl Sink for Length {
-    fn put(&mut self, text: &[u8]) {
-        self.0 += text.len();
+impl Sink for Length<'_> {
+    #[inline]
+    fn put(&mut self, text: &[u8]) -> Result<(), Exhausted> {
+        self.meter.work(PUT)?;
+        self.bytes += text.len();
+        Ok(())
+    }
+
+    #[inline]
+    fn node(&mut self) -> Result<(), Exhausted> {
+        self.meter.node()
     }
 }
 
@@ -90,27 +148,28 @@ struct Stretch<'a, S> {
 
 impl<S: Sink> Stretch<'_, S> {
     /// Adds a child that is as it was. `ends`: the text behind it does not lead to the next child.
-    fn extend(&mut self, span: Span, ends: bool) {
+    fn extend(&mut self, span: Span, ends: bool) -> Result<(), Exhausted> {
         self.span = Some(match self.span {
             Some(waiting) => waiting.through(span),
             None => span,
         });
-        if ends {
-            self.flush();
+        if ends { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Exhausted> {
+        match self.span.take() {
+            Some(span) => {
+                self.comma()?;
+                self.out.put(self.document.slice(span))
+            }
+            None => Ok(()),
         }
     }
 
-    fn flush(&mut self) {
-        if let Some(span) = self.span.take() {
-            self.comma();
-            self.out.put(self.document.slice(span));
+    fn comma(&mut self) -> Result<(), Exhausted> {
+        match std::mem::replace(&mut self.first, false) {
+            true => Ok(()),
+            false => self.out.put(b","),
         }
-    }
-
-    fn comma(&mut self) {
-        if !self.first {
-            self.out.put(b",");
-        }
-        self.first = false;
     }
 }

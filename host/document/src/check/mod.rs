@@ -5,11 +5,13 @@
 
 mod spellings;
 
+use crate::edit::EditError;
+use crate::meter::{CHANGE, Exhausted, Meter};
 use crate::path::{self, Path};
 use crate::text;
 use crate::tree::{Document, Facts, Kind};
+use hashbrown::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
 /// Objects in one another, the root included; parts of a path; arrays in a row: OpenSearch takes 20 of each.
@@ -26,6 +28,12 @@ const DIGITS_MAX: usize = 1_000;
 
 /// Characters that `.keyword` sees (`ignore_above` of the default mapping).
 const KEYWORD_CHARACTERS_MAX: usize = 256;
+
+/// Bytes of a text that show whether it is longer than that, twelve for each character.
+const LONG_BYTES: usize = 12 * KEYWORD_CHARACTERS_MAX;
+
+/// Reading a number.
+const NUMBER: u64 = 60;
 
 /// Names that OpenSearch keeps for itself at the top of a document.
 const RESERVED: [&str; 10] = [
@@ -67,19 +75,31 @@ pub struct Rules {
 
 /// Why a document must not be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    message: String,
+pub enum Refusal {
+    /// OpenSearch would refuse it, or it would harm its neighbours; with the reason.
+    Rule(String),
+    /// Checking it would take more work or memory than the meter allows.
+    Exhausted(Exhausted),
 }
 
 impl Refusal {
     fn new(message: impl Into<String>) -> Refusal {
-        Refusal { message: message.into() }
+        Refusal::Rule(message.into())
+    }
+}
+
+impl From<Exhausted> for Refusal {
+    fn from(exhausted: Exhausted) -> Refusal {
+        Refusal::Exhausted(exhausted)
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        match self {
+            Refusal::Rule(message) => f.write_str(message),
+            Refusal::Exhausted(exhausted) => write!(f, "the document cannot be checked: {exhausted}"),
+        }
     }
 }
 
@@ -136,40 +156,51 @@ impl Rules {
     /// Checks and writes a document, with `id` in the id field if the rules have one. Repairs are made in it.
     ///
     /// # Errors
-    /// What OpenSearch refuses under any usual mapping, or what would harm its neighbours in a bulk request.
-    pub fn check(&self, document: &mut Document, id: &str) -> Result<Checked, Refusal> {
+    /// What OpenSearch refuses under any usual mapping, or what would harm its neighbours in a bulk request; or a check that takes
+    /// more than the meter allows.
+    pub fn check(&self, document: &mut Document, id: &str, meter: &mut Meter) -> Result<Checked, Refusal> {
         if !document.is_object() {
             return Err(Refusal::new("a document is one JSON object; this is another value"));
         }
         let mut checked = Checked::default();
         let looks = Facts::KEY_ODD
             | Facts::KEY_DOTTED
+            | Facts::KEY_TRAILING
             | Facts::NUMBER_ODD
             | Facts::SURROGATE
             | Facts::LONG
             | Facts::MIXED
             | Facts::DEEP;
         if document.facts.has(looks) {
-            look(document, &mut checked)?;
+            look(document, &mut checked, meter)?;
         }
         if self.strict
             && let Some(warning) = checked.warnings.first()
         {
             return Err(Refusal::new(format!("{} (refused because of strict = true)", warning.as_str())));
         }
-        self.write(document, id, &mut checked)?;
+        self.write(document, id, &mut checked, meter)?;
         Ok(checked)
     }
 
-    fn write(&self, document: &mut Document, id: &str, checked: &mut Checked) -> Result<(), Refusal> {
+    fn write(
+        &self,
+        document: &mut Document,
+        id: &str,
+        checked: &mut Checked,
+        meter: &mut Meter,
+    ) -> Result<(), Refusal> {
         let stamp = self.stamp.as_ref().map(|(field, text)| (field.as_str(), text.as_str()));
         let mut own = [self.id_field.as_deref().map(|field| (field, id)), stamp];
         for (at, slot) in own.iter_mut().enumerate() {
             let Some((field, text)) = *slot else { continue };
             let path = Path::of_key(field);
-            if document.has(&path) {
-                let set = document.set_text(&path, text, None);
-                set.map_err(|error| Refusal::new(format!("{error}, for the field {field}")))?;
+            if document.has(&path, meter)? {
+                let set = document.set_text(&path, text, None, meter);
+                set.map_err(|error| match error {
+                    EditError::Exhausted(exhausted) => exhausted.into(),
+                    error => Refusal::new(format!("{error}, for the field {field}")),
+                })?;
                 checked.id_overwritten |= at == 0;
                 *slot = None;
             }
@@ -177,7 +208,7 @@ impl Rules {
         let out = &mut checked.bytes;
         let own_bytes: usize = own.iter().flatten().map(|(field, text)| field.len() + text.len() + 8).sum();
         out.reserve(document.node(document.root).value.len() + document.buffers.added.len() + own_bytes + 16);
-        document.write(out);
+        document.write(out, meter)?;
         if document.facts.has(Facts::NEWLINE) {
             let first = u32::from(document.facts.has(Facts::NEWLINE_FIRST));
             checked.repairs += self.newlines_out(out, first)?;
@@ -214,43 +245,80 @@ impl Rules {
 
 impl Document {
     /// Whether `matches` holds for any string of the document, keys included; lone surrogates become U+FFFD.
-    pub fn any_text(&self, matches: &mut dyn FnMut(&str) -> bool) -> bool {
-        self.any_text_below(self.root, matches)
+    ///
+    /// # Errors
+    /// More work than the meter allows, what `matches` counts itself included.
+    pub fn any_text(&self, matches: &mut Matches<'_>, meter: &mut Meter) -> Result<bool, Exhausted> {
+        self.any_text_below(self.root, matches, meter)
     }
 
-    fn any_text_below(&self, index: u32, matches: &mut dyn FnMut(&str) -> bool) -> bool {
+    fn any_text_below(&self, index: u32, matches: &mut Matches<'_>, meter: &mut Meter) -> Result<bool, Exhausted> {
+        meter.node()?;
         let node = self.node(index);
-        if node.key.len() > 0 && matches(&self.key(index)) {
-            return true;
+        if node.key.len() > 0 && matches(&text_of(self.slice(node.key), meter)?, meter)? {
+            return Ok(true);
         }
         match node.kind {
             Kind::String => {
                 let raw = self.slice(node.value);
-                matches(&String::from_utf8_lossy(&text::unescape_wtf8(&raw[1..raw.len() - 1])))
+                matches(&text_of(&raw[1..raw.len() - 1], meter)?, meter)
             }
-            Kind::Array | Kind::Object => self.children(index).any(|child| self.any_text_below(child, matches)),
-            Kind::Null | Kind::True | Kind::False | Kind::Number => false,
+            Kind::Array | Kind::Object => {
+                for child in self.children(index) {
+                    if self.any_text_below(child, matches, meter)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Kind::Null | Kind::True | Kind::False | Kind::Number => Ok(false),
         }
     }
 }
 
+/// Whether a text is one that is looked for; counts what looking takes.
+pub(crate) type Matches<'a> = dyn FnMut(&str, &mut Meter) -> Result<bool, Exhausted> + 'a;
+
+/// The text of a string or a key without its quotes. Lone surrogates become U+FFFD.
+fn text_of<'t>(raw: &'t [u8], meter: &mut Meter) -> Result<Cow<'t, str>, Exhausted> {
+    meter.read(raw.len())?;
+    Ok(match text::unescape_wtf8(raw) {
+        Cow::Borrowed(bytes) => Cow::Borrowed(text::utf8(bytes)),
+        Cow::Owned(bytes) => {
+            meter.work(UNESCAPE * raw.len() as u64)?;
+            Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+        }
+    })
+}
+
+/// Resolving the escapes of a string, a byte.
+const UNESCAPE: u64 = 6;
+
 /// Walks the whole document: something in it is odd.
-fn look(document: &mut Document, checked: &mut Checked) -> Result<(), Refusal> {
-    let mut look =
-        Look { document, warnings: Vec::new(), lone_surrogates: Vec::new(), trailing_dots: Vec::new(), name_bytes: 0 };
+fn look(document: &mut Document, checked: &mut Checked, meter: &mut Meter) -> Result<(), Refusal> {
+    let mut look = Look {
+        document,
+        meter,
+        warnings: Vec::new(),
+        lone_surrogates: Vec::new(),
+        trailing_dots: Vec::new(),
+        name_bytes: 0,
+    };
     look.object(look.document.root, 0)?;
-    if look.document.facts.has(Facts::KEY_DOTTED) {
+    if look.document.has_spellings() {
         look.spellings(look.document.root)?;
     }
     let Look { mut warnings, lone_surrogates, trailing_dots, .. } = look;
     checked.repairs = (lone_surrogates.len() + trailing_dots.len()) as u32;
     for node in lone_surrogates {
-        let repaired = text::without_lone_surrogates(document.slice(document.node(node).value));
-        document.replace(node, &repaired, Kind::String);
+        let raw = document.slice(document.node(node).value);
+        meter.work(UNESCAPE * raw.len() as u64)?;
+        let repaired = text::without_lone_surrogates(raw);
+        document.replace(node, &repaired, Kind::String, meter)?;
     }
-    document.rekey(&trailing_dots, |key| key.trim_end_matches('.').to_owned());
+    // A name is without dots at its end.
+    document.rekey(&trailing_dots, str::to_owned, meter)?;
     warnings.sort_unstable();
-    warnings.dedup();
     checked.warnings = warnings;
     Ok(())
 }
@@ -258,16 +326,13 @@ fn look(document: &mut Document, checked: &mut Checked) -> Result<(), Refusal> {
 /// Whether a text has more characters than `.keyword` sees.
 fn is_long(raw: &[u8], escaped: bool) -> bool {
     // One character takes four bytes at most, or two escapes of six.
-    if raw.len() > KEYWORD_CHARACTERS_MAX * if escaped { 12 } else { 4 } {
-        return true;
-    }
-    // Characters are bytes that continue none; escapes are counted exactly.
-    let text = if escaped { text::unescape_wtf8(raw) } else { raw.into() };
-    text.iter().filter(|&&byte| byte & 0xC0 != 0x80).count() > KEYWORD_CHARACTERS_MAX
+    raw.len() > KEYWORD_CHARACTERS_MAX * if escaped { 12 } else { 4 } || text::characters(raw) > KEYWORD_CHARACTERS_MAX
 }
 
-struct Look<'a> {
-    document: &'a Document,
+struct Look<'d, 'm> {
+    document: &'d Document,
+    meter: &'m mut Meter,
+    /// Each once.
     warnings: Vec<Warning>,
     lone_surrogates: Vec<u32>,
     trailing_dots: Vec<u32>,
@@ -275,7 +340,13 @@ struct Look<'a> {
     name_bytes: usize,
 }
 
-impl Look<'_> {
+impl<'d> Look<'d, '_> {
+    fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
     /// `parts`: parts of the path that leads to the object.
     fn object(&mut self, object: u32, parts: usize) -> Result<(), Refusal> {
         if parts + 1 > LEVELS_MAX {
@@ -283,18 +354,19 @@ impl Look<'_> {
         }
         let mut dots = false;
         for child in self.document.children(object) {
+            self.meter.node()?;
             let facts = self.document.node(child).facts;
             let mut below = parts + 1;
             let key_bytes = self.document.node(child).key.len() + 1;
             self.name_bytes += key_bytes;
-            if facts.has(Facts::KEY_ODD | Facts::KEY_DOTTED) {
+            if facts.has(Facts::KEY_ODD | Facts::KEY_DOTTED | Facts::KEY_TRAILING) {
                 below = parts + self.key(object, child, &mut dots)?;
             }
             self.value(child, below, 0)?;
             self.name_bytes -= key_bytes;
         }
         if dots {
-            self.trailing_dots_of(object);
+            self.trailing_dots_of(object)?;
         }
         Ok(())
     }
@@ -311,33 +383,37 @@ impl Look<'_> {
                     self.mixed(node)?;
                 }
                 for child in self.document.children(node) {
+                    self.meter.node()?;
                     self.value(child, parts, arrays + 1)?;
                 }
             }
             Kind::Number if facts.has(Facts::NUMBER_ODD) => self.number(node)?,
-            Kind::String => self.string(node, facts),
+            Kind::String => self.string(node, facts)?,
             Kind::Number | Kind::Null | Kind::True | Kind::False => {}
         }
         Ok(())
     }
 
-    fn string(&mut self, node: u32, facts: Facts) {
+    fn string(&mut self, node: u32, facts: Facts) -> Result<(), Exhausted> {
         if facts.has(Facts::SURROGATE) {
             self.lone_surrogates.push(node);
         }
         if facts.has(Facts::LONG) {
             let raw = self.document.slice(self.document.node(node).value);
+            self.meter.read(raw.len().min(LONG_BYTES))?;
             if is_long(&raw[1..raw.len() - 1], facts.has(Facts::ESCAPED)) {
-                self.warnings.push(Warning::LongText);
+                self.warn(Warning::LongText);
             }
         }
         if self.name_bytes > KEYWORD_PATH_BYTES_MAX {
-            self.warnings.push(Warning::LongKey);
+            self.warn(Warning::LongKey);
         }
+        Ok(())
     }
 
     fn number(&mut self, node: u32) -> Result<(), Refusal> {
-        let raw = std::str::from_utf8(self.document.slice(self.document.node(node).value)).expect("validated as UTF-8");
+        let raw = text::utf8(self.document.slice(self.document.node(node).value));
+        self.meter.work(NUMBER + raw.len() as u64)?;
         let mantissa = raw.find(['e', 'E']).unwrap_or(raw.len());
         if raw[..mantissa].bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX {
             return Err(Refusal::new("a number has more than 1,000 digits"));
@@ -345,9 +421,9 @@ impl Look<'_> {
         match raw.parse::<f64>() {
             Ok(number) if number.is_finite() => {
                 if number == 0.0 && raw.starts_with('-') && raw != "-0" {
-                    self.warnings.push(Warning::MinusZero);
+                    self.warn(Warning::MinusZero);
                 } else if mantissa < raw.len() && !raw.contains('.') {
-                    self.warnings.push(Warning::ExponentInteger);
+                    self.warn(Warning::ExponentInteger);
                 }
                 Ok(())
             }
@@ -358,9 +434,10 @@ impl Look<'_> {
     }
 
     /// A boolean first fixes the field's type; other strings than its two words are refused then.
-    fn mixed(&self, array: u32) -> Result<(), Refusal> {
+    fn mixed(&mut self, array: u32) -> Result<(), Refusal> {
         let mut boolean = false;
         for child in self.document.children(array) {
+            self.meter.node()?;
             let node = self.document.node(child);
             match node.kind {
                 Kind::True | Kind::False => boolean = true,
@@ -379,44 +456,57 @@ impl Look<'_> {
     /// An odd or dotted key; says how many parts it spells, and whether it ends with a dot.
     fn key(&mut self, object: u32, child: u32, dots: &mut bool) -> Result<usize, Refusal> {
         let node = self.document.node(child);
-        let raw = self.document.slice(node.key);
+        let raw = self.document.slice(self.document.written_key(node));
+        self.meter.work(UNESCAPE * raw.len() as u64)?;
         if raw.len() > KEY_BYTES_MAX && text::unescape_wtf8(raw).len() > KEY_BYTES_MAX {
             return Err(Refusal::new("a key is longer than 50,000 bytes"));
         }
         let Some(key) = text::unescape(raw) else {
             return Err(Refusal::new("a key has a surrogate without its partner"));
         };
-        let parts: Vec<&str> = path::parts(&key).collect();
-        if parts.iter().any(|part| part.is_empty()) {
-            return Err(Refusal::new("a key is empty, or has an empty part between dots"));
+        let mut count = 0;
+        for part in path::parts(&key) {
+            if part.is_empty() {
+                return Err(Refusal::new("a key is empty, or has an empty part between dots"));
+            }
+            count += 1;
         }
-        if parts.len() > 1 && parts.iter().any(|part| part.trim_matches(' ').is_empty()) {
+        if count > 1 && path::parts(&key).any(|part| part.trim_matches(' ').is_empty()) {
             return Err(Refusal::new("a key has a part of spaces only between dots"));
         }
         if object == self.document.root {
-            self.reserved(parts[0], child)?;
+            self.reserved(path::parts(&key).next().unwrap_or_default(), child)?;
         }
         if key.trim_matches(' ') != key || key.contains(|c: char| c.is_control() || matches!(c, '*' | ',')) {
-            self.warnings.push(Warning::OddKey);
+            self.warn(Warning::OddKey);
         }
-        *dots |= key.ends_with('.');
-        Ok(parts.len())
+        *dots |= node.facts.has(Facts::KEY_TRAILING);
+        Ok(count)
     }
 
     /// Dots at the end of keys can go, unless that would make a key stand twice: then both values go into one field.
-    fn trailing_dots_of(&mut self, object: u32) {
+    fn trailing_dots_of(&mut self, object: u32) -> Result<(), Refusal> {
         let document = self.document;
         let mut spellings: HashMap<Cow<'_, str>, u32> = HashMap::new();
         for child in document.children(object) {
-            *spellings.entry(bare(document.key(child))).or_default() += 1;
+            self.meter_name(child)?;
+            *spellings.entry(document.name(child)).or_default() += 1;
         }
-        let dotted = document.children(object).filter(|&child| document.key(child).ends_with('.'));
+        let dotted = document.children(object).filter(|&child| document.node(child).facts.has(Facts::KEY_TRAILING));
         let (alone, twins): (Vec<u32>, Vec<u32>) =
-            dotted.partition(|&child| spellings.get(&bare(document.key(child))) == Some(&1));
+            dotted.partition(|&child| spellings.get(&document.name(child)) == Some(&1));
         if !twins.is_empty() {
-            self.warnings.push(Warning::TwoSpellings);
+            self.warn(Warning::TwoSpellings);
         }
         self.trailing_dots.extend(alone);
+        Ok(())
+    }
+
+    /// Counts what it takes to look a member's name up.
+    fn meter_name(&mut self, child: u32) -> Result<(), Exhausted> {
+        self.meter.work(3 * CHANGE)?;
+        self.meter.read(2 * self.document.node(child).key.len())?;
+        self.document.meter_name(child, self.meter)
     }
 
     fn reserved(&mut self, name: &str, child: u32) -> Result<(), Refusal> {
@@ -431,16 +521,8 @@ impl Look<'_> {
             if self.document.node(child).kind != Kind::Number || !positive {
                 return Err(Refusal::new("`_doc_count` must be a positive integer"));
             }
-            self.warnings.push(Warning::DocCount);
+            self.warn(Warning::DocCount);
         }
         Ok(())
-    }
-}
-
-/// A key without dots at its end.
-fn bare(key: Cow<'_, str>) -> Cow<'_, str> {
-    match key {
-        Cow::Borrowed(key) => Cow::Borrowed(key.trim_end_matches('.')),
-        Cow::Owned(key) => Cow::Owned(key.trim_end_matches('.').to_owned()),
     }
 }

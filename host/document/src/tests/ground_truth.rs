@@ -1,6 +1,6 @@
 //! Every recorded case of `tests/data/opensearch/ground-truth.jsonl` against the check on the way out.
 
-use crate::{Document, Newlines, Rules};
+use crate::{Document, Meter, Newlines, Rules};
 use serde_json::Value;
 
 /// Cases that the bytes of one document cannot decide, with the reason. They pass.
@@ -102,7 +102,7 @@ fn cases() -> Vec<Case> {
 fn check(bytes: &[u8], strict: bool) -> Result<(Vec<u8>, usize, u32), String> {
     let mut document = Document::parse(bytes.to_vec().into()).map_err(|error| error.to_string())?;
     let rules = Rules { strict, newlines: Newlines::Refuse, id_field: None, stamp: None };
-    let checked = rules.check(&mut document, "").map_err(|refusal| refusal.to_string())?;
+    let checked = rules.check(&mut document, "", &mut Meter::unlimited()).map_err(|refusal| refusal.to_string())?;
     Ok((checked.bytes, checked.warnings.len(), checked.repairs))
 }
 
@@ -186,7 +186,7 @@ fn the_list_of_undecidable_cases_names_recorded_ones() {
 fn a_raw_newline_can_become_a_space() {
     let mut document = Document::parse((&b"{\n  \"n\": 2\n}\n"[..]).into()).expect("JSON");
     let rules = Rules { newlines: Newlines::Space, ..Rules::default() };
-    let checked = rules.check(&mut document, "").expect("repaired");
+    let checked = rules.check(&mut document, "", &mut Meter::unlimited()).expect("repaired");
     assert_eq!(checked.bytes, b"{   \"n\": 2 }");
     assert_eq!(checked.repairs, 2);
 }
@@ -201,7 +201,7 @@ fn a_stamp_stands_behind_the_id_in_every_document() {
         (r#"{"release":{"of":1},"a":1}"#, r#"{"release":"r1","a":1,"id":"x"}"#),
         (r#"{"id":1,"release":2}"#, r#"{"id":"x","release":"r1"}"#),
     ] {
-        let checked = rules.check(&mut super::document(text), "x").expect("a document");
+        let checked = rules.check(&mut super::document(text).0, "x", &mut Meter::unlimited()).expect("a document");
         assert_eq!(String::from_utf8(checked.bytes).expect("text"), expected);
     }
 }
@@ -216,7 +216,7 @@ fn the_id_is_spliced_or_overwritten() {
         (r#"{"paddle\u005fid":0}"#, r#"{"paddle\u005fid":"s/1"}"#, true),
         (r#"{"paddle_id.x":0}"#, r#"{"paddle_id":"s/1"}"#, true),
     ] {
-        let checked = rules.check(&mut super::document(text), "s/1").expect("accepted");
+        let checked = rules.check(&mut super::document(text).0, "s/1", &mut Meter::unlimited()).expect("accepted");
         assert_eq!(String::from_utf8_lossy(&checked.bytes), expected);
         assert_eq!(checked.id_overwritten, overwritten, "{text}");
     }
