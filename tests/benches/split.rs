@@ -15,6 +15,7 @@ use super::ours::{Mask, Work, decode};
 use super::through::cpu;
 use bytes::Bytes;
 use lambda::{Record, unpacking};
+use document::Meter;
 use pipeline::{Content, Event, InputNotes, Outcome, Pipeline, Plugin, Runner, Transformed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -95,7 +96,7 @@ impl Split {
         for part in [stream, "/", &event.identity.id] {
             id.push_str(part);
         }
-        self.pipeline.document.rules.check(&mut document, id).expect("a good document").bytes
+        self.pipeline.document.rules.check(&mut document, id, &mut Meter::unlimited()).expect("a good document").bytes
     }
 }
 

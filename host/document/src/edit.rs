@@ -437,7 +437,7 @@ impl Document {
             bounds.exceeded_by(&error).map_or(EditError::NotJson(error), EditError::Exhausted)
         })?;
         let nodes = self.buffers.nodes.len() - before;
-        meter.work(bounds.work(nodes, parsed.escapes))?;
+        meter.work(parsed.work(json.len(), nodes))?;
         meter.take(nodes * size_of::<Node>())?;
         if depth + parsed.height > DEPTH_MAX {
             self.buffers.nodes.truncate(before);

@@ -4,7 +4,7 @@
 //! spells several parts, and one path may name several values.
 
 use crate::index::WIDE;
-use crate::meter::{Exhausted, Meter};
+use crate::meter::{CHANGE, Exhausted, Meter, NAME};
 use crate::path::{self, Path, Pattern, Segment};
 use crate::text;
 use crate::tree::{Document, Facts, Kind, NONE};
@@ -166,7 +166,7 @@ impl Document {
         while let Some(node) = self.buffers.nodes.get(child as usize) {
             meter.node()?;
             if node.key.len() == name.len() {
-                meter.read(name.len())?;
+                meter.work(NAME + name.len() as u64 / 4)?;
                 if self.slice(node.key) == name.as_bytes() {
                     break;
                 }
@@ -184,7 +184,7 @@ impl Document {
     #[cold]
     fn rare_member(&mut self, object: u32, name: &str, meter: &mut Meter) -> Result<Option<u32>, Exhausted> {
         if let Some(members) = self.indexes.members(object, name) {
-            meter.work(crate::meter::CHANGE)?;
+            meter.work(CHANGE)?;
             meter.read(name.len() * (1 + members.len()))?;
             return Ok(members.iter().copied().find(|&child| *self.name_bytes(child) == *name.as_bytes()));
         }
@@ -195,6 +195,7 @@ impl Document {
             let escaped = node.facts.has(Facts::KEY_ESCAPED);
             // Escapes are longer than what they stand for, six times at most.
             if node.key.len() == name.len() || escaped && (name.len()..=6 * name.len()).contains(&node.key.len()) {
+                meter.work(NAME)?;
                 meter.text(if escaped { node.key.len() } else { 0 })?;
                 meter.read(name.len())?;
                 if *self.name_bytes(child) == *name.as_bytes() {
@@ -293,6 +294,7 @@ impl Document {
 
     /// How the name of `child` and the start of `path` agree.
     fn match_key(&self, child: u32, path: &[Segment<'_>], meter: &mut Meter) -> Result<Match, Exhausted> {
+        meter.work(NAME)?;
         self.meter_name(child, meter)?;
         let name = self.name_bytes(child);
         let is_dotted = self.node(child).facts.has(Facts::KEY_DOTTED);

@@ -17,6 +17,9 @@ pub(crate) const WIDE: usize = 64;
 /// Times that a container's children are passed before it gets an index: an entry costs about as much as passing so many.
 const WALKS: usize = 8;
 
+/// Bytes of a name's first part that are looked at.
+const PRINT_BYTES_MAX: usize = 64;
+
 /// Most containers of one document that are noted or have an index.
 const CONTAINERS_MAX: usize = 16;
 
@@ -88,7 +91,7 @@ impl Indexes {
     /// index.
     pub(crate) fn members(&self, object: u32, part: &str) -> Option<&[u32]> {
         let Some(Index::Object(members)) = self.of(object) else { return None };
-        let print = Fingerprint::of(part.as_bytes());
+        let print = print_of(part.as_bytes());
         Some(members.table.find(print, |known| known.print == print).map_or(&[], |known| &known.nodes))
     }
 
@@ -120,6 +123,12 @@ impl Indexes {
     }
 }
 
+/// The digest of the first part of a name; of a long one the beginning.
+fn print_of(name: &[u8]) -> u64 {
+    let name = &name[..name.len().min(PRINT_BYTES_MAX)];
+    Fingerprint::of(&name[..memchr::memchr(b'.', name).unwrap_or(name.len())])
+}
+
 impl Document {
     /// Notes that a walk has passed so many children of a container, and makes its index when that is due.
     #[cold]
@@ -135,12 +144,16 @@ impl Document {
         if container.passed < WALKS * passed || container.index.is_some() {
             return Ok(());
         }
-        let count = self.children(node).count();
+        let mut count = 0;
+        for child in self.children(node) {
+            meter.work(CHANGE)?;
+            self.meter_name(child, meter)?;
+            count += 1;
+        }
         // Where there is no memory for an index, walking goes on.
         if meter.room(count * ENTRY_BYTES).is_err() {
             return Ok(());
         }
-        meter.work(CHANGE * count as u64)?;
         let index = self.make_index(node, count);
         if let Some(container) = self.indexes.containers.iter_mut().find(|container| container.node == node) {
             container.index = Some(index);
@@ -159,9 +172,7 @@ impl Document {
 
     /// The digest of the first part of a member's name.
     fn first_part(&self, member: u32) -> u64 {
-        let name = self.name_bytes(member);
-        let end = memchr::memchr(b'.', &name).unwrap_or(name.len());
-        Fingerprint::of(&name[..end])
+        print_of(&self.name_bytes(member))
     }
 
     /// Keeps a container's index when it gets a new last child.

@@ -68,11 +68,13 @@ impl Fingerprint {
     }
 }
 
-/// How many bytes of a key, as written, are its name: dots at the end are left out, escaped ones too.
-pub(crate) fn name_bytes(raw: &[u8]) -> usize {
-    if !raw.contains(&b'\\') {
-        return raw.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1);
-    }
+/// How many bytes of a key, unescaped, are its name: dots at the end are left out.
+pub(crate) fn name_bytes(key: &[u8]) -> usize {
+    key.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1)
+}
+
+/// The same of a key as it is written, with escapes.
+pub(crate) fn escaped_name_bytes(raw: &[u8]) -> usize {
     let (mut at, mut end) = (0, 0);
     while at < raw.len() {
         let is_dot = match raw[at] {

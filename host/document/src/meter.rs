@@ -11,14 +11,18 @@ use std::fmt;
 /// Looking at a node: following its link, comparing its kind and a short key.
 pub(crate) const NODE: u64 = 5;
 
+/// Looking at a member's name: it lies elsewhere, and memory that nobody looked at lately is slow.
+pub(crate) const NAME: u64 = 30;
+
 /// Linking, filling or writing a node, or an entry of an index.
 pub(crate) const CHANGE: u64 = 30;
 
 /// Answering with a text of its own.
 const TEXT: u64 = 60;
 
-/// Bytes that are compared or searched in a unit of work.
+/// Bytes that are compared or searched in a unit of work, and that are written to memory of their own.
 const BYTES_READ: usize = 4;
+const BYTES_TAKEN: usize = 2;
 
 /// What a call may still cost.
 #[derive(Clone, Debug)]
@@ -127,7 +131,7 @@ impl Meter {
     pub fn take(&mut self, bytes: usize) -> Result<(), Exhausted> {
         self.room(bytes)?;
         self.bytes -= bytes;
-        self.read(bytes)
+        self.work((bytes / BYTES_TAKEN) as u64)
     }
 
     /// Counts a text of its own, of so many bytes.

@@ -19,16 +19,17 @@ use std::ops::Range;
 /// passes over a document are recursive, so the bound is one that no stack minds.
 pub const DEPTH_MAX: usize = 512;
 
-/// Values that a document may have: 32 MiB of nodes. Many times what Firehose takes of one record could hold; without a bound a
-/// text of ones and commas would take sixteen times its length.
-const NODES_MAX: usize = 1 << 20;
+/// Values that a document may have: as many as a record of 1 MiB can hold, and 16 MiB of nodes. Without a bound a text of ones and
+/// commas would take sixteen times its length.
+const NODES_MAX: usize = 1 << 19;
 
-/// Escapes that a document may have: each takes as long as some dozen other bytes.
-const ESCAPES_MAX: usize = 2 << 20;
+/// Escapes that a document may have: each takes as long as some dozen other bytes. One in a key counts twice.
+const ESCAPES_MAX: usize = 1 << 20;
 
-/// What reading a value takes, and an escape, besides the bytes.
+/// Units of work that reading a value takes, and an escape; and bytes that are read in one.
 const VALUE: u64 = 20;
-const ESCAPE: u64 = 8;
+const ESCAPE: u64 = 16;
+const BYTES: u64 = 2;
 
 /// Longest text that is read: spans hold 31 bits.
 const BYTES_MAX: usize = i32::MAX as usize;
@@ -37,8 +38,8 @@ const BYTES_MAX: usize = i32::MAX as usize;
 /// quadratic above.
 const FEW_KEYS: usize = 24;
 
-/// From this many bytes on the values of a text are counted beforehand, so that their nodes are not moved while they grow.
-const LARGE: usize = 64 << 10;
+/// From this many nodes on it is reckoned how many there will be, so that they are not moved each time they have doubled.
+const MANY: usize = 1 << 10;
 
 /// Nesting that surely breaks none of OpenSearch's three limits of 20 (objects, arrays in a row, parts of a path).
 const SHALLOW: usize = 20;
@@ -87,14 +88,10 @@ impl Bounds {
         }
     }
 
-    /// The work of reading so many values and escapes.
-    pub(crate) fn work(&self, values: usize, escapes: usize) -> u64 {
-        VALUE * values as u64 + ESCAPE * escapes as u64
-    }
 }
 
-const MANY_VALUES: &str = "more than 1,048,576 values";
-pub(crate) const MANY_ESCAPES: &str = "more than 2,097,152 escapes";
+const MANY_VALUES: &str = "more than 524,288 values";
+pub(crate) const MANY_ESCAPES: &str = "more than 1,048,576 escapes";
 
 /// Why a text is not a document, with the offset of the first byte that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,8 +127,11 @@ impl Document {
         let start = if source.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         let mut buffers = Buffers::new();
         match parse_text(&source[start..], Base::source(start), &mut buffers.nodes, Bounds::OF_DOCUMENT) {
-            Ok(Parsed { root, facts, .. }) => {
-                Ok(Document { source, buffers, root, facts, placed: 0, dead: 0, indexes: Indexes::default() })
+            Ok(parsed) => {
+                let Parsed { root, facts, .. } = parsed;
+                let parse_work = parsed.work(source.len(), buffers.nodes.len());
+                let indexes = Indexes::default();
+                Ok(Document { source, buffers, root, facts, placed: 0, dead: 0, indexes, parse_work })
             }
             Err(error) => Err((ParseError { at: error.at + start, ..error }, source)),
         }
@@ -147,7 +147,14 @@ pub(crate) struct Parsed {
     /// Arrays and objects in each other, the outermost value included.
     pub(crate) height: usize,
     /// Escapes in strings and keys.
-    pub(crate) escapes: usize,
+    escapes: usize,
+}
+
+impl Parsed {
+    /// The work that it was: for so many bytes, and so many nodes of them.
+    pub(crate) fn work(&self, bytes: usize, nodes: usize) -> u64 {
+        bytes as u64 / BYTES + VALUE * nodes as u64 + ESCAPE * self.escapes as u64
+    }
 }
 
 /// Parses one whole text into `nodes`; spans count from `base`.
@@ -249,10 +256,6 @@ impl<'a> Parser<'a> {
             let at = std::str::from_utf8(text).err().map_or(0, |error| error.valid_up_to());
             return Err(ParseError { at, reason: "not UTF-8" });
         }
-        if text.len() >= LARGE && self.apart.is_none() {
-            let values = 1 + text.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
-            self.nodes.reserve_exact(values.min(self.bounds.nodes.saturating_sub(self.nodes.len()) + 1));
-        }
         let start = self.space(start);
         if self.facts.has(Facts::NEWLINE) {
             self.facts.add(Facts::NEWLINE_FIRST);
@@ -299,6 +302,9 @@ impl<'a> Parser<'a> {
     fn push(&mut self, kind: Kind, from: usize, to: usize, facts: Facts) -> u32 {
         let index = self.nodes.len() as u32;
         self.facts.add(facts);
+        if self.nodes.len() == self.nodes.capacity() {
+            self.reserve(from);
+        }
         self.nodes.push(Node {
             key: Span::EMPTY,
             value: Span::new(self.base, from, to),
@@ -309,6 +315,16 @@ impl<'a> Parser<'a> {
             facts,
         });
         index
+    }
+
+    /// Makes room for the nodes of the text behind `at`, if there are as many in it as in what lies before.
+    #[cold]
+    fn reserve(&mut self, at: usize) {
+        let known = self.nodes.len();
+        let reckoned = if known < MANY { known } else { known * (self.text.len() - at) / (at + 1) };
+        // Containers in each other are counted when they end.
+        let most = (self.bounds.nodes + DEPTH_MAX + 1).saturating_sub(known);
+        self.nodes.reserve_exact(reckoned.clamp(known, most.max(known)));
     }
 
     /// One value from `at` on.
@@ -506,23 +522,29 @@ impl<'a> Parser<'a> {
         if prints.len() <= FEW_KEYS {
             return Ok(());
         }
-        let mut table: HashTable<(u32, u32)> = HashTable::with_capacity(prints.len());
-        let print_of = |(ordinal, _): &(u32, u32)| prints[*ordinal as usize];
-        let mut child = self.nodes[node as usize].first;
-        for (ordinal, &print) in prints.iter().enumerate() {
-            let is_same = |other: &(u32, u32)| {
-                print_of(other) == print
-                    && text::unescape_wtf8(self.key_text(other.1)) == text::unescape_wtf8(self.key_text(child))
+        let member = |ordinal: u32| {
+            let first = self.nodes[node as usize].first;
+            (0..ordinal).fold(first, |child, _| self.nodes[child as usize].next)
+        };
+        let mut table: HashTable<u32> = HashTable::with_capacity(prints.len());
+        for (ordinal, &print) in (0..).zip(prints) {
+            let is_same = |&other: &u32| {
+                // Keys that share a digest are the same, but for chance.
+                prints[other as usize] == print && self.is_same_key(member(other), member(ordinal))
             };
-            match table.entry(print, is_same, print_of) {
-                Entry::Vacant(entry) => drop(entry.insert((ordinal as u32, child))),
+            match table.entry(print, is_same, |&other| prints[other as usize]) {
+                Entry::Vacant(entry) => drop(entry.insert(ordinal)),
                 Entry::Occupied(_) => {
-                    return self.fail(self.nodes[child as usize].key.offset_from(self.base), DUPLICATE);
+                    let at = self.nodes[member(ordinal) as usize].key.offset_from(self.base);
+                    return self.fail(at, DUPLICATE);
                 }
             }
-            child = self.nodes[child as usize].next;
         }
         Ok(())
+    }
+
+    fn is_same_key(&self, one: u32, other: u32) -> bool {
+        text::unescape_wtf8(self.key_text(one)) == text::unescape_wtf8(self.key_text(other))
     }
 
     /// The whole key of a member, as written.

@@ -4,6 +4,7 @@ use crate::keys::{self, CLASSES, Fingerprint, KEY_SHORT, ODD, STOP, swar};
 use crate::parse::{MANY_ESCAPES, Parse, Parser, Token};
 use crate::text;
 use crate::tree::Facts;
+use std::borrow::Cow;
 
 /// Digits that fit a signed 64-bit and a float's range whatever they are.
 pub(crate) const SAFE_DIGITS: usize = 18;
@@ -76,26 +77,36 @@ impl Parser<'_> {
 
     #[cold]
     fn odd_key(&mut self, start: usize) -> Parse<Key> {
+        let before = self.escapes;
         let Token { end, .. } = self.string(start)?;
+        // A key is unescaped at once, which takes as long again.
+        self.escapes += self.escapes - before;
         Ok(self.named(start + 1, end as usize - 1, Facts::KEY_ODD))
     }
 
     /// A key whose text is `start..end`: where its name ends, and what is to know of it besides `facts`.
     fn named(&mut self, start: usize, end: usize, facts: Facts) -> Key {
         let raw = &self.text[start..end];
-        let (name, trailing) = raw.split_at(keys::name_bytes(raw));
+        let key = text::unescape_wtf8(raw);
+        let is_escaped = matches!(key, Cow::Owned(_));
+        let name = &key[..keys::name_bytes(&key)];
+        let trailing = key.len() - name.len();
+        let name_bytes = match (is_escaped, trailing) {
+            (true, 1..) => keys::escaped_name_bytes(raw),
+            (_, trailing) => raw.len() - trailing,
+        };
         let mut facts = facts;
-        if !trailing.is_empty() {
+        if trailing > 0 {
             facts.add(Facts::KEY_TRAILING);
         }
-        if name.contains(&b'\\') {
+        if is_escaped {
             facts.add(Facts::KEY_ESCAPED);
         }
-        if text::unescape_wtf8(name).contains(&b'.') {
+        if memchr::memchr(b'.', name).is_some() {
             facts.add(Facts::KEY_DOTTED);
         }
         self.facts.add(facts);
-        Key { end: end + 1, name_end: start + name.len(), facts, print: Fingerprint::of(&text::unescape_wtf8(raw)) }
+        Key { end: end + 1, name_end: start + name_bytes, facts, print: Fingerprint::of(&key) }
     }
 
     /// Eight bytes from `at` on, if there are as many.

@@ -5,7 +5,7 @@
 //! put together again from all that stands above it.
 
 use crate::find::{Nodes, Visit};
-use crate::meter::{Exhausted, Meter};
+use crate::meter::{Exhausted, Meter, NAME};
 use crate::path::{PATH_BYTES_MAX, Pattern, Segment};
 use crate::tree::{Document, Facts, Kind, NONE};
 use smallvec::SmallVec;
@@ -178,39 +178,41 @@ impl Permission {
     }
 }
 
-/// Comparing a pattern with a part.
-const COMPARE: u64 = 4;
+/// Comparing a pattern with a part, and whatever a name's permission takes besides.
+const COMPARE: u64 = 6;
+const PERMIT: u64 = 80;
 
 impl Document {
-    /// The permission for a child of what `above` is for: the same for an element, whose name is its array's.
+    /// The permission for a child of what `above` is for; none when it is the same: an element's name is its array's.
     fn permission(
         &self,
         above: &Permission,
         child: u32,
         scope: &Scope,
         meter: &mut Meter,
-    ) -> Result<Permission, Exhausted> {
+    ) -> Result<Option<Permission>, Exhausted> {
         meter.node()?;
         let node = self.node(child);
         if self.node(node.parent).kind == Kind::Array {
-            return Ok(above.clone());
+            return Ok(None);
         }
+        meter.work(NAME + PERMIT)?;
         self.meter_name(child, meter)?;
         let name = self.name_bytes(child);
         if !node.facts.has(Facts::KEY_DOTTED) {
             meter.work(COMPARE * above.patterns() as u64)?;
-            return Ok(above.with(scope, &name));
+            return Ok(Some(above.with(scope, &name)));
         }
         let mut permission = above.clone();
         for part in name.split(|&byte| byte == b'.') {
             if permission.patterns() == 0 {
                 break; // Nothing that follows changes it.
             }
-            meter.work(COMPARE * permission.patterns() as u64)?;
+            meter.work(PERMIT + COMPARE * permission.patterns() as u64)?;
             meter.read(part.len())?;
             permission = permission.with(scope, part);
         }
-        Ok(permission)
+        Ok(Some(permission))
     }
 
     /// The part of the document that a scope lets a plugin see, as a document of its own. Elements of arrays that hold
@@ -255,7 +257,7 @@ impl Document {
         let mut child = self.node(node).first;
         while child != NONE {
             let below = self.permission(permission, child, scope, meter)?;
-            let visible = self.hide(child, &below, scope, meter)?;
+            let visible = self.hide(child, below.as_ref().unwrap_or(permission), scope, meter)?;
             any |= visible;
             match (visible, in_array) {
                 (true, _) => self.node_mut(child).facts.add(Facts::BREAK),
@@ -284,7 +286,7 @@ impl Document {
         }
         for child in self.children(node) {
             let below = self.permission(permission, child, scope, meter)?;
-            if self.has_visible(child, &below, scope, meter)? {
+            if self.has_visible(child, below.as_ref().unwrap_or(permission), scope, meter)? {
                 return Ok(true);
             }
         }
@@ -345,7 +347,7 @@ impl Visit for Seen<'_> {
     fn enter(&mut self, document: &Document, child: u32, _: usize, meter: &mut Meter) -> Result<(), Exhausted> {
         let above = self.way.last().expect("the root's is never left");
         let below = document.permission(above, child, self.scope, meter)?;
-        self.way.push(below);
+        self.way.push(below.unwrap_or_else(|| above.clone()));
         Ok(())
     }
 

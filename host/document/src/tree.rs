@@ -186,6 +186,7 @@ pub struct Document {
     pub(crate) dead: usize,
     /// Of containers that were walked often.
     pub(crate) indexes: Indexes,
+    pub(crate) parse_work: u64,
 }
 
 /// What a document grows in: memory that the thread uses again for the next one. A document lives for microseconds, and asking
@@ -261,6 +262,7 @@ impl Clone for Document {
             placed: self.placed,
             dead: self.dead,
             indexes: Indexes::default(),
+            parse_work: self.parse_work,
         };
         if compact {
             copy.buffers.added.extend_from_slice(&self.buffers.added);
@@ -372,9 +374,9 @@ impl Document {
         (!node.facts.has(Facts::DIRTY)).then(|| self.slice(node.value))
     }
 
-    /// How many values it was read from and has got since, those that are gone included.
-    pub fn values(&self) -> usize {
-        self.buffers.nodes.len()
+    /// The work that reading it was, in units of a [`Meter`].
+    pub fn parse_work(&self) -> u64 {
+        self.parse_work
     }
 
     /// Whether the root is an object, as OpenSearch needs it.
@@ -391,6 +393,12 @@ impl Document {
     pub fn is_changed(&self) -> bool {
         let root = self.node(self.root);
         root.facts.has(Facts::DIRTY) || root.value.start & ADDED != 0
+    }
+
+    /// The document as it came, as JSON text; none when it was changed.
+    pub fn clean_json(&self) -> Option<Bytes> {
+        let text = self.clean_text(self.root).filter(|_| !self.is_changed())?;
+        Some(self.source.slice_ref(text))
     }
 
     /// Bytes this document holds besides its source: the tree, its indexes, and what was added.

@@ -6,6 +6,9 @@ use crate::tree::{Document, Facts, Kind, Span};
 /// What putting a stretch costs besides its bytes.
 const PUT: u64 = 10;
 
+/// Bytes up to which a buffer may grow as it is written.
+const SMALL: usize = 64 << 10;
+
 impl Document {
     /// The document as it stands, as JSON text.
     ///
@@ -13,7 +16,7 @@ impl Document {
     /// More text, or more nodes, than the meter allows.
     pub fn json(&self, meter: &mut Meter) -> Result<Vec<u8>, Exhausted> {
         let mut out = Vec::new();
-        self.write(&mut out, meter)?;
+        self.write_value(self.root, &mut out, meter)?;
         Ok(out)
     }
 
@@ -48,14 +51,18 @@ impl Document {
 
     /// Appends one value as it stands.
     pub(crate) fn write_value(&self, node: u32, out: &mut Vec<u8>, meter: &mut Meter) -> Result<(), Exhausted> {
-        match self.clean_text(node) {
-            Some(text) => {
-                meter.take(text.len())?;
-                out.extend_from_slice(text);
-                Ok(())
-            }
-            None => self.write_node(node, &mut Text { out, meter }),
+        if let Some(text) = self.clean_text(node) {
+            meter.take(text.len())?;
+            out.extend_from_slice(text);
+            return Ok(());
         }
+        // A buffer that grows is copied, and there twice for that moment.
+        if self.json_bytes_at_most() > SMALL {
+            let bytes = self.value_bytes(node, meter)?;
+            meter.room(bytes)?;
+            out.reserve_exact(bytes);
+        }
+        self.write_node(node, &mut Text { out, meter })
     }
 
     pub(crate) fn write_node(&self, index: u32, out: &mut impl Sink) -> Result<(), Exhausted> {

@@ -140,7 +140,8 @@ fn writes(offered: &mut LinkerInstance<'_, State>) -> Result<()> {
 
 fn wholes(offered: &mut LinkerInstance<'_, State>) -> Result<()> {
     offered.func_wrap("[method]event.json", |mut store: Context<'_>, (event,): (Handle,)| {
-        Ok((events::json(store.data_mut(), event.rep())?,))
+        let json = events::json(store.data_mut(), event.rep())?;
+        Ok((json.map(|json| String::from_utf8(json.into())).transpose()?,))
     })?;
     offered.func_wrap("[method]event.data", |mut store: Context<'_>, (event,): (Handle,)| {
         Ok((Vec::from(events::data(store.data_mut(), event.rep())?),))
@@ -149,7 +150,8 @@ fn wholes(offered: &mut LinkerInstance<'_, State>) -> Result<()> {
         Ok((Handle::new_own(events::copy(store.data_mut(), event.rep())?),))
     })?;
     offered.func_wrap("[method]event.derive", |mut store: Context<'_>, (event, data): (Handle, Vec<u8>)| {
-        Ok((Handle::new_own(events::derive(store.data_mut(), event.rep(), data.into())?),))
+        let length = data.len();
+        Ok((Handle::new_own(events::derive(store.data_mut(), event.rep(), length, || data.into())?),))
     })
 }
 

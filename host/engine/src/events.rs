@@ -1,21 +1,17 @@
 //! `events` of the contract: what a plugin may ask of the event it holds, whichever way the call came in.
 //!
-//! Answers are computed on what the step may see. `rep` is what a handle leads to; texts still lie in the plugin's memory.
+//! Answers are computed on what the step may see, and within what a call may cost. `rep` is what a handle leads to; texts still lie
+//! in the plugin's memory.
 
-use crate::state::{State, stop, stop_quoting};
-use document::{Denied, Document, EditError, PATH_BYTES_MAX, Path, PathError, Pattern, Value};
-use pipeline::FailureKind;
+use crate::state::{Held, State, stop, stop_quoting};
+use bytes::Bytes;
+use document::{
+    Document, EditError, Exhausted, Meter, PATH_BYTES_MAX, Path, PathError, Pattern, Restricted, Scope, Value,
+};
+use pipeline::{Content, FailureKind};
 use std::borrow::Cow;
-use wasmtime::{Error, Result};
-
-/// Most entries of a list that is handed to a plugin.
-const RESULTS_MAX: usize = 10_000;
-
-/// Most bytes of such a list.
-const RESULT_BYTES_MAX: usize = 1 << 20;
-
-/// Bytes that count as much work as one node: copying is quick.
-const BYTES_PER_NODE: usize = 64;
+use std::sync::Arc;
+use wasmtime::Result;
 
 pub(crate) fn id(state: &mut State, rep: u32) -> Result<&str> {
     Ok(&state.held(rep)?.event.identity.id)
@@ -33,17 +29,13 @@ pub(crate) fn arrived_at_ms(state: &mut State, rep: u32) -> Result<u64> {
 
 /// `get`: what `give` makes of the value.
 pub(crate) fn get<R>(state: &mut State, rep: u32, path: &str, give: impl FnOnce(Value<'_>) -> R) -> Result<Option<R>> {
-    let mut bytes = 0;
-    let value = read(state, rep, path, |document, path| {
-        document.get(path).map(|value| {
-            if let Value::Text(text) | Value::Json(text) = &value {
-                bytes = text.len();
-            }
-            give(value)
-        })
-    })?;
-    work_on(state, bytes)?;
-    Ok(value)
+    read(state, rep, path, |document, path, meter| {
+        let Some(value) = document.get(path, meter)? else { return Ok(None) };
+        if let Value::Text(text) | Value::Json(text) = &value {
+            meter.take(text.len())?;
+        }
+        Ok(Some(give(value)))
+    })
 }
 
 /// `text`: what `give` makes of it.
@@ -54,40 +46,34 @@ pub(crate) fn text<R>(
     path: &str,
     give: impl FnOnce(Cow<'_, str>) -> R,
 ) -> Result<Option<R>> {
-    let mut bytes = 0;
-    let text = read(state, rep, path, |document, path| {
-        document.text(path).map(|text| {
-            bytes = text.len();
-            give(text)
-        })
-    })?;
-    work_on(state, bytes)?;
-    Ok(text)
+    read(state, rep, path, |document, path, meter| {
+        let Some(text) = document.text(path, meter)? else { return Ok(None) };
+        meter.take(text.len())?;
+        Ok(Some(give(text)))
+    })
 }
 
 #[inline]
 pub(crate) fn has(state: &mut State, rep: u32, path: &str) -> Result<bool> {
-    Ok(read(state, rep, path, |document, path| document.has(path).then_some(()))?.is_some())
+    let found = read(state, rep, path, |document, path, meter| Ok(document.has(path, meter)?.then_some(())))?;
+    Ok(found.is_some())
 }
 
 pub(crate) fn length(state: &mut State, rep: u32, path: &str) -> Result<Option<u32>> {
-    read(state, rep, path, |document, path| document.length(path))
+    read(state, rep, path, |document, path, meter| document.length(path, meter))
 }
 
 pub(crate) fn keys(state: &mut State, rep: u32, path: &str) -> Result<Vec<String>> {
-    let keys = read(state, rep, path, |document, path| Some(document.keys(path)).filter(|keys| !keys.is_empty()))?;
-    bounded(keys.unwrap_or_default())
+    let keys = read(state, rep, path, |document, path, meter| {
+        Ok(Some(document.keys(path, meter)?).filter(|keys| !keys.is_empty()))
+    })?;
+    Ok(keys.unwrap_or_default())
 }
 
 pub(crate) fn expand(state: &mut State, rep: u32, text: &str) -> Result<Vec<String>> {
     let pattern = parsed(state, text, Pattern::parse)?;
-    let Some(found) = on_visible(state, rep, |document| document.expand(&pattern, RESULTS_MAX))? else {
-        return Ok(Vec::new());
-    };
-    let Ok(paths) = found else {
-        return stop_quoting(FailureKind::InvalidOutput, "`", text, "` names more than 10,000 fields");
-    };
-    let paths = bounded(paths)?;
+    let found = on_visible(state, rep, |document, meter| document.expand(&pattern, meter))?;
+    let Some(paths) = allowed(text, found)? else { return Ok(Vec::new()) };
     note_read(state, text, !paths.is_empty());
     Ok(paths)
 }
@@ -95,40 +81,45 @@ pub(crate) fn expand(state: &mut State, rep: u32, text: &str) -> Result<Vec<Stri
 /// `set` and `set-text`. The inner error is the plugin's to handle.
 pub(crate) fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>) -> Result<Result<(), String>> {
     let path = parsed(state, text, Path::parse)?;
-    let scope = state.scope.clone();
-    if let Value::Text(text) | Value::Json(text) = value {
-        work_on(state, text.len())?;
-    }
-    match on_document(state, rep, |document| document.set(&path, value, scope.as_deref()))? {
+    let set = change(
+        state,
+        rep,
+        |document, scope, meter| document.set(&path, value, scope, meter),
+        |mut restricted, meter| restricted.set(&path, value, meter),
+    )?;
+    match set {
         None => Ok(Err("the event is not JSON: derive one that is".to_owned())),
         Some(Ok(())) => {
             note_write(state, text, 1);
             Ok(Ok(()))
         }
-        Some(Err(EditError::Denied(denied))) => stop_denied(&denied),
-        Some(Err(error @ EditError::NotFinite)) => {
-            stop_quoting(FailureKind::InvalidOutput, "`", text, &format!("`: {error}"))
-        }
-        Some(Err(error @ EditError::TooLarge)) => stop(FailureKind::Memory, error.to_string()),
         Some(Err(
             error @ (EditError::ThroughScalar | EditError::BeyondEnd | EditError::NotJson(_) | EditError::TooDeep),
         )) => Ok(Err(error.to_string())),
+        Some(Err(error)) => refused(text, error),
     }
 }
 
 pub(crate) fn replace_text(state: &mut State, rep: u32, text: &str, with: &str) -> Result<u32> {
     let pattern = parsed(state, text, Pattern::parse)?;
-    let scope = state.scope.clone();
-    work_on(state, with.len())?;
-    let replaced = on_document(state, rep, |document| document.replace_text(&pattern, with, scope.as_deref()))?;
+    let replaced = change(
+        state,
+        rep,
+        |document, scope, meter| document.replace_text(&pattern, with, scope, meter),
+        |mut restricted, meter| restricted.replace_text(&pattern, with, meter),
+    )?;
     changed(state, text, replaced)
 }
 
 pub(crate) fn remove(state: &mut State, rep: u32, text: &str) -> Result<u32> {
     let pattern = parsed(state, text, Pattern::parse)?;
-    let scope = state.scope.clone();
-    let removed = on_document(state, rep, |document| document.remove(&pattern, scope.as_deref()))?;
-    changed(state, text, removed.map(|removed| removed.map_err(EditError::Denied)))
+    let removed = change(
+        state,
+        rep,
+        |document, scope, meter| document.remove(&pattern, scope, meter),
+        |mut restricted, meter| restricted.remove(&pattern, meter),
+    )?;
+    changed(state, text, removed)
 }
 
 /// The answer of a change by pattern: how many values it met. None: the event is not JSON.
@@ -139,16 +130,19 @@ fn changed(state: &mut State, pattern: &str, result: Option<Result<u32, EditErro
             note_write(state, pattern, u64::from(count));
             Ok(count)
         }
-        Some(Err(EditError::TooLarge)) => stop(FailureKind::Memory, EditError::TooLarge.to_string()),
-        Some(Err(EditError::Denied(denied))) => stop_denied(&denied),
-        Some(Err(error)) => stop(FailureKind::Denied, error.to_string()),
+        Some(Err(error)) => refused(pattern, error),
     }
 }
 
 pub(crate) fn rename(state: &mut State, rep: u32, text: &str, target: &str) -> Result<bool> {
     let (path, to) = (parsed(state, text, Path::parse)?, parsed(state, target, Path::parse)?);
-    let scope = state.scope.clone();
-    match on_document(state, rep, |document| document.rename(&path, &to, scope.as_deref()))? {
+    let renamed = change(
+        state,
+        rep,
+        |document, scope, meter| document.rename(&path, &to, scope, meter),
+        |mut restricted, meter| restricted.rename(&path, &to, meter),
+    )?;
+    match renamed {
         None => Ok(false),
         Some(Ok(renamed)) => {
             note_write(state, text, u64::from(renamed));
@@ -157,58 +151,100 @@ pub(crate) fn rename(state: &mut State, rep: u32, text: &str, target: &str) -> R
             }
             Ok(renamed)
         }
-        Some(Err(denied)) => stop_denied(&denied),
+        Some(Err(error)) => refused(text, error),
     }
 }
 
-pub(crate) fn json(state: &mut State, rep: u32) -> Result<Option<String>> {
-    let json = on_visible(state, rep, |document| document.json())?;
-    let json = json.map(String::from_utf8).transpose().map_err(Error::from)?;
-    work_on(state, json.as_ref().map_or(0, String::len))?;
+pub(crate) fn json(state: &mut State, rep: u32) -> Result<Option<Bytes>> {
+    let json = whole(state, rep)?;
     note_read(state, "", json.is_some());
     Ok(json)
 }
 
-pub(crate) fn data(state: &mut State, rep: u32) -> Result<bytes::Bytes> {
-    // To who may read everything the very bytes that came, as long as nothing differs.
-    let seen = match &state.scope {
-        Some(scope) if !scope.reads_all() => on_visible(state, rep, |document| document.json())?,
-        Some(_) | None => None,
+pub(crate) fn data(state: &mut State, rep: u32) -> Result<Bytes> {
+    let hides = state.scope.as_ref().is_some_and(|scope| !scope.reads_all());
+    let json = if hides { whole(state, rep)? } else { None };
+    let data = match json {
+        Some(json) => json,
+        None => bytes_of(state, rep)?,
     };
-    let data = match seen {
-        Some(json) => json.into(),
-        None => state.held(rep)?.event.content.bytes(),
-    };
-    work_on(state, data.len())?;
     note_read(state, "", true);
     Ok(data)
+}
+
+/// The bytes as they stand. To who may read everything they are the very ones that came, as long as nothing differs.
+fn bytes_of(state: &mut State, rep: u32) -> Result<Bytes> {
+    match &state.held(rep)?.event.content {
+        Content::Unread(bytes) | Content::Other(bytes, _) => Ok(bytes.clone()),
+        Content::Json(document) if !document.is_changed() => Ok(document.source().clone()),
+        Content::Json(_) => Ok(whole(state, rep)?.unwrap_or_default()),
+    }
+}
+
+/// The document as the step sees it, as JSON text; none when the event is not JSON.
+fn whole(state: &mut State, rep: u32) -> Result<Option<Bytes>> {
+    let json = on_visible(state, rep, |document, meter| match document.clean_json() {
+        Some(json) => {
+            meter.read(json.len())?;
+            Ok(json)
+        }
+        None => document.json(meter).map(Bytes::from),
+    })?;
+    allowed("", json)
 }
 
 /// `copy`: the rep of the new event.
 pub(crate) fn copy(state: &mut State, rep: u32) -> Result<u32> {
     // The bytes that came are shared.
-    let copy = state.held(rep)?.event.clone();
-    work_on(state, copy.content.overlay_bytes())?;
-    state.lend(copy, 0)
+    let mut meter = state.meter();
+    let taken = meter.take(state.held(rep)?.overlay_bytes());
+    state.spend(&meter);
+    allowed("", taken)?;
+    let Held { event, view, .. } = state.held(rep)?;
+    let (event, view) = (event.clone(), view.clone());
+    state.lend(event, view, 0)
 }
 
-/// `derive`: the rep of the new event.
-pub(crate) fn derive(state: &mut State, rep: u32, data: bytes::Bytes) -> Result<u32> {
+/// `derive`: the rep of the new event, of so many bytes, which `make` copies out of the plugin's memory.
+pub(crate) fn derive(state: &mut State, rep: u32, length: usize, make: impl FnOnce() -> Bytes) -> Result<u32> {
     if state.scope.as_ref().is_some_and(|scope| !scope.reads_all() || !scope.writes_all()) {
         return stop(
             FailureKind::Denied,
             "`derive` makes a new event out of everything: this step may not read and write all fields",
         );
     }
-    let bytes = data.len();
-    work_on(state, bytes)?;
-    let derived = state.held(rep)?.event.derive(data);
+    let mut meter = state.meter();
+    let taken = meter.take(length);
+    state.spend(&meter);
+    allowed("", taken)?;
+    let derived = state.held(rep)?.event.derive(make());
     note_write(state, "", 1);
-    state.lend(derived, bytes)
+    state.lend(derived, None, length)
 }
 
-fn stop_denied<T>(denied: &Denied) -> Result<T> {
-    stop_quoting(FailureKind::Denied, "this step may not change `", &denied.field, "`")
+/// A change that was not made: the call ends.
+fn refused<T>(text: &str, error: EditError) -> Result<T> {
+    match error {
+        EditError::Denied(denied) => {
+            stop_quoting(FailureKind::Denied, "this step may not change `", &denied.field, "`")
+        }
+        EditError::Exhausted(exhausted) => allowed(text, Err(exhausted)),
+        error => stop_quoting(FailureKind::InvalidOutput, "`", text, &format!("`: {error}")),
+    }
+}
+
+/// What a call came to, if it was within its bounds; else the call ends. `text`: what it was asked for.
+fn allowed<T>(text: &str, result: Result<T, Exhausted>) -> Result<T> {
+    match result {
+        Ok(result) => Ok(result),
+        Err(Exhausted::Work) => {
+            stop(FailureKind::Timeout, "the plugin asked for more of the host's work than one event may cause")
+        }
+        Err(Exhausted::Memory) => stop(FailureKind::Memory, "the events of one call take more than 64 MiB in the host"),
+        Err(reason @ (Exhausted::Answer | Exhausted::Name)) => {
+            stop_quoting(FailureKind::InvalidOutput, "`", text, &format!("`: {reason}"))
+        }
+    }
 }
 
 /// Parses a path or a pattern; one that is malformed ends the call.
@@ -229,60 +265,80 @@ fn read<R>(
     state: &mut State,
     rep: u32,
     text: &str,
-    body: impl FnOnce(&mut Document, &Path<'_>) -> Option<R>,
+    body: impl FnOnce(&mut Document, &Path<'_>, &mut Meter) -> Result<Option<R>, Exhausted>,
 ) -> Result<Option<R>> {
     let path = parsed(state, text, Path::parse)?;
-    let found = on_visible(state, rep, |document| body(document, &path))?.flatten();
+    let found = on_visible(state, rep, |document, meter| body(document, &path, meter))?;
+    let found = allowed(text, found.map(Option::flatten))?;
     note_read(state, text, found.is_some());
     Ok(found)
 }
 
 /// Runs `body` on the part of the document that the step may see; none when the event is not JSON.
 #[inline]
-fn on_visible<R>(state: &mut State, rep: u32, body: impl FnOnce(&mut Document) -> R) -> Result<Option<R>> {
-    let scope = state.scope.clone().filter(|scope| !scope.reads_all());
+fn on_visible<R>(
+    state: &mut State,
+    rep: u32,
+    body: impl FnOnce(&mut Document, &mut Meter) -> Result<R, Exhausted>,
+) -> Result<Result<Option<R>, Exhausted>> {
+    let scope = hiding(state);
+    let mut meter = state.document_meter(rep)?;
     let held = state.held(rep)?;
     let before = held.overlay_bytes();
-    let Some(document) = held.event.content.document() else { return Ok(None) };
-    let seen = match &scope {
-        None => document,
-        Some(scope) => &mut **held.view.get_or_insert_with(|| Box::new(document.visible(scope))),
+    let Some(document) = held.event.content.document() else { return Ok(Ok(None)) };
+    let result = match &scope {
+        None => body(document, &mut meter),
+        Some(scope) => visible(document, &mut held.view, scope, &mut meter).and_then(|view| body(view, &mut meter)),
     };
-    let visited = seen.visited();
-    let result = body(seen);
-    let visited = seen.visited() - visited;
     let after = held.overlay_bytes();
     state.hold_instead(before, after)?;
-    state.work(visited)?;
-    Ok(Some(result))
+    state.spend(&meter);
+    Ok(result.map(Some))
 }
 
-/// Runs `body` on the document itself, for a change; none when the event is not JSON.
-fn on_document<R>(state: &mut State, rep: u32, body: impl FnOnce(&mut Document) -> R) -> Result<Option<R>> {
+/// Runs a change: `open` on the document of a step that sees everything, `restricted` on that of one that does not. None when the
+/// event is not JSON.
+fn change<R>(
+    state: &mut State,
+    rep: u32,
+    open: impl FnOnce(&mut Document, Option<&Scope>, &mut Meter) -> Result<R, EditError>,
+    restricted: impl FnOnce(Restricted<'_>, &mut Meter) -> Result<R, EditError>,
+) -> Result<Option<Result<R, EditError>>> {
+    let scope = state.scope.clone();
+    let mut meter = state.document_meter(rep)?;
     let held = state.held(rep)?;
     let before = held.overlay_bytes();
-    held.view = None;
-    let Some(document) = held.event.content.document() else { return Ok(None) };
-    let visited = document.visited();
-    let result = body(document);
-    let visited = document.visited() - visited;
+    let Some(whole) = held.event.content.document() else { return Ok(None) };
+    let result = match &scope {
+        Some(scope) if !scope.reads_all() => match visible(whole, &mut held.view, scope, &mut meter) {
+            Ok(view) => restricted(Restricted { whole, view, scope }, &mut meter),
+            Err(exhausted) => Err(exhausted.into()),
+        },
+        scope => open(whole, scope.as_deref(), &mut meter),
+    };
     let after = held.overlay_bytes();
     state.hold_instead(before, after)?;
-    state.work(visited)?;
+    state.spend(&meter);
     Ok(Some(result))
 }
 
-/// Counts the bytes of a text as work.
+/// The scope of a step that does not see everything.
 #[inline]
-fn work_on(state: &mut State, bytes: usize) -> Result<()> {
-    state.work((bytes / BYTES_PER_NODE) as u64)
+fn hiding(state: &State) -> Option<Arc<Scope>> {
+    state.scope.clone().filter(|scope| !scope.reads_all())
 }
 
-fn bounded(list: Vec<String>) -> Result<Vec<String>> {
-    if list.len() > RESULTS_MAX || list.iter().map(String::len).sum::<usize>() > RESULT_BYTES_MAX {
-        return stop(FailureKind::InvalidOutput, "the answer has more than 10,000 entries or 1 MiB");
+/// The part of a document that a step sees: made when it is asked for first, and kept with the changes that it makes.
+fn visible<'v>(
+    document: &Document,
+    view: &'v mut Option<Box<Document>>,
+    scope: &Scope,
+    meter: &mut Meter,
+) -> Result<&'v mut Document, Exhausted> {
+    if view.is_none() {
+        *view = Some(Box::new(document.visible(scope, meter)?));
     }
-    Ok(list)
+    Ok(view.as_mut().expect("it was just made"))
 }
 
 #[inline]
@@ -298,3 +354,4 @@ fn note_write(state: &mut State, path: &str, values: u64) {
         noted.write(path, values);
     }
 }
+

@@ -8,7 +8,7 @@ use crate::flat;
 use crate::loaded::{Start, Step};
 use crate::state::{Held, HostStop, State};
 use crate::wasi::{self, Exit, SleptTooLong, Wasi};
-use document::Document;
+use document::{Document, Meter};
 use pipeline::{Event, Failure, FailureKind, Level, Output, Signal};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::{InstancePre, Resource, TypedFunc};
@@ -108,7 +108,7 @@ impl Instance {
         self.fresh = false;
         begin(&mut self.store, step, &event.identity.id, step.limits.time, batch_ends);
         let bytes = event.content.source_bytes();
-        let rep = self.store.data_mut().lend(event, bytes).map_err(|error| classify(&self.store, error))?;
+        let rep = self.store.data_mut().lend(event, None, bytes).map_err(|error| classify(&self.store, error))?;
         let answer = self.exports.transform(&mut self.store, rep);
         if step.wasi {
             take_printed(&mut self.store);
@@ -201,7 +201,11 @@ fn bytes_above(limit: u64, outputs: &[Output]) -> Option<u64> {
         };
         outputs.iter().map(of_output).sum()
     };
-    (bytes(Document::json_bytes_at_most) > limit).then(|| bytes(Document::json_bytes)).filter(|bytes| *bytes > limit)
+    // What the plugin holds is bounded, so walking it is.
+    let exact = |document: &Document| {
+        document.json_bytes(&mut Meter::unlimited()).expect("a meter that allows anything")
+    };
+    (bytes(Document::json_bytes_at_most) > limit).then(|| bytes(exact)).filter(|bytes| *bytes > limit)
 }
 
 fn store(step: &Step) -> Store<State> {

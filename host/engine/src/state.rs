@@ -9,9 +9,9 @@ use crate::flat::Guest;
 use crate::limiter::Limiter;
 use crate::loaded::Step;
 use crate::wasi::Wasi;
-use document::{Document, Scope};
+use document::{Document, Meter, Scope};
 use pipeline::settings::Limits;
-use pipeline::{Assets, Event, Failure, FailureKind, Hidden, LogLine};
+use pipeline::{Assets, Content, Event, Failure, FailureKind, Hidden, LogLine};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,9 +24,13 @@ const EVENTS_MAX: usize = 100_000;
 /// Bytes the host holds for the events of one call, copies and changes included.
 const HELD_BYTES_MAX: usize = 64 << 20;
 
-/// Nodes of documents that the host looks at for one event: epochs do not interrupt the host, so its work is bounded by
-/// count. 5 million take about 20 ms.
-const WORK_MAX: u64 = 5_000_000;
+/// Work of the host in one call, in units of about a nanosecond (see [`Meter`]): epochs do not interrupt the host, so its work is
+/// bounded by count.
+const CALL_WORK_MAX: u64 = 16_000_000;
+
+/// The work that the host does for one event takes at most this part of the step's time: it counts as the plugin's, by the clock
+/// and where nothing but instructions is counted.
+const WORK_PART: u64 = 2;
 
 /// Reps that a store gives out before its instance is replaced: the component model allows handles of 28 bits.
 const REPS_MAX: u32 = 1 << 27;
@@ -40,7 +44,7 @@ const LOG_BYTES_MAX: usize = 64 << 10;
 /// One event that a plugin holds.
 pub(crate) struct Held {
     pub(crate) event: Event,
-    /// The visible part, for a step that may not see everything; made when asked for, gone after a change.
+    /// The visible part, for a step that may not see everything; made when asked for, and changed with the whole.
     pub(crate) view: Option<Box<Document>>,
     /// Bytes of its source, unless it shares them.
     bytes: usize,
@@ -95,7 +99,8 @@ pub(crate) struct State {
     /// Handles the plugin has that the host gave it, in this call and before.
     handles: i64,
     held_bytes: usize,
-    work: u64,
+    /// Work that the host may still do for this event.
+    work_left: u64,
     pub(crate) log: Vec<LogLine>,
     log_bytes: usize,
     pub(crate) log_dropped: u64,
@@ -121,7 +126,7 @@ impl State {
             live: 0,
             handles: 0,
             held_bytes: 0,
-            work: 0,
+            work_left: 0,
             log: Vec::new(),
             log_bytes: 0,
             log_dropped: 0,
@@ -137,7 +142,7 @@ impl State {
         self.events.clear();
         self.live = 0;
         self.held_bytes = 0;
-        self.work = 0;
+        self.work_left = u64::try_from(self.limits.time.as_nanos()).unwrap_or(u64::MAX) / WORK_PART;
         self.log.clear();
         self.log_bytes = 0;
         self.log_dropped = 0;
@@ -155,16 +160,23 @@ impl State {
     }
 
     /// Gives the plugin an event; the rep is for its handle. `bytes`: of its source, if it shares them with no other.
-    pub(crate) fn lend(&mut self, event: Event, bytes: usize) -> wasmtime::Result<u32> {
+    /// `view`: what the step sees of it, if that was made already.
+    pub(crate) fn lend(
+        &mut self,
+        event: Event,
+        view: Option<Box<Document>>,
+        bytes: usize,
+    ) -> wasmtime::Result<u32> {
         if self.live >= LIVE_EVENTS_MAX {
             return stop(FailureKind::InvalidOutput, "the plugin holds more than 10,000 events at once");
         }
         if self.events.len() >= EVENTS_MAX {
             return stop(FailureKind::InvalidOutput, "the plugin made more than 100,000 events of one");
         }
-        self.hold_instead(0, bytes + event.content.overlay_bytes())?;
+        let held = Held { event, view, bytes };
+        self.hold_instead(0, bytes + held.overlay_bytes())?;
         let rep = self.base + self.events.len() as u32;
-        self.events.push(Some(Held { event, view: None, bytes }));
+        self.events.push(Some(held));
         self.handles += 1;
         self.live += 1;
         Ok(rep)
@@ -222,14 +234,41 @@ impl State {
         Ok(())
     }
 
-    /// Counts work done for this event: nodes looked at, or bytes written.
+    /// What a call to the host may cost.
     #[inline]
-    pub(crate) fn work(&mut self, amount: u64) -> wasmtime::Result<()> {
-        self.work += amount;
-        if self.work > WORK_MAX {
-            return stop(FailureKind::Timeout, "the plugin asked for more of the host's work than one event may cause");
+    pub(crate) fn meter(&self) -> Meter {
+        Meter::new(self.call_work(), HELD_BYTES_MAX.saturating_sub(self.held_bytes))
+    }
+
+    /// What a call may cost that works on the document behind a rep. Its bytes are read first, if nobody has yet: that counts for
+    /// the event, and has bounds of its own.
+    #[inline]
+    pub(crate) fn document_meter(&mut self, rep: u32) -> wasmtime::Result<Meter> {
+        if matches!(self.held(rep)?.event.content, Content::Unread(_)) {
+            self.read_document(rep)?;
         }
-        Ok(())
+        Ok(self.meter())
+    }
+
+    fn read_document(&mut self, rep: u32) -> wasmtime::Result<()> {
+        let held = self.held(rep)?;
+        let bytes = held.event.content.source_bytes();
+        let (work, overlay) = match held.event.content.document() {
+            Some(document) => (document.parse_work(), document.overlay_bytes()),
+            None => (2 * bytes as u64, 0),
+        };
+        self.work_left = self.work_left.saturating_sub(work);
+        self.hold_instead(0, overlay)
+    }
+
+    fn call_work(&self) -> u64 {
+        self.work_left.min(CALL_WORK_MAX)
+    }
+
+    /// Counts what a call has cost: the work that its meter has no more.
+    #[inline]
+    pub(crate) fn spend(&mut self, meter: &Meter) {
+        self.work_left -= self.call_work() - meter.work_left();
     }
 
     pub(crate) fn log(&mut self, level: pipeline::Level, message: &str) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use document::{Document, ParseError};
+use document::{Document, Meter, ParseError};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl Content {
     pub fn bytes(&self) -> Bytes {
         match self {
             Content::Unread(bytes) | Content::Other(bytes, _) => bytes.clone(),
-            Content::Json(document) if document.is_changed() => document.json().into(),
+            Content::Json(document) if document.is_changed() => written(document),
             Content::Json(document) => document.source().clone(),
         }
     }
@@ -115,6 +115,11 @@ impl Content {
             Content::Json(document) => document.overlay_bytes(),
         }
     }
+}
+
+/// The bytes of a document that was changed. A step's `output_bytes` bounds what it may become, so no meter does.
+pub(crate) fn written(document: &Document) -> Bytes {
+    document.json(&mut Meter::unlimited()).expect("a meter that allows anything").into()
 }
 
 /// Which output of which step an event is, written so that no two documents of one event share it: a step's first output

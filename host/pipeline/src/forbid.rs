@@ -1,8 +1,11 @@
 //! What no document may contain: e-mail addresses, card numbers, IBANs in any string, keys included. Numbers are not searched:
 //! what looks like a card in them is mostly an id. `pii` finds them.
 
-use document::Document;
+use document::{Document, Exhausted, Meter};
 use serde::{Deserialize, Serialize};
+
+/// Units of work that scanning a byte for one kind takes.
+const SCAN: u64 = 8;
 
 /// A kind of text that `[document] forbid` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,22 +40,31 @@ impl Forbidden {
     }
 
     /// The first of `forbidden` that occurs in a document, if any.
-    pub(crate) fn first_in(forbidden: &[Forbidden], document: &Document) -> Option<Forbidden> {
+    ///
+    /// # Errors
+    /// Looking takes more work than the meter allows.
+    pub(crate) fn first_in(
+        forbidden: &[Forbidden],
+        document: &Document,
+        meter: &mut Meter,
+    ) -> Result<Option<Forbidden>, Exhausted> {
         let mut found = None;
         if !forbidden.is_empty() {
-            document.any_text(&mut |text| {
+            let mut matches = |text: &str, meter: &mut Meter| {
+                meter.work(SCAN * (text.len() * forbidden.len()) as u64)?;
                 found = forbidden.iter().copied().find(|forbidden| forbidden.is_in(text));
-                found.is_some()
-            });
+                Ok(found.is_some())
+            };
+            document.any_text(&mut matches, meter)?;
         }
-        found
+        Ok(found)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Forbidden::{self, Card, Email, Iban};
-    use document::Document;
+    use document::{Document, Exhausted, Meter};
 
     #[test]
     fn strings_and_keys_are_searched_and_numbers_are_not() {
@@ -67,8 +79,12 @@ mod tests {
             (r#"{"a":"GB82 WEST 1234 5698 7654 33","b":"a@b"}"#, None),
         ] {
             let document = Document::parse(text.as_bytes().to_vec().into()).expect("JSON");
-            assert_eq!(Forbidden::first_in(&all, &document), found, "{text}");
-            assert_eq!(Forbidden::first_in(&[], &document), None);
+            let first = |kinds: &[Forbidden], work| {
+                Forbidden::first_in(kinds, &document, &mut Meter::new(work, usize::MAX))
+            };
+            assert_eq!(first(&all, u64::MAX), Ok(found), "{text}");
+            assert_eq!(first(&[], 0), Ok(None));
+            assert_eq!(first(&all, 10), Err(Exhausted::Work));
         }
     }
 }

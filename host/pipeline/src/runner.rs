@@ -1,6 +1,6 @@
 //! The story of an event: through the steps, policies where one fails, the check on the way out, and how it settles.
 
-use crate::event::{Content, Event, Lineage};
+use crate::event::{self, Content, Event, Identity, Lineage};
 use crate::failure::{Failure, FailureKind, Signal};
 use crate::forbid::Forbidden;
 use crate::outcome::{Dropped, Emitted, Failed, Outcome};
@@ -8,11 +8,17 @@ use crate::plugin::{LogLine, Output, Plugin, Said, Transformed};
 use crate::report::{Report, StepReport};
 use crate::settings::{Pipeline, Policy};
 use bytes::Bytes;
+use document::{Checked, Document, Exhausted, Meter, Refusal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Largest document, in bytes: what Firehose takes of one record (aws.md §2.1: 1,000 KiB before base64).
 pub const DOCUMENT_BYTES_MAX: usize = 1_024_000;
+
+/// What checking a document may take: units of work, each about a nanosecond, and bytes. One of 1,024,000 bytes takes a few
+/// milliseconds, and 40 if it is made to be slow to check.
+const CHECK_WORK_MAX: u64 = 100_000_000;
+const CHECK_BYTES_MAX: usize = 64 << 20;
 
 /// Most documents of one event, and most bytes of them: a fan-out of fan-outs must not fill a function's memory.
 const EVENT_DOCUMENTS_MAX: usize = 10_000;
@@ -378,18 +384,9 @@ impl Runner {
             return Err(Failure::new(FailureKind::InvalidOutput, format!("not JSON: {reason}")));
         }
         let Content::Json(mut document) = content else { unreachable!("a document was just found") };
-        let rules = &self.pipeline.document;
-        if let Some(found) = Forbidden::first_in(&rules.forbid, &document) {
-            *refused = Some(document.json().into());
-            let message = format!("a string contains what [document] forbid names: {}", found.as_str());
-            return Err(Failure::new(FailureKind::Forbidden, message));
-        }
-        if rules.rules.id_field.is_some() {
-            write_document_id(&mut self.document_id, &self.stream, &identity.id, lineage);
-        }
-        let checked = rules.rules.check(&mut document, &self.document_id).map_err(|refusal| {
-            *refused = Some(document.json().into());
-            Failure::new(FailureKind::InvalidOutput, refusal.to_string())
+        let mut meter = Meter::new(CHECK_WORK_MAX, CHECK_BYTES_MAX);
+        let checked = self.checked(&mut document, &identity, lineage, &mut meter).inspect_err(|_| {
+            *refused = Some(event::written(&document));
         })?;
         for warning in &checked.warnings {
             *self.report.warnings.entry(warning.as_str()).or_default() += 1;
@@ -397,13 +394,51 @@ impl Runner {
         self.report.repairs += u64::from(checked.repairs);
         self.report.ids_overwritten += u64::from(checked.id_overwritten);
         if checked.bytes.len() > DOCUMENT_BYTES_MAX {
-            let message =
-                format!("the document has {} bytes; Firehose takes 1,024,000 of one record", checked.bytes.len());
+            let failure = oversize(checked.bytes.len());
             *refused = Some(checked.bytes.into());
-            return Err(Failure::new(FailureKind::Oversize, message));
+            return Err(failure);
         }
         Ok(checked.bytes)
     }
+
+    /// What the rules make of a document.
+    fn checked(
+        &mut self,
+        document: &mut Document,
+        identity: &Identity,
+        lineage: &str,
+        meter: &mut Meter,
+    ) -> Result<Checked, Failure> {
+        // Before anybody looks at every byte of it.
+        if document.json_bytes_at_most() > DOCUMENT_BYTES_MAX {
+            let bytes = document.json_bytes(meter).map_err(exhausted)?;
+            if bytes > DOCUMENT_BYTES_MAX {
+                return Err(oversize(bytes));
+            }
+        }
+        let rules = &self.pipeline.document;
+        if let Some(found) = Forbidden::first_in(&rules.forbid, document, meter).map_err(exhausted)? {
+            let message = format!("a string contains what [document] forbid names: {}", found.as_str());
+            return Err(Failure::new(FailureKind::Forbidden, message));
+        }
+        if rules.rules.id_field.is_some() {
+            write_document_id(&mut self.document_id, &self.stream, &identity.id, lineage);
+        }
+        rules.rules.check(document, &self.document_id, meter).map_err(|refusal| match refusal {
+            Refusal::Rule(message) => Failure::new(FailureKind::InvalidOutput, message),
+            Refusal::Exhausted(reason) => exhausted(reason),
+        })
+    }
+}
+
+fn oversize(bytes: usize) -> Failure {
+    let message = format!("the document has {bytes} bytes; Firehose takes 1,024,000 of one record");
+    Failure::new(FailureKind::Oversize, message)
+}
+
+/// A check that takes more than a document may cost.
+fn exhausted(reason: Exhausted) -> Failure {
+    Failure::new(FailureKind::Oversize, format!("the document cannot be checked: {reason}"))
 }
 
 /// The deterministic id of a document: the same record gives the same documents the same ids, however often it comes.

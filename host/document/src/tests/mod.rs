@@ -1,5 +1,6 @@
 //! What the crate promises, against recorded answers of OpenSearch and against a `serde_json` model.
 
+mod cost;
 mod ground_truth;
 mod json;
 mod model;

@@ -6,6 +6,7 @@
 use super::memory::{give, give_list, open, place, range, span, text};
 use crate::events;
 use crate::state::State;
+use bytes::Bytes;
 use document::Value;
 use pipeline::Level;
 use std::mem;
@@ -218,7 +219,7 @@ fn writes(linker: &mut Linker<State>) -> Result<()> {
 fn wholes(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(HOST, "[method]event.json", |mut call: Call<'_>, event: u32, to: u32| {
         let json = events::json(open(&mut call)?.1, event)?;
-        answer_option(&mut call, json.as_ref().map(String::as_bytes), to)
+        answer_option(&mut call, json.as_deref(), to)
     })?;
     linker.func_wrap(HOST, "[method]event.data", |mut call: Call<'_>, event: u32, to: u32| {
         let data = events::data(open(&mut call)?.1, event)?;
@@ -231,8 +232,8 @@ fn wholes(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.func_wrap(HOST, "[method]event.derive", |mut call: Call<'_>, event: u32, data: u32, length: u32| {
         let (memory, state) = open(&mut call)?;
-        let data = bytes::Bytes::copy_from_slice(range(memory, data, length)?);
-        events::derive(state, event, data)
+        let data = range(memory, data, length)?;
+        events::derive(state, event, data.len(), || Bytes::copy_from_slice(data))
     })?;
     Ok(())
 }

@@ -1,0 +1,204 @@
+//! A search for records and calls that cost more than they may, or more than they count.
+//!
+//! It climbs: a plan of a record and some calls is changed at random, and kept when the call that it is about costs more. What a call
+//! costs is measured by those who do not know the meter: the thread's CPU clock and the allocator. So a loop that forgets the meter
+//! shows, however it is reached. `COST_SECONDS` says how long, `COST_SEED` where it begins; `COST_SHOW=1` prints the worst of each call.
+
+mod calls;
+mod record;
+
+use super::pattern;
+use crate::Scope;
+use calls::{Asked, Call, Cost, KINDS};
+use fastrand::Rng;
+use record::Plan;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long it searches where nobody says.
+const SECONDS: u64 = 30;
+
+/// Bytes of a record: as it came, and inflated.
+const RECORD_BYTES_MAX: [usize; 2] = [1 << 20, 32 << 20];
+
+/// What a call may cost: three times what it may when it is optimised, since tests are not, wholly, and have company.
+const CPU_MAX: Duration = Duration::from_millis(60);
+const BYTES_MAX: u64 = (64 << 20) + (8 << 20);
+
+/// CPU time for a unit of work, which stands for a nanosecond.
+const CPU_OF_UNIT: u32 = 8;
+
+/// Calls below this are too short to be told from noise.
+const CPU_MIN: Duration = Duration::from_millis(3);
+
+/// Times that something suspicious is measured again; the least counts.
+const AGAIN: usize = 5;
+
+/// What is asked of a record, who may see what of it, and the record.
+#[derive(Clone, Debug)]
+struct Attempt {
+    calls: Vec<Call>,
+    scope: Option<(Vec<&'static str>, Vec<&'static str>)>,
+    bytes_max: usize,
+    plan: Plan,
+}
+
+impl Attempt {
+    fn any(random: &mut Rng) -> Attempt {
+        let scopes = [vec!["items", "user.b"], vec!["a[*].b", "*.b"], vec!["b"]];
+        let scope = |random: &mut Rng| scopes[random.usize(..scopes.len())].clone();
+        Attempt {
+            plan: Plan::object(random, 0),
+            bytes_max: RECORD_BYTES_MAX[usize::from(random.usize(..8) == 0)],
+            scope: (random.usize(..3) == 0).then(|| (scope(random), scope(random))),
+            calls: (0..random.usize(1..6)).map(|_| Call::any(random)).collect(),
+        }
+    }
+
+    fn mutated(&self, random: &mut Rng) -> Attempt {
+        let mut attempt = self.clone();
+        match random.usize(..6) {
+            0 => {
+                let at = random.usize(..attempt.calls.len());
+                attempt.calls[at] = Call::any(random);
+            }
+            1 if attempt.calls.len() < 8 => attempt.calls.push(Call::any(random)),
+            2 => attempt.bytes_max = RECORD_BYTES_MAX[usize::from(random.usize(..4) == 0)],
+            _ => attempt.plan.mutate(random, 0),
+        }
+        attempt
+    }
+
+    /// What each call cost, reading the record first. After a call that the meter ended there are no more.
+    fn run(&self) -> Vec<(usize, Cost)> {
+        let mut text = String::new();
+        self.plan.write(&mut text, self.bytes_max);
+        let list = |patterns: &[&str]| Some(patterns.iter().map(|text| pattern(text)).collect());
+        let scope = self.scope.as_ref().map(|(reads, writes)| Scope::new(list(reads), list(writes), false));
+        let (asked, cost) = Asked::read(text, scope);
+        let mut costs = vec![(Call::Parse.kind(), cost)];
+        let Some(mut asked) = asked else { return costs };
+        for call in &self.calls {
+            let cost = asked.ask(call);
+            costs.push((call.kind(), cost));
+            if cost.ended {
+                break;
+            }
+        }
+        costs
+    }
+
+    /// The same with the least CPU time of several runs.
+    fn run_again(&self) -> Vec<(usize, Cost)> {
+        let mut least = self.run();
+        for _ in 1..AGAIN {
+            for ((_, least), (_, cost)) in least.iter_mut().zip(self.run()) {
+                least.cpu = least.cpu.min(cost.cpu);
+            }
+        }
+        least
+    }
+}
+
+/// What is wrong with a cost, if anything.
+fn wrong(kind: usize, cost: &Cost) -> Option<&'static str> {
+    if cost.cpu > CPU_MAX {
+        return Some("takes longer than a call may");
+    }
+    // Reading a record has bounds of its own; what it allocates is the event itself.
+    if kind != Call::Parse.kind() && cost.bytes > BYTES_MAX {
+        return Some("takes more memory than a call may");
+    }
+    (cost.cpu > CPU_MIN && cost.cpu > Duration::from_nanos(cost.work) * CPU_OF_UNIT)
+        .then_some("takes longer than it counts")
+}
+
+/// What is climbed.
+#[derive(Clone, Copy)]
+enum Goal {
+    Cpu,
+    CpuOfUnit,
+    Bytes,
+}
+
+fn score(goal: Goal, kind: usize, costs: &[(usize, Cost)]) -> f64 {
+    let of_cost = |cost: &Cost| match goal {
+        Goal::Cpu => cost.cpu.as_secs_f64(),
+        Goal::CpuOfUnit => cost.cpu.as_secs_f64() / (cost.work as f64 + 1e5),
+        Goal::Bytes => cost.bytes as f64,
+    };
+    costs.iter().filter(|(of, _)| *of == kind).map(|(_, cost)| of_cost(cost)).fold(0.0, f64::max)
+}
+
+/// Climbs for some rounds; what it passed that costs too much is told.
+fn climb(random: &mut Rng, worst: &mut [(Cost, Option<Attempt>)], found: &mut Found) {
+    let kind = random.usize(..KINDS);
+    let goal = [Goal::Cpu, Goal::CpuOfUnit, Goal::Bytes][random.usize(..3)];
+    let mut best = Attempt::any(random);
+    let mut best_score = score(goal, kind, &best.run());
+    for _ in 0..40 {
+        let attempt = best.mutated(random);
+        let costs = attempt.run();
+        let score = score(goal, kind, &costs);
+        for (of, cost) in &costs {
+            if wrong(*of, cost).is_some_and(|what| !found.contains_key(&(*of, what))) {
+                confirm(&attempt, found);
+            }
+            if cost.cpu > worst[*of].0.cpu {
+                worst[*of] = (*cost, Some(attempt.clone()));
+            }
+        }
+        if score >= best_score {
+            (best, best_score) = (attempt, score);
+        }
+    }
+}
+
+/// An example of each wrong of each kind of call.
+type Found = BTreeMap<(usize, &'static str), String>;
+
+/// Measures again what looks wrong.
+fn confirm(attempt: &Attempt, found: &mut Found) {
+    for (kind, cost) in attempt.run_again() {
+        if let Some(what) = wrong(kind, &cost) {
+            let attempt = format!("{attempt:?}");
+            let example = format!("{} {what}: {cost:?}\n{attempt:.2000}", Call::name(kind));
+            found.entry((kind, what)).or_insert(example);
+        }
+    }
+}
+
+fn asked(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn no_call_costs_more_than_it_may_or_more_than_it_counts() {
+    let seed = asked("COST_SEED").unwrap_or(1);
+    let ends = Instant::now() + Duration::from_secs(asked("COST_SECONDS").unwrap_or(SECONDS));
+    let mut random = Rng::with_seed(seed);
+    let mut worst: Vec<(Cost, Option<Attempt>)> = (0..KINDS).map(|_| (Cost::default(), None)).collect();
+    let (mut found, mut climbs) = (Found::new(), 0);
+    while Instant::now() < ends {
+        climb(&mut random, &mut worst, &mut found);
+        climbs += 1;
+    }
+    if std::env::var_os("COST_SHOW").is_some() {
+        show(&worst, climbs);
+    }
+    let found: Vec<String> = found.into_values().collect();
+    assert!(found.is_empty(), "seed {seed}, {climbs} climbs:\n{}", found.join("\n\n"));
+}
+
+#[allow(clippy::print_stderr, reason = "only where somebody asks for it")]
+fn show(worst: &[(Cost, Option<Attempt>)], climbs: usize) {
+    eprintln!("{climbs} climbs");
+    for (kind, (cost, attempt)) in worst.iter().enumerate() {
+        let Cost { cpu, work, bytes, ended } = cost;
+        let ended = if *ended { ", ended" } else { "" };
+        eprintln!("{:13} {cpu:9.2?} {work:9} units {:6} KiB{ended}", Call::name(kind), bytes >> 10);
+        if let (Some(attempt), true) = (attempt, asked("COST_SHOW") > Some(1)) {
+            eprintln!("    {:.600}", format!("{attempt:?}"));
+        }
+    }
+}
