@@ -103,16 +103,21 @@ impl Permits {
 pub(crate) enum Reach {
     /// A pattern names it, or what it stands in; or there is no list.
     All,
-    /// These patterns agree with all of its parts and go on; of no pattern is it known that it names it.
-    Some { parts: usize, patterns: SmallVec<[u32; 8]> },
+    /// Patterns agree with all of its parts and go on; of none is it known that it names it.
+    Some { parts: usize, patterns: Set },
 }
+
+/// Some patterns of a list: a bit for each.
+type Set = SmallVec<[u64; 1]>;
 
 impl Reach {
     /// The reach of the empty name: the whole document.
     fn of_root(permits: Option<&Permits>) -> Reach {
         match permits {
             Some(Permits(patterns)) if patterns.iter().all(|pattern| !pattern.is_empty()) => {
-                Reach::Some { parts: 0, patterns: (0..patterns.len() as u32).collect() }
+                let mut all = Set::from_elem(u64::MAX, patterns.len() / 64);
+                all.push((1 << (patterns.len() % 64)) - 1);
+                Reach::Some { parts: 0, patterns: all }
             }
             Some(_) | None => Reach::All,
         }
@@ -121,7 +126,7 @@ impl Reach {
     pub(crate) fn cover(&self) -> Cover {
         match self {
             Reach::All => Cover::All,
-            Reach::Some { patterns, .. } if patterns.is_empty() => Cover::None,
+            Reach::Some { patterns, .. } if patterns.iter().all(|word| *word == 0) => Cover::None,
             Reach::Some { .. } => Cover::Below,
         }
     }
@@ -129,22 +134,32 @@ impl Reach {
     /// The reach of the name with one more part.
     fn with(&self, permits: Option<&Permits>, part: &[u8]) -> Reach {
         let (Reach::Some { parts, patterns }, Some(Permits(known))) = (self, permits) else { return Reach::All };
-        let agrees = |pattern: &u32| match &known[*pattern as usize][*parts] {
-            Part::Name(name) => name.as_bytes() == part,
-            Part::Any => true,
-        };
-        let left: SmallVec<[u32; 8]> = patterns.iter().copied().filter(agrees).collect();
-        match left.iter().any(|&pattern| known[pattern as usize].len() == parts + 1) {
-            true => Reach::All,
-            false => Reach::Some { parts: parts + 1, patterns: left },
+        let (parts, mut patterns) = (*parts, patterns.clone());
+        for (at, word) in patterns.iter_mut().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let pattern = &known[at * 64 + bit];
+                let agrees = match &pattern[parts] {
+                    Part::Name(name) => name.as_bytes() == part,
+                    Part::Any => true,
+                };
+                if !agrees {
+                    *word &= !(1 << bit);
+                } else if pattern.len() == parts + 1 {
+                    return Reach::All;
+                }
+            }
         }
+        Reach::Some { parts: parts + 1, patterns }
     }
 
     /// How many patterns are compared with the next part.
     fn patterns(&self) -> usize {
         match self {
             Reach::All => 0,
-            Reach::Some { patterns, .. } => patterns.len(),
+            Reach::Some { patterns, .. } => patterns.iter().map(|word| word.count_ones() as usize).sum(),
         }
     }
 }
@@ -179,8 +194,8 @@ impl Permission {
 }
 
 /// Comparing a pattern with a part, and whatever a name's permission takes besides.
-const COMPARE: u64 = 6;
-const PERMIT: u64 = 80;
+const COMPARE: u64 = 4;
+const PERMIT: u64 = 20;
 
 impl Document {
     /// The permission for a child of what `above` is for; none when it is the same: an element's name is its array's.
