@@ -4,7 +4,7 @@
 //! spells several parts, and one path may name several values.
 
 use crate::index::WIDE;
-use crate::meter::{CHANGE, Exhausted, Meter, NAME};
+use crate::meter::{CHANGE, Exhausted, Meter};
 use crate::path::{self, Path, Pattern, Segment};
 use crate::text;
 use crate::tree::{Document, Facts, Kind, NONE};
@@ -166,7 +166,8 @@ impl Document {
         while let Some(node) = self.buffers.nodes.get(child as usize) {
             meter.node()?;
             if node.key.len() == name.len() {
-                meter.work(NAME + name.len() as u64 / 4)?;
+                meter.name(node.key.len() + node.value.len())?;
+                meter.read(name.len())?;
                 if self.slice(node.key) == name.as_bytes() {
                     break;
                 }
@@ -195,7 +196,7 @@ impl Document {
             let escaped = node.facts.has(Facts::KEY_ESCAPED);
             // Escapes are longer than what they stand for, six times at most.
             if node.key.len() == name.len() || escaped && (name.len()..=6 * name.len()).contains(&node.key.len()) {
-                meter.work(NAME)?;
+                meter.name(node.key.len() + node.value.len())?;
                 meter.text(if escaped { node.key.len() } else { 0 })?;
                 meter.read(name.len())?;
                 if *self.name_bytes(child) == *name.as_bytes() {
@@ -246,9 +247,10 @@ impl Document {
         }
     }
 
-    /// Counts what unescaping a member's name takes.
+    /// Counts what looking at a member's name takes, and unescaping it.
     pub(crate) fn meter_name(&self, member: u32, meter: &mut Meter) -> Result<(), Exhausted> {
         let node = self.node(member);
+        meter.name(node.key.len() + node.value.len())?;
         if node.facts.has(Facts::KEY_ESCAPED) {
             meter.text(node.key.len())?;
             // Memory for a moment only, and slower than copying.
@@ -294,7 +296,6 @@ impl Document {
 
     /// How the name of `child` and the start of `path` agree.
     fn match_key(&self, child: u32, path: &[Segment<'_>], meter: &mut Meter) -> Result<Match, Exhausted> {
-        meter.work(NAME)?;
         self.meter_name(child, meter)?;
         let name = self.name_bytes(child);
         let is_dotted = self.node(child).facts.has(Facts::KEY_DOTTED);

@@ -11,8 +11,12 @@ use std::fmt;
 /// Looking at a node: following its link, comparing its kind and a short key.
 pub(crate) const NODE: u64 = 5;
 
-/// Looking at a member's name: it lies elsewhere, and memory that nobody looked at lately is slow.
-pub(crate) const NAME: u64 = 30;
+/// Looking at a member's name, and at one that lies apart from the next: memory that nobody looked at lately is slow.
+const NAME: u64 = 6;
+const NAME_APART: u64 = 30;
+
+/// Bytes from a name to the next up to which the processor has fetched that already.
+const NEAR: usize = 128;
 
 /// Linking, filling or writing a node, or an entry of an index.
 pub(crate) const CHANGE: u64 = 30;
@@ -20,9 +24,16 @@ pub(crate) const CHANGE: u64 = 30;
 /// Answering with a text of its own.
 const TEXT: u64 = 60;
 
-/// Bytes that are compared or searched in a unit of work, and that are written to memory of their own.
+/// Bytes that are compared or searched in a unit of work.
 const BYTES_READ: usize = 4;
-const BYTES_TAKEN: usize = 2;
+
+/// Bytes that are written to memory of their own in a unit of work: to some that was in use lately, and to so much that the system
+/// has to give it.
+const BYTES_TAKEN: usize = 8;
+const BYTES_TAKEN_AFRESH: usize = 2;
+
+/// Bytes from which on memory is given by the system.
+const AFRESH: usize = 1 << 20;
 
 /// What a call may still cost.
 #[derive(Clone, Debug)]
@@ -105,6 +116,12 @@ impl Meter {
         self.work(NODE)
     }
 
+    /// Counts looking at the name of a member whose key and value have so many bytes.
+    #[inline]
+    pub(crate) fn name(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        self.work(if bytes < NEAR { NAME } else { NAME_APART })
+    }
+
     /// Counts bytes that are read: compared, searched or validated.
     ///
     /// # Errors
@@ -131,7 +148,7 @@ impl Meter {
     pub fn take(&mut self, bytes: usize) -> Result<(), Exhausted> {
         self.room(bytes)?;
         self.bytes -= bytes;
-        self.work((bytes / BYTES_TAKEN) as u64)
+        self.work((bytes / if bytes < AFRESH { BYTES_TAKEN } else { BYTES_TAKEN_AFRESH }) as u64)
     }
 
     /// Counts a text of its own, of so many bytes.

@@ -211,7 +211,13 @@ impl Document {
         if found.beyond.is_empty() {
             return Ok(None);
         }
-        let mut json = vec![b'{'];
+        let mut bytes = 2;
+        for beyond in &found.beyond {
+            bytes += self.node(beyond.node).key.len() + 4 + self.value_bytes(beyond.node, meter)?;
+        }
+        meter.room(bytes)?;
+        let mut json = Vec::with_capacity(bytes);
+        json.push(b'{');
         for (at, &beyond) in found.beyond.iter().enumerate() {
             if at > 0 {
                 json.push(b',');

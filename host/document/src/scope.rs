@@ -5,7 +5,7 @@
 //! put together again from all that stands above it.
 
 use crate::find::{Nodes, Visit};
-use crate::meter::{Exhausted, Meter, NAME};
+use crate::meter::{Exhausted, Meter};
 use crate::path::{PATH_BYTES_MAX, Pattern, Segment};
 use crate::tree::{Document, Facts, Kind, NONE};
 use smallvec::SmallVec;
@@ -194,8 +194,8 @@ impl Permission {
 }
 
 /// Comparing a pattern with a part, and whatever a name's permission takes besides.
-const COMPARE: u64 = 4;
-const PERMIT: u64 = 20;
+const COMPARE: u64 = 2;
+const PERMIT: u64 = 10;
 
 impl Document {
     /// The permission for a child of what `above` is for; none when it is the same: an element's name is its array's.
@@ -211,7 +211,7 @@ impl Document {
         if self.node(node.parent).kind == Kind::Array {
             return Ok(None);
         }
-        meter.work(NAME + PERMIT)?;
+        meter.work(PERMIT)?;
         self.meter_name(child, meter)?;
         let name = self.name_bytes(child);
         if !node.facts.has(Facts::KEY_DOTTED) {
@@ -236,7 +236,7 @@ impl Document {
     /// # Errors
     /// More work or memory than the meter allows.
     pub fn visible(&self, scope: &Scope, meter: &mut Meter) -> Result<Document, Exhausted> {
-        meter.take(self.buffers.added.len() + size_of_val(&self.buffers.nodes[..]))?;
+        meter.take(self.copy_bytes())?;
         let mut view = self.clone();
         let root = view.root;
         if !view.hide(root, &Permission::of_root(scope), scope, meter)? {

@@ -253,7 +253,7 @@ const DEAD_MIN: usize = 64;
 
 impl Clone for Document {
     fn clone(&self) -> Document {
-        let compact = self.dead > DEAD_MIN && self.dead > self.buffers.nodes.len() / 2;
+        let compact = self.is_hollow();
         let mut copy = Document {
             source: self.source.clone(),
             buffers: if compact { Buffers::new() } else { self.buffers.clone() },
@@ -274,6 +274,17 @@ impl Clone for Document {
 }
 
 impl Document {
+    /// Whether a copy leaves out what nothing leads to any more.
+    fn is_hollow(&self) -> bool {
+        self.dead > DEAD_MIN && self.dead > self.buffers.nodes.len() / 2
+    }
+
+    /// Bytes that a copy takes; the source is shared.
+    pub fn copy_bytes(&self) -> usize {
+        let dead = if self.is_hollow() { self.dead } else { 0 };
+        self.buffers.added.len() + self.buffers.nodes.len().saturating_sub(dead) * size_of::<Node>()
+    }
+
     /// Copies a node of `from` and all below it; says where it is now.
     fn copy_living(&mut self, from: &[Node], node: u32, parent: u32) -> u32 {
         let copy = self.buffers.nodes.len() as u32;

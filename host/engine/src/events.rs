@@ -197,7 +197,7 @@ fn whole(state: &mut State, rep: u32) -> Result<Option<Bytes>> {
 pub(crate) fn copy(state: &mut State, rep: u32) -> Result<u32> {
     // The bytes that came are shared.
     let mut meter = state.meter();
-    let taken = meter.take(state.held(rep)?.overlay_bytes());
+    let taken = meter.take(state.held(rep)?.copy_bytes());
     state.spend(&meter);
     allowed("", taken)?;
     let Held { event, view, .. } = state.held(rep)?;

@@ -51,6 +51,15 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Bytes that a copy takes.
+    pub(crate) fn copy_bytes(&self) -> usize {
+        let of_event = match &self.event.content {
+            Content::Json(document) => document.copy_bytes(),
+            Content::Unread(_) | Content::Other(..) => 0,
+        };
+        of_event + self.view.as_ref().map_or(0, |view| view.copy_bytes())
+    }
+
     /// Bytes of trees and of what was put in.
     #[inline]
     pub(crate) fn overlay_bytes(&self) -> usize {

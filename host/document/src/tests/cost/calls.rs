@@ -184,7 +184,7 @@ impl Asked {
                 |mut restricted, meter| restricted.rename(&path_of(from), &path_of(to), meter),
             ),
             Call::Copy => {
-                meter.take(self.document.overlay_bytes())?;
+                meter.take(self.document.copy_bytes())?;
                 self.document = self.document.clone();
                 Ok(())
             }
