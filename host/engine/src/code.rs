@@ -3,7 +3,7 @@
 use crate::bindings::{OFFERED, PLUGIN};
 #[cfg(feature = "compiler")]
 use crate::compiler;
-use crate::engine::Engine;
+use crate::engine::{CORE_INSTANCES_MAX, Engine};
 use crate::flat::{self, Flat};
 use crate::wasi;
 use std::fmt;
@@ -134,7 +134,12 @@ impl Engine {
         let (plan, modules) = flat::read(artifact).map_err(damaged)?;
         // SAFETY: as above; the plan decides only which of these modules' exports are joined, and wasmtime compares their types.
         let load = |module: &&[u8]| unsafe { Module::deserialize(wasmtime, module) };
+        // Before anything is loaded, since an artifact may be as long as a store lets it be.
+        if plan.parts.len() > CORE_INSTANCES_MAX as usize || modules.len() > CORE_INSTANCES_MAX as usize {
+            return Err(LoadError::Start(format!("it has more than {CORE_INSTANCES_MAX} core instances")));
+        }
         let modules = modules.iter().map(load).collect::<wasmtime::Result<Vec<Module>>>().map_err(other)?;
+        flat::check_resources(&plan, &modules).map_err(LoadError::Start)?;
         self.code(Form::Flat(Arc::new(Flat { plan, modules })))
     }
 

@@ -57,16 +57,16 @@ const INSTANCES_DEFAULT: u32 = 64;
 
 /// Core instances, memories and tables that one component may have. QuickJS components have three memories and about ten
 /// core instances, Python components 38 (componentize-qjs 0.4.5, componentize-py 0.25.1).
-const CORE_INSTANCES_MAX: u32 = 48;
-const MEMORIES_MAX: u32 = 4;
-const TABLES_MAX: u32 = 16;
+pub(crate) const CORE_INSTANCES_MAX: u32 = 48;
+pub(crate) const MEMORIES_MAX: u32 = 4;
+pub(crate) const TABLES_MAX: u32 = 16;
 
 /// Elements of one table: SpiderMonkey needs 14,000. Unlike linear memories, tables are mapped for writing when the pool is
 /// made, 8 bytes an element, so the number is felt on small functions.
 const TABLE_ELEMENTS_MAX: usize = 32_768;
 
 /// Bytes of an instance's own bookkeeping: the largest component seen (SpiderMonkey) takes under 1 MiB.
-const INSTANCE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const INSTANCE_BYTES_MAX: usize = 4 << 20;
 
 /// Memory that a pool slot keeps resident when an instance ends, so that the next one need not fault it in: what a Rust or C
 /// plugin uses in all. Only where the kernel (Linux 6.7) tells which pages were touched: clearing a whole MiB costs more than

@@ -12,7 +12,7 @@ use document::{Document, Meter};
 use pipeline::{Event, Failure, FailureKind, Level, Output, Signal};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::{InstancePre, Resource, TypedFunc};
-use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 type Transform = TypedFunc<(Resource<Held>,), (Result<Vec<Lifted>, PluginFailure>,)>;
 type Init = TypedFunc<(String,), (Result<(), String>,)>;
@@ -29,8 +29,8 @@ const INIT_TIME: Duration = Duration::from_secs(2);
 /// Instructions that stand for one millisecond in fuel mode: about what optimised guest code runs in one.
 const FUEL_PER_MS: u64 = 1_000_000;
 
-/// Bytes a plugin may pass in one call to the host: a whole document, and room.
-const HOSTCALL_BYTES_MAX: usize = 64 << 20;
+/// Bytes a plugin may pass in one call to the host: what a record may inflate to. Reading them takes a few milliseconds.
+pub(crate) const HOSTCALL_BYTES_MAX: usize = 32 << 20;
 
 /// Handles an instance may have kept when a call ends. A runtime that collects garbage now and then keeps a few.
 const HANDLES_LEFT_MAX: i64 = 64;
@@ -48,6 +48,56 @@ pub(crate) struct Instance {
     fresh: bool,
 }
 
+/// Why an instance did not start.
+pub(crate) enum StartError {
+    /// The pool has no room for it: the host's fault.
+    Full(String),
+    /// Its exports are not those of the contract.
+    NoPlugin(String),
+    /// It trapped, or reached a limit, before `init`.
+    Start(Failure),
+    /// `init` returned an error.
+    Init(String),
+    /// `init` trapped, or reached a limit.
+    InitBroke(Failure),
+    /// The batch ran out of time.
+    BatchOver,
+}
+
+impl From<StartError> for LoadError {
+    fn from(error: StartError) -> LoadError {
+        match error {
+            StartError::Full(reason) => LoadError::Start(reason),
+            StartError::NoPlugin(reason) => LoadError::NoPlugin(reason),
+            StartError::Start(failure) => LoadError::Start(failure.message().to_owned()),
+            StartError::Init(reason) => LoadError::Init(reason),
+            StartError::InitBroke(failure) => LoadError::InitBroke(failure.message().to_owned()),
+            StartError::BatchOver => LoadError::Start("there was no time to start it".to_owned()),
+        }
+    }
+}
+
+impl From<StartError> for CallError {
+    /// The plugin started when it was loaded. What else it does now is its own doing, but for a full pool: `init` may read a clock.
+    fn from(error: StartError) -> CallError {
+        let failed = |failure| CallError::Spent(Signal::Failed(failure));
+        match error {
+            StartError::Full(reason) => {
+                CallError::Spent(Signal::Unsettled(format!("the host has no room for another instance: {reason}")))
+            }
+            StartError::BatchOver => CallError::Spent(Signal::Unsettled(BATCH_OVER.into())),
+            StartError::NoPlugin(reason) => failed(Failure::new(FailureKind::Trap, reason)),
+            StartError::Start(failure) | StartError::InitBroke(failure) => failed(failure),
+            StartError::Init(reason) => {
+                failed(Failure::quoting(FailureKind::Error, "its `init` refused the config: ", &reason, ""))
+            }
+        }
+    }
+}
+
+/// Why an event is unsettled that was cut off.
+const BATCH_OVER: &str = "the batch ran out of time in the middle of the event";
+
 /// How a call ended without outputs.
 pub(crate) enum CallError {
     /// The event fails, or is to be tried again; the instance may be used again.
@@ -60,22 +110,22 @@ pub(crate) enum CallError {
 
 impl Instance {
     /// Starts an instance and calls `init`.
-    pub(crate) fn start(step: &Step) -> Result<Instance, LoadError> {
+    pub(crate) fn start(step: &Step, batch_ends: Option<Instant>) -> Result<Instance, StartError> {
         let mut store = store(step);
-        begin(&mut store, step, "", INIT_TIME, None);
+        begin(&mut store, step, "", INIT_TIME, batch_ends);
         let exports = match &step.start {
             Start::Flat(flat) => {
                 let started = flat::Exports::start(&mut store, flat, &step.engine.flat_linker);
-                Exports::Flat(Box::new(started.map_err(|error| LoadError::Start(in_words(&store, error)))?))
+                Exports::Flat(Box::new(started.map_err(|error| not_started(&store, error, StartError::Start))?))
             }
             Start::Component(pre) => Exports::of_component(&mut store, pre)?,
         };
         match exports.init(&mut store, &step.config) {
             Ok(Ok(())) => Ok(Instance { store, exports, fresh: true }),
-            Ok(Err(reason)) => Err(LoadError::Init(step.hidden.hide(&reason).into_owned())),
+            Ok(Err(reason)) => Err(StartError::Init(cut(step.hidden.hide(&reason).into_owned()))),
             Err(error) => {
                 take_printed(&mut store);
-                Err(LoadError::InitBroke(in_words(&store, error)))
+                Err(not_started(&store, error, StartError::InitBroke))
             }
         }
     }
@@ -154,16 +204,16 @@ impl Instance {
 }
 
 impl Exports {
-    fn of_component(store: &mut Store<State>, pre: &InstancePre<State>) -> Result<Exports, LoadError> {
+    fn of_component(store: &mut Store<State>, pre: &InstancePre<State>) -> Result<Exports, StartError> {
         let started = pre.instantiate(&mut *store);
-        let instance = started.map_err(|error| LoadError::Start(in_words(store, error)))?;
+        let instance = started.map_err(|error| not_started(store, error, StartError::Start))?;
         let plugin = instance.get_export_index(&mut *store, None, PLUGIN);
-        let missing = |what: &str| LoadError::NoPlugin(format!("{what} is missing"));
+        let missing = |what: &str| StartError::NoPlugin(format!("{what} is missing"));
         let plugin = plugin.ok_or_else(|| missing("the interface"))?;
         let export = |store: &mut Store<State>, name| instance.get_export_index(store, Some(&plugin), name);
         let init = export(store, "init").ok_or_else(|| missing("`init`"))?;
         let transform = export(store, "transform").ok_or_else(|| missing("`transform`"))?;
-        let wrong = |error: wasmtime::Error| LoadError::NoPlugin(format!("{error:#}"));
+        let wrong = |error: wasmtime::Error| StartError::NoPlugin(format!("{error:#}"));
         let init: Init = instance.get_typed_func(&mut *store, init).map_err(wrong)?;
         let transform: Transform = instance.get_typed_func(&mut *store, transform).map_err(wrong)?;
         Ok(Exports::Component { init, transform })
@@ -295,7 +345,7 @@ fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
     }
     match error.downcast_ref::<Interrupted>() {
         Some(Interrupted::BatchOver) => {
-            return CallError::Spent(Signal::Unsettled("the batch ran out of time in the middle of the event".into()));
+            return CallError::Spent(Signal::Unsettled(BATCH_OVER.into()));
         }
         Some(Interrupted::TimeLimit) => return CallError::Spent(timeout(store)),
         None => {}
@@ -322,9 +372,22 @@ fn timeout(store: &Store<State>) -> Signal {
     ))
 }
 
-/// A trap while a plugin is started.
-fn in_words(store: &Store<State>, error: wasmtime::Error) -> String {
-    broken(store, error).message().to_owned()
+/// Why an instance did not start: `broken` for what the plugin did.
+fn not_started(
+    store: &Store<State>,
+    error: wasmtime::Error,
+    broken: impl FnOnce(Failure) -> StartError,
+) -> StartError {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return StartError::Full(error.root_cause().to_string());
+    }
+    match error.downcast_ref::<Interrupted>() {
+        Some(Interrupted::BatchOver) => StartError::BatchOver,
+        Some(Interrupted::TimeLimit) | None => match error.downcast_ref::<HostStop>() {
+            Some(HostStop(failure)) => broken(failure.hide(&store.data().hidden)),
+            None => broken(self::broken(store, error)),
+        },
+    }
 }
 
 /// A trap in words, with the guest's backtrace.

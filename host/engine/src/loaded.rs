@@ -70,7 +70,7 @@ impl Engine {
             isolation: settings.isolation,
             wasi: code.imports.wasi,
         };
-        Instance::start(&step)?;
+        Instance::start(&step, None)?;
         Ok(Loaded { step: Arc::new(step) })
     }
 }

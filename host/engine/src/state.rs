@@ -38,6 +38,9 @@ const REPS_MAX: u32 = 1 << 27;
 /// Longest log line kept, in bytes.
 const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 
+/// Bytes of a text's room that is kept for the next call.
+const TEXT_KEPT_BYTES_MAX: usize = 1 << 20;
+
 /// Bytes of all lines of one call that are kept: a dead letter carries them, and a batch may become dead letters only.
 const LOG_BYTES_MAX: usize = 64 << 10;
 
@@ -156,6 +159,9 @@ impl State {
         self.log_bytes = 0;
         self.log_dropped = 0;
         self.limiter.begin_call();
+        if self.text.capacity() > TEXT_KEPT_BYTES_MAX {
+            self.text = String::new();
+        }
     }
 
     /// Whether reps may run out in the next call.

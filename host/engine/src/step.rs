@@ -33,12 +33,10 @@ impl StepPlugin {
     fn attempt(&mut self, event: &Event, batch_ends: Option<Instant>) -> Try {
         let instance = match &mut self.instance {
             Some(instance) => instance,
-            none => match Instance::start(&self.step) {
+            none => match Instance::start(&self.step, batch_ends) {
                 Ok(instance) => none.insert(instance),
-                // It started when it was loaded: what is wrong now is the host's, a full pool for instance.
                 Err(error) => {
-                    let reason = format!("the host could not start an instance: {error}");
-                    let result = Err(CallError::Spent(Signal::Unsettled(reason)));
+                    let result = Err(error.into());
                     return Try { result, memory_bytes: 0, log: Vec::new(), log_dropped: 0, fuel: 0, was_fresh: true };
                 }
             },

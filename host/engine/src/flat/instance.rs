@@ -10,8 +10,8 @@ use wasmtime::{Extern, Instance, Linker, Result, Store, TypedFunc, WasmParams, W
 /// Bytes of one output in a list: a handle and an optional route.
 const OUTPUT_BYTES: u32 = 16;
 
-/// Bytes of a route's name that are read.
-const ROUTE_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a route's name that are read: there may be 10,000 outputs.
+const ROUTE_BYTES_MAX: usize = 1 << 10;
 
 /// What a plugin exports.
 pub(crate) struct Exports {
@@ -57,7 +57,7 @@ impl Exports {
         let memory = data(store)?;
         let answer = match memory::tag(memory, at)? {
             0 => Ok(()),
-            1 => Err(memory::text_at(memory, at + 4)?.to_owned()),
+            1 => Err(memory::text_at(memory, memory::behind(at, 4)?)?.to_owned()),
             other => bail!("`init` answered with a result of the kind {other}"),
         };
         clean_up(store, self.init_clean_up.as_ref(), at)?;
@@ -78,7 +78,7 @@ impl Exports {
 fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> {
     match memory::tag(memory, at)? {
         0 => {
-            let (list, count) = (memory::number(memory, at + 4)?, memory::number(memory, at + 8)?);
+            let (list, count) = (memory::number(memory, memory::behind(at, 4)?)?, memory::number(memory, memory::behind(at, 8)?)?);
             // Each output is an event that the plugin holds, of which there is a most.
             if count as usize > LIVE_EVENTS_MAX {
                 bail!("`transform` answered with {count} outputs, more than there may be events");
@@ -88,8 +88,8 @@ fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> 
             (0..count).map(|k| output(memory, list + k * OUTPUT_BYTES)).collect::<Result<Vec<Output>>>().map(Ok)
         }
         1 => {
-            let message = memory::text_at(memory, at + 8)?.to_owned();
-            Ok(Err(match memory::tag(memory, at + 4)? {
+            let message = memory::text_at(memory, memory::behind(at, 8)?)?.to_owned();
+            Ok(Err(match memory::tag(memory, memory::behind(at, 4)?)? {
                 0 => PluginFailure::Reject(message),
                 1 => PluginFailure::Retry(message),
                 2 => PluginFailure::Error(message),
@@ -101,10 +101,10 @@ fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> 
 }
 
 fn output(memory: &[u8], at: u32) -> Result<Output> {
-    let route = match memory::tag(memory, at + 4)? {
+    let route = match memory::tag(memory, memory::behind(at, 4)?)? {
         0 => None,
         1 => {
-            let name = memory::text_at(memory, at + 8)?;
+            let name = memory::text_at(memory, memory::behind(at, 8)?)?;
             // Many outputs may point at one long text; no route has such a name.
             Some(name[..name.floor_char_boundary(ROUTE_BYTES_MAX)].to_owned())
         }

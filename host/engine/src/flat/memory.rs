@@ -3,6 +3,7 @@
 //! What a plugin hands over is checked as the component model says: a range outside the memory, an address that is not
 //! aligned and a text that is not UTF-8 end the call with a trap.
 
+use crate::instance::HOSTCALL_BYTES_MAX;
 use crate::state::State;
 use wasmtime::{AsContextMut, Caller, Error, Memory, Result, TypedFunc, bail};
 
@@ -29,6 +30,15 @@ pub(crate) fn open<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8
     Ok(memory.data_and_store_mut(caller))
 }
 
+/// The address so many bytes behind another.
+///
+/// # Errors
+/// It is beyond the end of any memory.
+#[inline]
+pub(crate) fn behind(address: u32, bytes: u32) -> Result<u32> {
+    address.checked_add(bytes).ok_or_else(outside)
+}
+
 /// The bytes at an address.
 #[inline]
 pub(crate) fn range(memory: &[u8], address: u32, length: u32) -> Result<&[u8]> {
@@ -39,7 +49,12 @@ pub(crate) fn range(memory: &[u8], address: u32, length: u32) -> Result<&[u8]> {
 /// The text at an address.
 #[inline]
 pub(crate) fn text(memory: &[u8], address: u32, length: u32) -> Result<&str> {
-    Ok(std::str::from_utf8(range(memory, address, length)?)?)
+    let bytes = range(memory, address, length)?;
+    if bytes.len() > HOSTCALL_BYTES_MAX {
+        bail!("too much data is being copied between the host and the guest: {} bytes in one text", bytes.len());
+    }
+    // The quick check does not say where; the standard one does.
+    simdutf8::basic::from_utf8(bytes).or_else(|_| Ok(std::str::from_utf8(bytes)?))
 }
 
 /// A number in memory.
@@ -51,7 +66,7 @@ pub(crate) fn number(memory: &[u8], address: u32) -> Result<u32> {
 
 /// The text whose address and length stand at `address`.
 pub(crate) fn text_at(memory: &[u8], address: u32) -> Result<&str> {
-    text(memory, number(memory, address)?, number(memory, address + 4)?)
+    text(memory, number(memory, address)?, number(memory, behind(address, 4)?)?)
 }
 
 /// One byte, which tells an option, a result or a variant.

@@ -28,7 +28,7 @@ mod tests;
 pub(crate) use host::linker;
 pub(crate) use instance::Exports;
 pub(crate) use memory::Guest;
-pub(crate) use plan::{Flat, MAGIC, read};
+pub(crate) use plan::{Flat, MAGIC, check_resources, read};
 #[cfg(feature = "compiler")]
 pub(crate) use {
     plan::write,

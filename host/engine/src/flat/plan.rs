@@ -1,5 +1,6 @@
 //! What is kept of a component that was taken apart: core modules, and how they are joined.
 
+use crate::engine::{MEMORIES_MAX, TABLES_MAX};
 use serde::{Deserialize, Serialize};
 use wasmtime::Module;
 
@@ -57,6 +58,24 @@ pub(crate) struct Function {
 pub(crate) struct Flat {
     pub(crate) plan: Plan,
     pub(crate) modules: Vec<Module>,
+}
+
+/// Refuses a plan whose instances take more memories and tables of the pool than an instance may. `translate` lets none pass, so
+/// this is for artifacts of earlier versions.
+pub(crate) fn check_resources(plan: &Plan, modules: &[Module]) -> Result<(), String> {
+    let (mut memories, mut tables) = (0, 0);
+    for part in &plan.parts {
+        let module = modules.get(part.module as usize).ok_or("a module is missing")?;
+        let required = module.resources_required();
+        memories += required.num_memories;
+        tables += required.num_tables;
+    }
+    if memories > MEMORIES_MAX || tables > TABLES_MAX {
+        return Err(format!(
+            "it has {memories} memories and {tables} tables; an instance may have {MEMORIES_MAX} and {TABLES_MAX}"
+        ));
+    }
+    Ok(())
 }
 
 /// An artifact that cannot be read.

@@ -1,4 +1,7 @@
 //! Takes a component apart, by wasmtime's own translator: what is nested becomes a list, and all of it is validated.
+//!
+//! What one instance takes of the pool is bounded here as wasmtime bounds it for components. A component that takes more is left to
+//! wasmtime, which refuses it by name.
 
 use super::contract::{self, INIT, TRANSFORM};
 use super::host::DROP_EVENT;
@@ -6,13 +9,14 @@ use super::plan::{Export, Function, Item, Part, Plan};
 use super::spell;
 use crate::bindings::{EVENTS, PLUGIN};
 use crate::code::is_offered;
+use crate::engine::{CORE_INSTANCES_MAX, INSTANCE_BYTES_MAX, MEMORIES_MAX, TABLES_MAX};
 use wasmtime_environ::component::{
     self as environ, CanonicalOptionsDataModel, ComponentTranslation, ComponentTypes, ComponentTypesBuilder, CoreDef,
     ExportItem, GlobalInitializer, InstantiateModule, LinearMemoryOptions, LoweredIndex, OptionsIndex,
     RuntimeImportIndex, StaticModuleIndex, StringEncoding, Trampoline, TrampolineIndex, Translator, TypeFuncIndex,
     TypeResourceTable, TypeResourceTableIndex,
 };
-use wasmtime_environ::{EntityIndex, ModuleTranslation, PrimaryMap, ScopeVec, Tunables, wasmparser};
+use wasmtime_environ::{EntityIndex, HostPtr, ModuleTranslation, PrimaryMap, ScopeVec, Tunables, VMOffsets, wasmparser};
 
 type Modules<'a> = PrimaryMap<StaticModuleIndex, ModuleTranslation<'a>>;
 
@@ -83,6 +87,9 @@ impl<'a> View<'a> {
                 | GlobalInitializer::ExtractTable(_)
                 | GlobalInitializer::Resource(_) => return None,
             }
+        }
+        if !met.fits_pool() {
+            return None;
         }
         let (init, transform) = (self.lifted(INIT, &met)?, self.lifted(TRANSFORM, &met)?);
         // One memory: an address means the same in every call.
@@ -165,7 +172,24 @@ impl<'a> View<'a> {
     }
 }
 
+/// Bytes of an instance besides its context: what wasmtime's own type takes, or more.
+const INSTANCE_HEAD_BYTES: usize = 512;
+
 impl Met<'_> {
+    /// Whether one instance takes no more of the pool than an instance may.
+    fn fits_pool(&self) -> bool {
+        let sum = |of: fn(&wasmtime_environ::Module) -> usize| -> usize {
+            self.modules.iter().map(|module| of(&module.module)).sum()
+        };
+        let context = |module: &wasmtime_environ::Module| {
+            INSTANCE_HEAD_BYTES + VMOffsets::new(HostPtr, module).size_of_vmctx() as usize
+        };
+        self.parts.len() <= CORE_INSTANCES_MAX as usize
+            && sum(|module| module.num_defined_memories()) <= MEMORIES_MAX as usize
+            && sum(|module| module.num_defined_tables()) <= TABLES_MAX as usize
+            && sum(context) <= INSTANCE_BYTES_MAX
+    }
+
     /// What an earlier part exports.
     fn exported(&self, item: &CoreDef) -> Option<Export> {
         let CoreDef::Export(export) = item else { return None };
