@@ -173,15 +173,32 @@ fn a_retry_is_obeyed_for_a_while_and_then_a_failure() {
 }
 
 #[test]
-fn after_many_timeouts_in_a_row_a_step_is_not_called_but_for_a_probe() {
+fn events_of_the_very_same_bytes_are_called_twice_though_they_time_out() {
     for way in WAYS {
         let mut runner = runner_as(way, "[[step]]\nplugin = \"misbehave\"\nlimits = { time_ms = 1 }");
-        for k in 0..140 {
-            assert_eq!(settle(&mut runner, event(k, asking("endless-loop", 0))), "failed: timeout");
-        }
-        assert_eq!(runner.take_report().steps[0].skipped, 119);
+        let outcomes: Vec<String> =
+            (0..10).map(|k| settle(&mut runner, event(k, asking("endless-loop", 0)))).collect();
+        assert_eq!(outcomes[..2], ["failed: timeout"; 2]);
+        assert_eq!(outcomes[2..], ["failed: not-called"; 8]);
+        assert_eq!(runner.take_report().steps[0].skipped, 8);
+        assert_eq!(settle(&mut runner, event(10, asking("endless-loop", 1))), "failed: timeout", "another byte");
+        assert_eq!(settle(&mut runner, event(11, r#"{"n":2}"#)), r#"{"n":2}"#);
         runner.begin_batch(crate::support::STREAM);
-        assert_eq!(settle(&mut runner, event(0, r#"{"n":2}"#)), r#"{"n":2}"#);
+        assert_eq!(settle(&mut runner, event(0, asking("endless-loop", 0))), "failed: timeout", "another batch");
+    }
+}
+
+#[test]
+fn hostile_events_take_no_innocent_ones_along() {
+    for way in WAYS {
+        let mut runner = runner_as(way, "[[step]]\nplugin = \"misbehave\"\nlimits = { time_ms = 1 }");
+        for k in 0..100 {
+            assert_eq!(settle(&mut runner, event(k, asking("endless-loop", k as u64))), "failed: timeout");
+        }
+        for k in 100..500 {
+            let good = format!(r#"{{"n":{k}}}"#);
+            assert_eq!(settle(&mut runner, event(k, good.clone())), good);
+        }
     }
 }
 

@@ -59,7 +59,7 @@ fn told(runner: &mut Runner, record: &str) -> String {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             documents.iter().map(|document| without_id(&text(&document.bytes))).collect::<Vec<_>>().join(" ")
         }
-        Outcome::Unsettled(why) => why,
+        Outcome::Unsettled(why) => why.to_string(),
     }
 }
 

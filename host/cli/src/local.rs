@@ -5,7 +5,7 @@ use crate::time;
 use anyhow::Result;
 use bytes::Bytes;
 use pipeline::settings::Policy;
-use pipeline::{Dropped, Emitted, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner};
+use pipeline::{Dropped, Emitted, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner, Unsettled};
 use std::sync::Arc;
 use unpack::{Part, Unpacked};
 
@@ -106,7 +106,7 @@ impl Local {
         let mut settled: Vec<Settled> = Vec::new();
         for entered in self.events(record) {
             let outcome = match settled.iter().any(|before| goes_back(&before.outcome).is_some()) {
-                true => Outcome::Unsettled(String::new()),
+                true => Outcome::Unsettled(Unsettled::Host(String::new())),
                 false => self.outcome(&entered),
             };
             settled.push(Settled { entered, outcome });
@@ -116,7 +116,7 @@ impl Local {
             let reason = goes_back(&settled[first].outcome).unwrap_or_default();
             let reason = format!("another event of its record goes back: {reason}");
             for (_, other) in settled.iter_mut().enumerate().filter(|(at, _)| *at != first) {
-                other.outcome = Outcome::Unsettled(reason.clone());
+                other.outcome = Outcome::Unsettled(Unsettled::Host(reason.clone()));
             }
         }
         let bytes = settled.iter().flat_map(|settled| documents(&settled.outcome)).map(|document| document.bytes.len());
@@ -196,10 +196,10 @@ impl Local {
 }
 
 /// Why an event goes back to Kinesis, if it does.
-fn goes_back(outcome: &Outcome) -> Option<&str> {
+fn goes_back(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Retry(failed) => Some(failed.failure.message()),
-        Outcome::Unsettled(reason) => Some(reason),
+        Outcome::Retry(failed) => Some(failed.failure.message().to_owned()),
+        Outcome::Unsettled(reason) => Some(reason.to_string()),
         Outcome::Emit(_) | Outcome::Drop(_) | Outcome::DeadLetter(_) => None,
     }
 }

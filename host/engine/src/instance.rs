@@ -9,7 +9,7 @@ use crate::loaded::{Start, Step};
 use crate::state::{Held, HostStop, State};
 use crate::wasi::{self, Exit, SleptTooLong, Wasi};
 use document::{Document, Meter};
-use pipeline::{Event, Failure, FailureKind, Level, Output, Signal};
+use pipeline::{Event, Failure, FailureKind, Level, Output, Signal, Unsettled};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::{InstancePre, Resource, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -83,9 +83,10 @@ impl From<StartError> for CallError {
         let failed = |failure| CallError::Spent(Signal::Failed(failure));
         match error {
             StartError::Full(reason) => {
-                CallError::Spent(Signal::Unsettled(format!("the host has no room for another instance: {reason}")))
+                let reason = format!("the host has no room for another instance: {reason}");
+                CallError::Spent(Signal::Unsettled(Unsettled::Host(reason)))
             }
-            StartError::BatchOver => CallError::Spent(Signal::Unsettled(BATCH_OVER.into())),
+            StartError::BatchOver => CallError::Spent(Signal::Unsettled(Unsettled::CutShort)),
             StartError::NoPlugin(reason) => failed(Failure::new(FailureKind::Trap, reason)),
             StartError::Start(failure) | StartError::InitBroke(failure) => failed(failure),
             StartError::Init(reason) => {
@@ -94,9 +95,6 @@ impl From<StartError> for CallError {
         }
     }
 }
-
-/// Why an event is unsettled that was cut off.
-const BATCH_OVER: &str = "the batch ran out of time in the middle of the event";
 
 /// How a call ended without outputs.
 pub(crate) enum CallError {
@@ -345,7 +343,7 @@ fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
     }
     match error.downcast_ref::<Interrupted>() {
         Some(Interrupted::BatchOver) => {
-            return CallError::Spent(Signal::Unsettled(BATCH_OVER.into()));
+            return CallError::Spent(Signal::Unsettled(Unsettled::CutShort));
         }
         Some(Interrupted::TimeLimit) => return CallError::Spent(timeout(store)),
         None => {}
@@ -355,7 +353,7 @@ fn classify(store: &Store<State>, error: wasmtime::Error) -> CallError {
     }
     let text = error.root_cause().to_string();
     if text.contains("store handle limit exceeded") {
-        return CallError::Spent(Signal::Unsettled(format!("the host is out of handles: {text}")));
+        return CallError::Spent(Signal::Unsettled(Unsettled::Host(format!("the host is out of handles: {text}"))));
     }
     let failure = broken(store, error);
     match failure.kind {

@@ -4,7 +4,7 @@ use crate::fields::Noted;
 use crate::instance::{CallError, Instance};
 use crate::loaded::Step;
 use pipeline::settings::Isolation;
-use pipeline::{Event, Fields, LogLine, Output, Plugin, Signal, Transformed};
+use pipeline::{Event, Fields, LogLine, Output, Plugin, Signal, Transformed, Unsettled};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,8 +67,7 @@ impl Plugin for StepPlugin {
     fn transform(&mut self, event: &Event, deadline: Option<Instant>) -> Transformed {
         let started = Instant::now();
         if deadline.is_some_and(|deadline| started >= deadline) {
-            let reason = "the batch ran out of time before the event's turn";
-            return Transformed::without_call(Err(Signal::Unsettled(reason.into())));
+            return Transformed::without_call(Err(Signal::Unsettled(Unsettled::NoTime)));
         }
         let mut done = self.attempt(event, deadline);
         if matches!(done.result, Err(CallError::Broken(_))) && !done.was_fresh {

@@ -217,7 +217,7 @@ impl Done {
                 self.dead_letters.push(Draft { record: tally.record, entered, failed });
             }
             Outcome::Retry(failed) => return back(failed.step, Reason::Failure(failed.failure)),
-            Outcome::Unsettled(reason) => return back(None, Reason::Unsettled(reason)),
+            Outcome::Unsettled(reason) => return back(None, Reason::Unsettled(reason.to_string())),
         }
         Ok(())
     }

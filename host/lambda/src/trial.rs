@@ -202,7 +202,7 @@ pub fn answer(outcome: &Outcome, pipeline: &Pipeline) -> String {
             message: message(&failed.failure),
         },
         Outcome::Retry(failed) => Answer::Retry { retry: message(&failed.failure), step: step(&failed.step) },
-        Outcome::Unsettled(reason) => Answer::Retry { retry: reason.clone(), step: None },
+        Outcome::Unsettled(reason) => Answer::Retry { retry: reason.to_string(), step: None },
     };
     line(&answer)
 }

@@ -6,65 +6,56 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// The kinds of failure, as `paddle.toml`, metrics and dead letters name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// The plugin says that this event can never be processed.
-    Reject,
-    /// The plugin asked for another try for longer than `retry_for_s`.
-    RetryExhausted,
-    /// The plugin itself broke: an uncaught exception.
-    Error,
-    /// The sandbox stopped the plugin: a panic, a bad memory access, an exit.
-    Trap,
-    /// More CPU time than `time_ms`, or ten times that by the clock.
-    Timeout,
-    /// More memory than `memory_mib`.
-    Memory,
-    /// Something the step's `reads`, `writes` or `may` do not allow.
-    Denied,
-    /// Not a document, a malformed path, too many outputs, a route that does not exist.
-    InvalidOutput,
-    /// A document contains what `[document] forbid` names.
-    Forbidden,
-    /// Larger than Firehose takes, or than the limits of a step or a record allow.
-    Oversize,
-    /// The record could not be taken apart: base64, KPL, gzip, CloudWatch Logs.
-    Unpack,
+/// Makes an enum with the list of its values and their names, so that none can be missing from either.
+macro_rules! kinds {
+    ($(#[$of_enum:meta])* pub enum $name:ident { $($(#[$of_kind:meta])* $kind:ident = $text:literal,)* }) => {
+        $(#[$of_enum])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name { $($(#[$of_kind])* #[serde(rename = $text)] $kind,)* }
+
+        impl $name {
+            /// All kinds, in the order they are listed to people.
+            pub const ALL: &[$name] = &[$($name::$kind,)*];
+
+            /// Its name in settings, metrics and dead letters.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$kind => $text,)*
+                }
+            }
+        }
+    };
 }
 
-impl FailureKind {
-    /// All kinds, in the order they are listed to people.
-    pub const ALL: [FailureKind; 11] = [
-        FailureKind::Reject,
-        FailureKind::RetryExhausted,
-        FailureKind::Error,
-        FailureKind::Trap,
-        FailureKind::Timeout,
-        FailureKind::Memory,
-        FailureKind::Denied,
-        FailureKind::InvalidOutput,
-        FailureKind::Forbidden,
-        FailureKind::Oversize,
-        FailureKind::Unpack,
-    ];
-
-    /// Its name in settings, metrics and dead letters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FailureKind::Reject => "reject",
-            FailureKind::RetryExhausted => "retry-exhausted",
-            FailureKind::Error => "error",
-            FailureKind::Trap => "trap",
-            FailureKind::Timeout => "timeout",
-            FailureKind::Memory => "memory",
-            FailureKind::Denied => "denied",
-            FailureKind::InvalidOutput => "invalid-output",
-            FailureKind::Forbidden => "forbidden",
-            FailureKind::Oversize => "oversize",
-            FailureKind::Unpack => "unpack",
-        }
+kinds! {
+    /// The kinds of failure, as `paddle.toml`, metrics and dead letters name them.
+    pub enum FailureKind {
+        /// The plugin says that this event can never be processed.
+        Reject = "reject",
+        /// The plugin asked for another try for longer than `retry_for_s`.
+        RetryExhausted = "retry-exhausted",
+        /// The plugin itself broke: an uncaught exception.
+        Error = "error",
+        /// The sandbox stopped the plugin: a panic, a bad memory access, an exit.
+        Trap = "trap",
+        /// More CPU time than `time_ms`, ten times that by the clock, or more than a whole invocation has.
+        Timeout = "timeout",
+        /// The plugin was not called: events of the very same bytes timed out at this step, twice in this batch.
+        NotCalled = "not-called",
+        /// More memory than `memory_mib`, or than the host holds for one event.
+        Memory = "memory",
+        /// Something the step's `reads`, `writes` or `may` do not allow.
+        Denied = "denied",
+        /// Not a document, a malformed path, too many outputs, a route that does not exist.
+        InvalidOutput = "invalid-output",
+        /// A document contains what `[document] forbid` names.
+        Forbidden = "forbidden",
+        /// Larger than Firehose takes, or than the limits of a step or a record allow.
+        Oversize = "oversize",
+        /// The record could not be taken apart: base64, KPL, gzip, CloudWatch Logs.
+        Unpack = "unpack",
+        /// The host broke while it ran the record, twice: a bug in Paddlewheel, or the death of its process.
+        Host = "host",
     }
 }
 
@@ -81,8 +72,29 @@ pub enum Signal {
     Failed(Failure),
     /// The plugin asks for another try, with its reason.
     Retry(String),
-    /// The batch ran out of time, or the host could not run the plugin: the event is unsettled, not failed.
-    Unsettled(String),
+    /// The event is neither done nor failed.
+    Unsettled(Unsettled),
+}
+
+/// Why an event is neither done nor failed: it goes back to Kinesis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsettled {
+    /// The batch ran out of time before the event's turn.
+    NoTime,
+    /// The batch ran out of time in the middle of the event.
+    CutShort,
+    /// The host could not run the plugin, for a reason of its own.
+    Host(String),
+}
+
+impl fmt::Display for Unsettled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unsettled::NoTime => f.write_str("the batch ran out of time before the event's turn"),
+            Unsettled::CutShort => f.write_str("the batch ran out of time in the middle of the event"),
+            Unsettled::Host(reason) => f.write_str(reason),
+        }
+    }
 }
 
 /// One failure, with its reason in words.

@@ -3,7 +3,7 @@
 //! Pure: no I/O, no async, no AWS, no wasmtime. It cannot fail; it reports. A plugin is whatever implements [`Plugin`].
 //!
 //! Layout: `settings` (what `paddle.toml` says), `event` (what a plugin is given), `plugin` (what a step has to do), `failure`
-//! and `outcome` (how an event settles), `runner` (the story itself: steps, policies, fan-out, the check on the way out),
+//! and `outcome` (how an event settles), `runner` (the story itself: steps, policies, fan-out, the check on the way out), `timeouts` (what is not called again),
 //! `assets` (files of a step), `forbid` (what no document may contain), `secret` (config values that stay out of releases), `report` (what happened).
 
 mod assets;
@@ -18,10 +18,11 @@ mod secret;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 
 pub use assets::{ASSETS_BYTES_MAX, ASSETS_MAX, Asset, Assets, TooMuch};
 pub use event::{Content, Event, Identity};
-pub use failure::{Failure, FailureKind, Signal};
+pub use failure::{Failure, FailureKind, Signal, Unsettled};
 pub use forbid::Forbidden;
 pub use outcome::{Dropped, Emitted, Failed, Outcome};
 pub use plugin::{Fields, Level, LogLine, Output, Plugin, Said, Transformed};

@@ -1,6 +1,6 @@
 //! How an event settles: as a whole, in exactly one way.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Unsettled};
 use crate::plugin::LogLine;
 use bytes::Bytes;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub enum Outcome {
     DeadLetter(Box<Failed>),
     /// It goes back to Kinesis; none of its documents is sent.
     Retry(Box<Failed>),
-    /// The batch ended before it did: it goes back to Kinesis.
-    Unsettled(String),
+    /// It is neither done nor failed: it goes back to Kinesis.
+    Unsettled(Unsettled),
 }
 
 /// One document and where it goes.

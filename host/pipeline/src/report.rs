@@ -114,7 +114,7 @@ pub struct StepReport {
     pub dropped_by_policy: u64,
     /// Events that went on unchanged after a failure.
     pub passed: u64,
-    /// Events that failed without a call, after many timeouts in a row.
+    /// Events that failed without a call: others of the same bytes had timed out.
     pub skipped: u64,
     /// Time of one call: microseconds at the median and the 99th percentile, and in all.
     #[serde(serialize_with = "times")]

@@ -1,12 +1,13 @@
 //! The story of an event: through the steps, policies where one fails, the check on the way out, and how it settles.
 
 use crate::event::{self, Content, Event, Identity, Lineage};
-use crate::failure::{Failure, FailureKind, Signal};
+use crate::failure::{Failure, FailureKind, Signal, Unsettled};
 use crate::forbid::Forbidden;
 use crate::outcome::{Dropped, Emitted, Failed, Outcome};
 use crate::plugin::{LogLine, Output, Plugin, Said, Transformed};
 use crate::report::{Report, StepReport};
 use crate::settings::{Pipeline, Policy};
+use crate::timeouts::Timeouts;
 use bytes::Bytes;
 use document::{Checked, Document, Exhausted, Meter, Refusal};
 use std::sync::Arc;
@@ -24,12 +25,6 @@ const CHECK_BYTES_MAX: usize = 64 << 20;
 const EVENT_DOCUMENTS_MAX: usize = 10_000;
 const EVENT_DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
-/// From this many timeouts in a row on, a step's events fail at once: a broken plugin must not eat a batch's time.
-const TIMEOUTS_MAX: u32 = 20;
-
-/// One event in this many still gets its call then, to see whether the plugin has recovered.
-const PROBE_EVERY: u32 = 100;
-
 /// Runs events through one pipeline: one runner a worker.
 pub struct Runner {
     pipeline: Arc<Pipeline>,
@@ -38,15 +33,9 @@ pub struct Runner {
     /// The id of the document being checked: one buffer for all.
     document_id: String,
     report: Report,
+    /// What timed out in this batch, by step.
     timeouts: Vec<Timeouts>,
     observe: Option<Box<dyn Observe>>,
-}
-
-/// Timeouts in a row at one step.
-#[derive(Clone, Copy, Default)]
-struct Timeouts {
-    in_a_row: u32,
-    skipped: u32,
 }
 
 /// Watches every call: how `paddle run --changes` and `paddle test` see inside.
@@ -83,7 +72,7 @@ pub enum TraceResult<'a> {
 enum Stop {
     DeadLetter(Box<Failed>),
     Retry(Box<Failed>),
-    Unsettled(String),
+    Unsettled(Unsettled),
 }
 
 /// What is known of one event while it runs.
@@ -104,7 +93,7 @@ impl Runner {
         assert_eq!(pipeline.steps.len(), plugins.len(), "one plugin a step");
         // A copy of its own: a count that all workers raise and lower for each event would be what they wait for.
         let pipeline = Arc::new(Pipeline::clone(&pipeline));
-        let timeouts = vec![Timeouts::default(); plugins.len()];
+        let timeouts = plugins.iter().map(|_| Timeouts::default()).collect();
         let report = fresh_report(&pipeline);
         Runner {
             pipeline,
@@ -124,7 +113,7 @@ impl Runner {
 
     /// Begins a batch of the stream called `stream`: what one batch taught about timeouts is forgotten.
     pub fn begin_batch(&mut self, stream: &str) {
-        self.timeouts.fill(Timeouts::default());
+        self.timeouts.iter_mut().for_each(Timeouts::clear);
         self.stream.clear();
         self.stream.push_str(stream);
     }
@@ -193,9 +182,10 @@ impl Runner {
             let failure = Failure::new(FailureKind::Denied, reason);
             return self.policy(step, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
-        if self.skips(step) {
-            let failure = Failure::new(FailureKind::Timeout, "not called: the step's last 20 calls all timed out");
+        if self.timeouts[step].is_hopeless(&event) {
+            let reason = "events of the very same bytes timed out at this step twice in this batch";
             self.report.steps[step].skipped += 1;
+            let failure = Failure::new(FailureKind::NotCalled, reason);
             return self.policy(step, failure, event, Transformed::without_call(Ok(Vec::new())), run);
         }
         let given = event;
@@ -203,7 +193,9 @@ impl Runner {
         self.count_call(step, &given, &transformed);
         let result = std::mem::replace(&mut transformed.result, Ok(Vec::new()));
         let result = result.and_then(|outputs| self.accept(step, outputs, &given));
-        self.count_timeouts(step, &result);
+        if let Err(Signal::Failed(Failure { kind: FailureKind::Timeout, .. })) = &result {
+            self.timeouts[step].add(&given);
+        }
         if let Some(observe) = &mut self.observe {
             let shown = result.as_ref().map_or_else(TraceResult::Signal, |outputs| TraceResult::Outputs(outputs));
             let Transformed { elapsed, log, log_dropped, .. } = &transformed;
@@ -242,24 +234,6 @@ impl Runner {
         if count == 0 {
             report.dropped += 1;
             run.last_drop = Dropped { step: Some(step), failure: None };
-        }
-    }
-
-    fn skips(&mut self, step: usize) -> bool {
-        let timeouts = &mut self.timeouts[step];
-        if timeouts.in_a_row < TIMEOUTS_MAX {
-            return false;
-        }
-        timeouts.skipped += 1;
-        !timeouts.skipped.is_multiple_of(PROBE_EVERY)
-    }
-
-    fn count_timeouts(&mut self, step: usize, result: &Result<Vec<Output>, Signal>) {
-        let timeouts = &mut self.timeouts[step];
-        match result {
-            Err(Signal::Failed(Failure { kind: FailureKind::Timeout, .. })) => timeouts.in_a_row += 1,
-            Err(Signal::Unsettled(_)) => {}
-            Ok(_) | Err(Signal::Failed(_) | Signal::Retry(_)) => *timeouts = Timeouts::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::run;
 use crate::input::{Data, Record};
 use lambda::trial::answer;
-use pipeline::{Dropped, Emitted, Failed, Failure, FailureKind, Outcome, Pipeline};
+use pipeline::{Dropped, Emitted, Failed, Failure, FailureKind, Outcome, Pipeline, Unsettled};
 
 fn check(outcome: &Outcome, expected: &str) {
     assert_eq!(answer(outcome, &Pipeline::of_plugin("mask", "redact")), expected);
@@ -26,7 +26,7 @@ fn each_outcome_has_its_line() {
     );
     let failed = Failed::outside(Failure::new(FailureKind::Unpack, "no base64"));
     check(&Outcome::DeadLetter(Box::new(failed)), "{\"failed\":\"unpack\",\"message\":\"no base64\"}");
-    check(&Outcome::Unsettled("no time".into()), "{\"retry\":\"no time\"}");
+    check(&Outcome::Unsettled(Unsettled::Host("no time".into())), "{\"retry\":\"no time\"}");
 }
 
 #[test]

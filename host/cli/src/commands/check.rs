@@ -108,7 +108,7 @@ fn show(project: &Project, ready: &Ready, warnings: &[String], context: &mut Con
 
 fn policy(step: &Step) -> String {
     let default = step.on_failure.of(FailureKind::Reject);
-    let others = FailureKind::ALL.into_iter().filter(|&kind| step.on_failure.of(kind) != default);
+    let others = FailureKind::ALL.iter().copied().filter(|&kind| step.on_failure.of(kind) != default);
     let others: Vec<String> = others.map(|kind| format!("{kind}: {}", step.on_failure.of(kind).as_str())).collect();
     if others.is_empty() {
         default.as_str().to_owned()
@@ -154,7 +154,7 @@ fn warnings(pipeline: &Pipeline) -> Vec<String> {
 fn of_step(step: &Step) -> Vec<String> {
     let name = &step.name;
     let mut warnings = Vec::new();
-    let kinds = |policy| FailureKind::ALL.into_iter().filter(|&kind| step.on_failure.of(kind) == policy).count();
+    let kinds = |policy| FailureKind::ALL.iter().copied().filter(|&kind| step.on_failure.of(kind) == policy).count();
     if kinds(Policy::Drop) > 0 {
         warnings.push(format!("step `{name}`: on_failure = \"drop\" loses events that fail, and only counts them"));
     }

@@ -269,6 +269,6 @@ fn settled_as(outcome: &Outcome, local: &Local) -> (String, bool) {
             (format!("→ dead letter: {} at {}: {reason}", failed.failure.kind, at(failed.step)), true)
         }
         Outcome::Retry(failed) => (format!("→ back to Kinesis, asked for by {}", at(failed.step)), true),
-        Outcome::Unsettled(reason) => (format!("→ not settled: {}", one_line(reason)), true),
+        Outcome::Unsettled(reason) => (format!("→ not settled: {}", one_line(&reason.to_string())), true),
     }
 }

@@ -6,7 +6,7 @@ use crate::{Clock, Host, Invocation, Loaded, Output, Settings, World};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use pipeline::settings::Pipeline;
-use pipeline::{Event, Failure, FailureKind, Plugin, Signal, Transformed};
+use pipeline::{Event, Failure, FailureKind, Plugin, Signal, Transformed, Unsettled};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
@@ -184,7 +184,7 @@ impl Plugin for Obedient {
                 *self.clock.lock().unwrap() += Duration::from_secs(10);
                 Ok(vec![output(None)])
             }
-            "cut" if deadline.is_some() => Err(Signal::Unsettled("the batch ran out of time".into())),
+            "cut" if deadline.is_some() => Err(Signal::Unsettled(Unsettled::CutShort)),
             "panic" => panic!("as told"),
             "retry" => {
                 let mut retries = self.retries.lock().unwrap();

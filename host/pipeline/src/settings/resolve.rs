@@ -202,11 +202,15 @@ fn possible(kind: &Spanned<FailureKind>) -> Result<()> {
     let table = match kind.get_ref() {
         FailureKind::Unpack => "[input]",
         FailureKind::Forbidden => "[document]",
+        FailureKind::Host => {
+            return wrong(kind, "no step fails with `host`: a record that breaks the host is always a dead letter");
+        }
         FailureKind::Reject
         | FailureKind::RetryExhausted
         | FailureKind::Error
         | FailureKind::Trap
         | FailureKind::Timeout
+        | FailureKind::NotCalled
         | FailureKind::Memory
         | FailureKind::Denied
         | FailureKind::InvalidOutput
