@@ -8,7 +8,7 @@ use crate::parse::{self, Bounds, DEPTH_MAX, ParseError};
 use crate::path::{Path, Pattern, Segment};
 use crate::read::Value;
 use crate::scan;
-use crate::scope::{Denied, Scope};
+use crate::scope::{Denied, Reached, Scope};
 use crate::text;
 use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
 use std::fmt;
@@ -171,7 +171,13 @@ impl Document {
         scope: Option<&Scope>,
         meter: &mut Meter,
     ) -> Result<u32, EditError> {
-        let mut nodes = self.all_changeable(pattern, scope, meter)?;
+        let nodes = self.all_changeable(pattern, scope, Reached::Whole, meter)?;
+        self.replace_all(nodes, text, meter)
+    }
+
+    /// Puts a text in the place of these values, but for null; says how many.
+    pub(crate) fn replace_all(&mut self, nodes: Nodes, text: &str, meter: &mut Meter) -> Result<u32, EditError> {
+        let mut nodes = nodes;
         nodes.retain(|&mut node| self.node(node).kind != Kind::Null);
         if nodes.is_empty() {
             return Ok(0);
@@ -193,21 +199,22 @@ impl Document {
         scope: Option<&Scope>,
         meter: &mut Meter,
     ) -> Result<u32, EditError> {
-        let nodes = self.all_changeable(pattern, scope, meter)?;
+        let nodes = self.all_changeable(pattern, scope, Reached::Whole, meter)?;
         self.unlink(&nodes, meter)?;
         Ok(nodes.len() as u32)
     }
 
     /// The values a pattern names that the step sees, all of which it may change. Not the root: an event has a value until it is
     /// dropped.
-    fn all_changeable(
+    pub(crate) fn all_changeable(
         &mut self,
         pattern: &Pattern<'_>,
         scope: Option<&Scope>,
+        reached: Reached,
         meter: &mut Meter,
     ) -> Result<Nodes, EditError> {
         let mut nodes = match scope {
-            Some(scope) => self.changeable(pattern, scope, meter)??,
+            Some(scope) => self.changeable(pattern, scope, reached, meter)??,
             None => self.expand_nodes(pattern, meter)?,
         };
         let root = self.root;

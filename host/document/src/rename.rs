@@ -54,7 +54,8 @@ impl Document {
         let targets = self.find_all(to, meter)?;
         let of_targets = || targets.exact.iter().copied().chain(targets.beyond.iter().map(|beyond| beyond.node));
         for target in of_targets() {
-            if self.is_within(target, node, meter)? {
+            // A dotted key that goes on behind the new path may be the very value's: then it goes up in it.
+            if target != node && self.is_within(target, node, meter)? {
                 return Ok(false);
             }
         }

@@ -9,7 +9,7 @@ use crate::edit::EditError;
 use crate::meter::Meter;
 use crate::path::{Path, Pattern, Segment};
 use crate::read::Value;
-use crate::scope::{Scope, Sight, denied};
+use crate::scope::{Reached, Scope, Sight, denied};
 use crate::tree::Document;
 use std::borrow::Cow;
 
@@ -69,7 +69,8 @@ impl Restricted<'_> {
     /// As [`Document::replace_text`].
     pub fn replace_text(&mut self, pattern: &Pattern<'_>, text: &str, meter: &mut Meter) -> Result<u32, EditError> {
         let count = self.view.replace_text(pattern, text, Some(self.scope), meter)?;
-        self.whole.replace_text(pattern, text, Some(self.scope), meter)?;
+        let nodes = self.whole.all_changeable(pattern, Some(self.scope), Reached::Parts, meter)?;
+        self.whole.replace_all(nodes, text, meter)?;
         Ok(count)
     }
 
@@ -79,7 +80,8 @@ impl Restricted<'_> {
     /// As [`Document::remove`].
     pub fn remove(&mut self, pattern: &Pattern<'_>, meter: &mut Meter) -> Result<u32, EditError> {
         let count = self.view.remove(pattern, Some(self.scope), meter)?;
-        self.whole.remove(pattern, Some(self.scope), meter)?;
+        let nodes = self.whole.all_changeable(pattern, Some(self.scope), Reached::Parts, meter)?;
+        self.whole.unlink(&nodes, meter)?;
         Ok(count)
     }
 

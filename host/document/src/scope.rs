@@ -313,10 +313,11 @@ impl Document {
         &mut self,
         pattern: &Pattern<'_>,
         scope: &Scope,
+        reached: Reached,
         meter: &mut Meter,
     ) -> Result<Result<Nodes, Denied>, Exhausted> {
         let way = SmallVec::from_iter([Permission::of_root(scope)]);
-        let mut seen = Seen { scope, way, found: Nodes::new(), denied: None };
+        let mut seen = Seen { scope, reached, way, found: Nodes::new(), denied: None };
         self.visit(pattern, &mut seen, meter)?;
         let Seen { found, denied, .. } = seen;
         Ok(match denied {
@@ -348,9 +349,19 @@ impl Document {
     }
 }
 
+/// What a change by a pattern reaches of a value that a step sees in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// The value, which may not be changed as a whole.
+    Whole,
+    /// The parts that the step sees.
+    Parts,
+}
+
 /// Collects what a pattern names and a step sees.
 struct Seen<'s> {
     scope: &'s Scope,
+    reached: Reached,
     /// The permissions on the way to where the search is, the root's first.
     way: SmallVec<[Permission; 4]>,
     found: Nodes,
@@ -371,12 +382,43 @@ impl Visit for Seen<'_> {
     }
 
     fn find(&mut self, document: &Document, node: u32, meter: &mut Meter) -> Result<(), Exhausted> {
-        let permission = self.way.last().expect("the root's is never left");
-        if document.has_visible(node, permission, self.scope, meter)? {
-            if !permission.allows_change() {
-                self.denied.get_or_insert(node);
+        let permission = self.way.last().expect("the root's is never left").clone();
+        match self.reached {
+            Reached::Whole if !document.has_visible(node, &permission, self.scope, meter)? => Ok(()),
+            Reached::Whole => {
+                self.collect(node, &permission);
+                Ok(())
             }
-            self.found.push(node);
+            Reached::Parts => self.parts(document, node, &permission, meter),
+        }
+    }
+}
+
+impl Seen<'_> {
+    fn collect(&mut self, node: u32, permission: &Permission) {
+        if !permission.allows_change() {
+            self.denied.get_or_insert(node);
+        }
+        self.found.push(node);
+    }
+
+    /// Collects the largest parts of a value that the step sees whole.
+    fn parts(
+        &mut self,
+        document: &Document,
+        node: u32,
+        permission: &Permission,
+        meter: &mut Meter,
+    ) -> Result<(), Exhausted> {
+        match permission.reads.cover() {
+            Cover::None => {}
+            Cover::All => self.collect(node, permission),
+            Cover::Below => {
+                for child in document.children(node) {
+                    let below = document.permission(permission, child, self.scope, meter)?;
+                    self.parts(document, child, below.as_ref().unwrap_or(permission), meter)?;
+                }
+            }
         }
         Ok(())
     }

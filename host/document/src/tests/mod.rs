@@ -6,6 +6,7 @@ mod json;
 mod model;
 mod paths;
 mod scopes;
+mod secrecy;
 
 use crate::{Document, EditError, Exhausted, Meter, Path, Pattern, Restricted, Scope, Value};
 

@@ -1,7 +1,7 @@
 //! Every sequence of operations against a `serde_json` tree: same answers, same document.
 
 use super::{Doc, document, json, path, pattern};
-use crate::Value;
+use crate::{Document, Meter, Value};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -258,5 +258,54 @@ proptest! {
             document(&json(&held));
             prop_assert_eq!(held.json_bytes(), json(&held).len());
         }
+    }
+}
+
+/// Objects and arrays so wide that they get an index, and operations that use it, keep it and spoil it.
+#[test]
+fn wide_containers_agree_with_a_tree() {
+    for seed in 0..60 {
+        let random = &mut fastrand::Rng::with_seed(seed);
+        let wide = |random: &mut fastrand::Rng, at: &str| -> Json {
+            let members = (0..random.usize(60..300)).map(|k| (format!("{at}{k}"), Json::from(k)));
+            Json::Object(members.collect())
+        };
+        let items: Vec<Json> = (0..random.usize(60..200)).map(Json::from).collect();
+        let mut start = wide(random, "k");
+        start["a"] = items.into();
+        start["b"] = wide(random, "k");
+        let at = |random: &mut fastrand::Rng| {
+            let key = format!("k{}", random.usize(..320));
+            [key.clone(), format!("b.{key}"), format!("a[{}]", random.usize(..220)), format!("b.{key}.c")][random.usize(..4)]
+                .clone()
+        };
+        let ops: Vec<Op> = (0..150)
+            .map(|_| match random.usize(..10) {
+                0..3 => Op::Get(at(random)),
+                3..6 => Op::Set(at(random), Json::from(random.u16(..))),
+                6 => Op::Replace(at(random), "x".to_owned()),
+                7 => Op::Remove(at(random)),
+                8 => Op::Rename(format!("k{}", random.usize(..320)), format!("b.k{}", random.usize(..320))),
+                _ => Op::Set(format!("a[{}]", random.usize(60..220)), Json::from("new")),
+            })
+            .collect();
+        check(&start, false, &ops);
+    }
+}
+
+#[test]
+fn setting_many_fields_takes_time_that_is_linear_in_their_number() {
+    let work = |count: usize, first: &str| {
+        let mut document = Document::parse(first.to_owned().into()).expect("JSON");
+        let mut meter = Meter::new(u64::MAX, usize::MAX);
+        for k in 0..count {
+            document.set_text(&path(&format!("field{k}")), "x", None, &mut meter).expect("set");
+        }
+        u64::MAX - meter.work_left()
+    };
+    // Where no name has a dot, and where one has.
+    for first in ["{}", r#"{"a.b":1}"#] {
+        let [few, many] = [512, 8_192].map(|count| work(count, first) as f64 / count as f64);
+        assert!(many < few * 1.5, "{few} units a field, and {many} in a wide object");
     }
 }

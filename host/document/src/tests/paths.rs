@@ -220,6 +220,26 @@ fn rename_moves_without_copying() {
 }
 
 #[test]
+fn rename_onto_what_it_stood_in_is_the_same_in_every_spelling() {
+    for doc in [r#"{"a":{"b":1}}"#, r#"{"a.b":1}"#, r#"{"a.":{"b":1}}"#, r#"{"a":{"b":1,"c":2}}"#, r#"{"a.b":1,"a.c":2}"#] {
+        let mut d = document(doc);
+        assert_eq!(d.rename(&path("a.b"), &path("a"), None), Ok(true), "{doc}");
+        assert_eq!(d.get(&path("a")), Some(Value::Integer(1)), "{doc}");
+        assert_eq!(d.rename(&path("a"), &path("a.b"), None), Ok(false), "{doc}");
+    }
+}
+
+#[test]
+fn rename_onto_several_spellings_copies_the_value_to_each() {
+    let many = format!("[{}]", vec!["1"; 1_000].join(","));
+    let mut d = document(&format!(r#"{{"user":{many},"customer":1,"customer.":2,"customer..":{{"x":3}}}}"#));
+    assert_eq!(d.rename(&path("user"), &path("customer"), None), Ok(true));
+    assert_eq!(json(&d), format!(r#"{{"customer":{many},"customer.":{many},"customer..":{many}}}"#));
+    d.set_text(&path("customer[1]"), "x", None).expect("set");
+    assert_eq!(json(&d).matches("[1,\"x\",1").count(), 3, "each is a value of its own, with one name");
+}
+
+#[test]
 fn what_a_plugin_builds_is_bounded_in_depth() {
     let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
     let mut d = document("{}");

@@ -93,6 +93,23 @@ fn a_field_that_writes_names_may_be_written_unseen() {
 }
 
 #[test]
+fn of_a_value_that_is_written_the_part_is_seen_that_may_be_read() {
+    let reads = Scope::new(Some(vec![pattern("user.name"), pattern("n")]), Some(vec![pattern("user"), pattern("n")]), false);
+    let mut d = document(r#"{"user":{"name":"ann","ssn":"S"},"n":1}"#);
+    let seen = |d: &mut super::Doc| {
+        let (restricted, _) = d.restricted(&reads).expect("not everything is seen");
+        json(&super::Doc::new(restricted.view.clone()))
+    };
+    d.set(&path("user"), &Value::Json(r#"{"name":"bob","ssn":"T"}"#.into()), Some(&reads)).expect("allowed");
+    assert_eq!(json(&d), r#"{"user":{"name":"bob","ssn":"T"},"n":1}"#);
+    assert_eq!(seen(&mut d), r#"{"user":{"name":"bob"},"n":1}"#);
+    d.set(&path("user"), &Value::Json(r#"{"ssn":"T"}"#.into()), Some(&reads)).expect("allowed");
+    assert_eq!(seen(&mut d), r#"{"n":1}"#);
+    assert_eq!(d.rename(&path("n"), &path("user"), Some(&reads)), Ok(true));
+    assert_eq!((json(&d), seen(&mut d)), (r#"{"user":1}"#.to_owned(), "{}".to_owned()));
+}
+
+#[test]
 fn white_space_does_not_tell_what_is_hidden() {
     let reads = ["a", "o.b", "l[*].c"];
     let open = r#"{ "a":1,  "o": { "b": 2 }, "l": [ {"c": 3}, null ] }"#;
