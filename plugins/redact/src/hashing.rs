@@ -14,12 +14,21 @@ use crate::spans;
 
 /// Hashes every value that the fields name; `null` stays, for its hash would be known. Gives whether there was any.
 pub(crate) fn hash_all(event: &impl Fields, fields: &[Pattern], keyed: &Hmac<Sha256>) -> Result<bool, Failure> {
-    let paths: BTreeSet<String> = fields.iter().flat_map(|field| event.expand(field)).collect();
-    if meet(&paths) {
+    let mut paths = BTreeSet::new();
+    let mut meet = false;
+    for field in fields {
+        let found = event.expand(field);
+        let count = found.len();
+        let distinct: BTreeSet<String> = found.into_iter().collect();
+        // One path for two values: they differ in the dots behind a name.
+        meet |= distinct.len() < count;
+        paths.extend(distinct);
+    }
+    if meet || spellings_meet(&paths) {
         rewrite(event, &paths, keyed)?;
         return Ok(true);
     }
-    for path in paths.iter().filter(|path| !lies_in_another(path, &paths)) {
+    for path in outermost(&paths) {
         let Some(text) = event.get(path).and_then(text_of) else { continue };
         event
             .set_text(path, &hash(keyed, &text))
@@ -39,14 +48,29 @@ fn text_of(value: Value) -> Option<String> {
     })
 }
 
-/// Whether a path leads into a value that is hashed whole.
-fn lies_in_another(path: &str, paths: &BTreeSet<String>) -> bool {
-    path.match_indices(['.', '[']).any(|(end, _)| paths.contains(&path[..end]))
+/// The paths that do not lead into a value at another of them, which is hashed whole.
+fn outermost(paths: &BTreeSet<String>) -> Vec<&String> {
+    let leads_into = |path: &str, outer: &str| {
+        path.strip_prefix(outer).is_some_and(|rest| outer.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let mut outermost: Vec<&String> = Vec::new();
+    // What begins with a path stands behind it, and nothing between them but what begins with it too.
+    let mut around: Vec<&String> = Vec::new();
+    for path in paths {
+        while around.last().is_some_and(|outer| !path.starts_with(outer.as_str())) {
+            around.pop();
+        }
+        if !around.last().is_some_and(|outer| leads_into(path, outer)) {
+            around.push(path);
+            outermost.push(path);
+        }
+    }
+    outermost
 }
 
 /// Whether one path is another spelling of a second, or of what it lies in: then setting one changes the other. Keys in quotes
 /// have dots, most likely, and without any there is one spelling of each name.
-fn meet(paths: &BTreeSet<String>) -> bool {
+fn spellings_meet(paths: &BTreeSet<String>) -> bool {
     if paths.len() < 2 || !paths.iter().any(|path| path.contains('"')) {
         return false;
     }
@@ -106,7 +130,8 @@ fn hash(keyed: &Hmac<Sha256>, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{meet, name_of};
+    use super::{name_of, outermost, spellings_meet};
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_spelling_has_one_name() {
@@ -125,10 +150,22 @@ mod tests {
 
     #[test]
     fn spellings_that_meet_are_noticed() {
-        let of = |paths: &[&str]| meet(&paths.iter().map(|&path| path.to_owned()).collect());
+        let of = |paths: &[&str]| spellings_meet(&paths.iter().map(|&path| path.to_owned()).collect());
         assert!(!of(&["user", "user.email"]));
         assert!(of(&["user.email", "\"user.email\""]) && of(&["user", "z", "\"user.email\""]));
         assert!(!of(&["user.email", "user.emails", "user[0].email", "user[1].email", "\"user[0]\""]));
         assert!(!of(&[]) && !of(&["a"]));
+    }
+
+    #[test]
+    fn what_lies_in_another_value_is_hashed_with_it() {
+        let of = |paths: &[&str]| -> Vec<String> {
+            let paths: BTreeSet<String> = paths.iter().map(|&path| path.to_owned()).collect();
+            outermost(&paths).into_iter().cloned().collect()
+        };
+        assert_eq!(of(&["a", "a-b", "a.b", "a-b.c", "a[0].b", "ab"]), ["a", "a-b", "ab"]);
+        assert_eq!(of(&["", "a", "[0]"]), [""]);
+        assert_eq!(of(&["a.b", "a.c", "a.b.c", "a.b[1]", "a.bc"]), ["a.b", "a.bc", "a.c"]);
+        assert!(of(&[]).is_empty());
     }
 }

@@ -8,13 +8,14 @@ use std::ops::Range;
 
 use paddlewheel::prelude::*;
 
-use crate::strings::{push_key, string_at, unescaped};
+use crate::strings::{push_name, string_at, unescaped};
 
 /// Where the values at these paths are, in order; of one that lies in another the outer one alone. Paths are spelled as the
 /// host's `expand` spells them.
 pub(crate) fn find(json: &str, paths: &BTreeSet<String>) -> Vec<Range<usize>> {
-    let mut reader = Reader { json, at: 0, paths, found: Vec::new() };
-    reader.value("");
+    let longest = paths.iter().map(String::len).max().unwrap_or(0);
+    let mut reader = Reader { json, at: 0, path: String::new(), longest, paths, found: Vec::new() };
+    reader.value();
     reader.found
 }
 
@@ -66,18 +67,21 @@ fn number(json: &str) -> Value {
 struct Reader<'a> {
     json: &'a str,
     at: usize,
+    /// The path to where the reader is; of one that is longer than all that are looked for no more than shows that.
+    path: String,
+    longest: usize,
     paths: &'a BTreeSet<String>,
     found: Vec<Range<usize>>,
 }
 
 impl Reader<'_> {
-    fn value(&mut self, path: &str) {
+    fn value(&mut self) {
         let first = self.next();
         let start = self.at;
         let known = self.found.len();
         match first {
-            Some(b'{') => self.members(path),
-            Some(b'[') => self.elements(path),
+            Some(b'{') => self.members(),
+            Some(b'[') => self.elements(),
             Some(b'"') => self.at += string_at(self.json, self.at + 1).len() + 2,
             Some(_) | None => {
                 let rest = self.json.as_bytes().get(start..).unwrap_or_default();
@@ -85,26 +89,29 @@ impl Reader<'_> {
             }
         }
         self.at = self.at.min(self.json.len());
-        if self.paths.contains(path) && self.json.get(start..self.at).is_some() {
+        if self.path.len() <= self.longest && self.paths.contains(&self.path) && self.json.get(start..self.at).is_some() {
             self.found.truncate(known);
             self.found.push(start..self.at);
         }
     }
 
-    fn members(&mut self, path: &str) {
+    fn members(&mut self) {
         self.at += 1;
+        let above = self.path.len();
         while self.next() == Some(b'"') {
             let written = string_at(self.json, self.at + 1);
             self.at += written.len() + 2;
-            let mut member = path.to_owned();
-            if !member.is_empty() {
-                member.push('.');
+            if above <= self.longest {
+                if above > 0 {
+                    self.path.push('.');
+                }
+                push_name(&mut self.path, &unescaped(written));
             }
-            push_key(&mut member, &unescaped(written));
             // The colon.
             self.next();
             self.at += 1;
-            self.value(&member);
+            self.value();
+            self.path.truncate(above);
             if self.next() == Some(b',') {
                 self.at += 1;
             }
@@ -113,12 +120,17 @@ impl Reader<'_> {
         self.at += 1;
     }
 
-    fn elements(&mut self, path: &str) {
+    fn elements(&mut self) {
         self.at += 1;
+        let above = self.path.len();
         let mut index = 0;
         while self.next().is_some_and(|byte| byte != b']') {
             let before = self.at;
-            self.value(&format!("{path}[{index}]"));
+            if above <= self.longest {
+                self.path.push_str(&format!("[{index}]"));
+            }
+            self.value();
+            self.path.truncate(above);
             index += 1;
             if self.next() == Some(b',') {
                 self.at += 1;
@@ -163,6 +175,9 @@ mod tests {
         check(json, &["b[0]", "b[1].c", "b[2]"], &["true", r#""x\"]""#, "[]"]);
         check(json, &["d.e", "\"d.e\""], &[r#"{"f": null }"#, "-1e3"]);
         check(json, &["b[1]", "b[1].c", "\"\""], &[r#"{"c":"x\"]"}"#, "0"]);
+        // Dots behind a name are no part of it.
+        check(r#"{"a":1,"a.":{"b..":2},"a.b":3}"#, &["a.b", "\"a.b\""], &["2", "3"]);
+        check(r#"{"a":1,"a.":2,"a\u002e.":3}"#, &["a"], &["1", "2", "3"]);
         check(json, &["nothing", "b[3]"], &[]);
         check("[1]", &[""], &["[1]"]);
     }

@@ -85,12 +85,12 @@ fn path(root: &str, levels: &[Level<'_>]) -> String {
 }
 
 /// Appends a name as a path writes it. Trailing dots are no part of a name.
-fn push_name(path: &mut String, name: &str) {
+pub(crate) fn push_name(path: &mut String, name: &str) {
     push_key(path, name.trim_end_matches('.'));
 }
 
 /// Appends a key as the host writes it in a path.
-pub(crate) fn push_key(path: &mut String, name: &str) {
+fn push_key(path: &mut String, name: &str) {
     let bare = !name.is_empty() && !name.contains(['.', '[', ']', '"', '*', '\\']);
     if bare {
         path.push_str(name);
