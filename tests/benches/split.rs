@@ -14,8 +14,8 @@
 use super::ours::{Mask, Work, decode};
 use super::through::cpu;
 use bytes::Bytes;
-use lambda::{Record, unpacking};
 use document::Meter;
+use lambda::{Record, unpacking};
 use pipeline::{Content, Event, InputNotes, Outcome, Pipeline, Plugin, Runner, Transformed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -176,8 +176,7 @@ fn a_retry_is_obeyed_for_a_while_and_then_a_failure() {
 fn events_of_the_very_same_bytes_are_called_twice_though_they_time_out() {
     for way in WAYS {
         let mut runner = runner_as(way, "[[step]]\nplugin = \"misbehave\"\nlimits = { time_ms = 1 }");
-        let outcomes: Vec<String> =
-            (0..10).map(|k| settle(&mut runner, event(k, asking("endless-loop", 0)))).collect();
+        let outcomes: Vec<String> = (0..10).map(|k| settle(&mut runner, event(k, asking("endless-loop", 0)))).collect();
         assert_eq!(outcomes[..2], ["failed: timeout"; 2]);
         assert_eq!(outcomes[2..], ["failed: not-called"; 8]);
         assert_eq!(runner.take_report().steps[0].skipped, 8);

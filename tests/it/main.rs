@@ -1,6 +1,6 @@
 //! One binary for all integration tests: it links once.
 //!
-//! `engine`, `javascript`, `python`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `languages` builds plugins in the
+//! `engine`, `hostile`, `javascript`, `python`, `memory`, `permissions`, `secrets` and `wasi` run guests through the real engine; `languages` builds plugins in the
 //! languages that plugins are written in and runs them there, `conformance` holds them to the same cases; `whole` goes all the way from a stream to
 //! documents; `releases` follows a channel, `function` with the real program (`spoiled`: releases that must be refused),
 //! `emulator` that program under AWS's own emulator; `authoring`, `dev` and `scripts` run `paddle` as authors do, `tutorials` does what docs/ says; `publishing` runs `paddle`, `swap` tells the story of
@@ -12,6 +12,7 @@ mod dev;
 mod emulator;
 mod engine;
 mod function;
+mod hostile;
 mod javascript;
 mod languages;
 mod memory;

@@ -28,8 +28,8 @@ const CPU_SECONDS: u64 = 60;
 
 /// Takes everything, keeps nothing, counts.
 #[derive(Default)]
-struct Counting {
-    documents: AtomicU64,
+pub(crate) struct Counting {
+    pub(crate) documents: AtomicU64,
     bytes: AtomicU64,
 }
 
@@ -52,7 +52,7 @@ fn limit_address_space() {
 }
 
 /// A function with one misbehaving step, or none, whose process may have no more memory from here on than the limit.
-fn host(folder: &Path, toml: &str, firehose: &Arc<Counting>) -> Host {
+pub(crate) fn host(folder: &Path, toml: &str, firehose: &Arc<Counting>) -> Host {
     std::fs::write(folder.join("paddle.toml"), toml).expect("written");
     let ready_made = |name: &str| std::fs::read(support::file(name)).ok().map(Bytes::from);
     let bundle = Bundle::read(&folder.join("paddle.toml")).expect("a pipeline");
@@ -73,7 +73,7 @@ fn host(folder: &Path, toml: &str, firehose: &Arc<Counting>) -> Host {
 }
 
 /// Drives records through a host, in one batch.
-async fn drive(host: &Host, records: impl Iterator<Item = Vec<u8>>) {
+pub(crate) async fn drive(host: &Host, records: impl Iterator<Item = Vec<u8>>) {
     let mut stream = Stream::new(support::STREAM, 1);
     records.for_each(|record| {
         stream.put("key", &record, support::NOW_MS);
@@ -152,35 +152,41 @@ async fn arrays_of_many_elements() {
 
 /// Runs an inner test in a process that may have so much memory, and so many seconds of a processor: a minute is many times what
 /// each takes, and little for what is quadratic.
-fn within_bounds(inner: &str) {
+pub(crate) fn within_bounds(inner: &str) {
+    within_bounds_about(inner, "");
+}
+
+/// The same for an inner test that is about what the variable `ABOUT` says.
+pub(crate) fn within_bounds_about(inner: &str, about: &str) {
     let program = std::env::current_exe().expect("this program");
     let output = Command::new("sh")
-        .args(["-c", "ulimit -d \"$1\" && ulimit -t \"$2\" && exec \"$3\" --exact \"memory::$4\" --ignored", "sh"])
+        .args(["-c", "ulimit -d \"$1\" && ulimit -t \"$2\" && exec \"$3\" --exact \"$4\" --ignored", "sh"])
         .args([MEMORY_KIB.to_string(), CPU_SECONDS.to_string()])
         .arg(program)
         .arg(inner)
+        .env("ABOUT", about)
         .output()
         .expect("sh");
     let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains("1 passed"), "{}: {told}", output.status);
+    assert!(output.status.success() && told.contains("1 passed"), "{about} {}: {told}", output.status);
 }
 
 #[test]
 fn events_that_each_grow_to_the_limit_stay_within_memory() {
-    within_bounds("growing_events");
+    within_bounds("memory::growing_events");
 }
 
 #[test]
 fn dead_letters_count_with_their_logs() {
-    within_bounds("dead_letters_with_long_logs");
+    within_bounds("memory::dead_letters_with_long_logs");
 }
 
 #[test]
 fn no_document_is_dear() {
-    within_bounds("documents_made_to_be_dear");
+    within_bounds("memory::documents_made_to_be_dear");
 }
 
 #[test]
 fn parts_of_an_array_cost_what_they_have() {
-    within_bounds("arrays_of_many_elements");
+    within_bounds("memory::arrays_of_many_elements");
 }

@@ -8,6 +8,7 @@ use std::io::Write;
 pub mod conformance;
 pub mod desk;
 pub mod guests;
+pub mod hostile;
 pub mod moto;
 pub mod place;
 pub mod programs;

@@ -48,9 +48,8 @@ impl<'a> Cursor<'a> {
     pub fn members(self) -> impl Iterator<Item = (Cow<'a, [u8]>, Cursor<'a>)> {
         let first = if self.is_object() { self.node().first } else { NONE };
         let cursor = move |node| (node != NONE).then_some(Cursor { node, ..self });
-        std::iter::successors(cursor(first), move |child| cursor(child.node().next)).map(|child| {
-            (text::unescape_wtf8(child.key()), child)
-        })
+        std::iter::successors(cursor(first), move |child| cursor(child.node().next))
+            .map(|child| (text::unescape_wtf8(child.key()), child))
     }
 
     /// The whole key of a member, as written.

@@ -1,10 +1,11 @@
 //! Changing a document: set, remove, replace. Only links and a few added bytes change; the source never does.
 
+use crate::bounds::Bounds;
 use crate::find::{Found, Nodes};
 use crate::keys;
 use crate::meter::{CHANGE, Exhausted, Meter};
 use crate::number::{self, NotFinite};
-use crate::parse::{self, Bounds, DEPTH_MAX, ParseError};
+use crate::parse::{self, DEPTH_MAX, ParseError};
 use crate::path::{Path, Pattern, Segment};
 use crate::read::Value;
 use crate::scan;
@@ -272,13 +273,7 @@ impl Document {
     }
 
     /// Gives a node a scalar's text.
-    pub(crate) fn replace(
-        &mut self,
-        node: u32,
-        text: &[u8],
-        kind: Kind,
-        meter: &mut Meter,
-    ) -> Result<(), Exhausted> {
+    pub(crate) fn replace(&mut self, node: u32, text: &[u8], kind: Kind, meter: &mut Meter) -> Result<(), Exhausted> {
         let value = self.add_text(text, meter)?;
         self.fill(node, Added { kind, value, first: NONE, facts: Facts::default(), bytes: text.len() }, meter)
     }

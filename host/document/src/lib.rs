@@ -6,13 +6,15 @@
 //!
 //! Whoever asks says with a [`Meter`] what it may cost; every loop and every allocation asks it first.
 //!
-//! Layout: `tree` (what the pass leaves behind), `parse`, `scan` and `keys` (the pass), `text` (escapes), `path` (names of fields), `find`
-//! (from a path to values) with `index` (in wide objects), `read`, `edit`, `rename` and `link` (what a plugin may do), `scope` (what it
-//! may not) and `restricted` (changes by who does not see everything), `write` (bytes again), `check` (what must not reach OpenSearch),
-//! `cursor` (for those who read it all), `meter` (what a call may cost).
+//! Layout: `tree` (what the pass leaves behind), `parse`, `scan`, `keys`, `duplicates` and `bounds` (the pass), `text` (escapes), `path` (names
+//! of fields), `find` and `spread` (from a path or a pattern to values) with `index` (in wide objects), `read`, `edit`, `rename` and `link`
+//! (what a plugin may do), `scope` and `permission` (what it may not) and `restricted` (changes by who does not see everything), `write`
+//! (bytes again), `check` (what must not reach OpenSearch), `cursor` (for those who read it all), `meter` (what a call may cost).
 
+mod bounds;
 mod check;
 mod cursor;
+mod duplicates;
 mod edit;
 mod find;
 mod index;
@@ -22,11 +24,13 @@ mod meter;
 mod number;
 mod parse;
 mod path;
+mod permission;
 mod read;
 mod rename;
 mod restricted;
 mod scan;
 mod scope;
+mod spread;
 mod text;
 mod tree;
 mod write;

@@ -2,15 +2,13 @@
 //!
 //! It leaves a tree over the text and the facts that later steps need, so that nobody looks at every byte again.
 
+use crate::bounds::{Bounds, MANY_VALUES};
 use crate::index::Indexes;
-use crate::keys::{self, Fingerprint};
-use crate::meter::{Exhausted, Meter};
+use crate::keys::Fingerprint;
 use crate::scan::Key;
 use crate::text;
 use crate::tree::{Base, Buffers, Document, Facts, Kind, NONE, Node, Span};
 use bytes::Bytes;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Range;
@@ -19,24 +17,8 @@ use std::ops::Range;
 /// passes over a document are recursive, so the bound is one that no stack minds.
 pub const DEPTH_MAX: usize = 512;
 
-/// Values that a document may have: as many as a record of 1 MiB can hold, and 16 MiB of nodes. Without a bound a text of ones and
-/// commas would take sixteen times its length.
-const NODES_MAX: usize = 1 << 19;
-
-/// Escapes that a document may have: each takes as long as some dozen other bytes. One in a key counts twice.
-const ESCAPES_MAX: usize = 1 << 20;
-
-/// Units of work that reading a value takes, and an escape; and bytes that are read in one.
-const VALUE: u64 = 20;
-const ESCAPE: u64 = 16;
-const BYTES: u64 = 2;
-
 /// Longest text that is read: spans hold 31 bits.
 const BYTES_MAX: usize = i32::MAX as usize;
-
-/// From this many keys on an object's keys are compared through a hash table: comparing each with each is quicker below, and
-/// quadratic above.
-const FEW_KEYS: usize = 24;
 
 /// From this many nodes on it is reckoned how many there will be, so that they are not moved each time they have doubled.
 const MANY: usize = 1 << 10;
@@ -46,52 +28,6 @@ const SHALLOW: usize = 20;
 
 /// A string that is longer than this many bytes may be longer than the 256 characters that `.keyword` sees.
 const KEYWORD_CHARACTERS: usize = 256;
-
-/// How much of everything a text may have.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// Nodes, those that are there before it included.
-    nodes: usize,
-    pub(crate) escapes: usize,
-    /// What is exhausted when there are more nodes; none: the text is not a document then.
-    of_nodes: Option<Exhausted>,
-    of_escapes: Option<Exhausted>,
-}
-
-impl Bounds {
-    const OF_DOCUMENT: Bounds =
-        Bounds { nodes: NODES_MAX, escapes: ESCAPES_MAX, of_nodes: None, of_escapes: None };
-
-    /// The bounds of a part of a document that has `nodes` already.
-    pub(crate) fn of_part(nodes: usize, meter: &Meter) -> Bounds {
-        let by_memory = nodes + meter.bytes_left() / size_of::<Node>();
-        let by_work = nodes + (meter.work_left() / VALUE) as usize;
-        let escapes = (meter.work_left() / ESCAPE) as usize;
-        Bounds {
-            nodes: NODES_MAX.min(by_memory).min(by_work),
-            escapes: ESCAPES_MAX.min(escapes),
-            of_nodes: match by_memory.min(by_work) {
-                NODES_MAX.. => None,
-                least if least == by_memory => Some(Exhausted::Memory),
-                _ => Some(Exhausted::Work),
-            },
-            of_escapes: (escapes < ESCAPES_MAX).then_some(Exhausted::Work),
-        }
-    }
-
-    /// What is exhausted, if a text is not read for that.
-    pub(crate) fn exceeded_by(&self, error: &ParseError) -> Option<Exhausted> {
-        match error.reason {
-            MANY_VALUES => self.of_nodes,
-            MANY_ESCAPES => self.of_escapes,
-            _ => None,
-        }
-    }
-
-}
-
-const MANY_VALUES: &str = "more than 524,288 values";
-pub(crate) const MANY_ESCAPES: &str = "more than 1,048,576 escapes";
 
 /// Why a text is not a document, with the offset of the first byte that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,23 +83,11 @@ pub(crate) struct Parsed {
     /// Arrays and objects in each other, the outermost value included.
     pub(crate) height: usize,
     /// Escapes in strings and keys.
-    escapes: usize,
-}
-
-impl Parsed {
-    /// The work that it was: for so many bytes, and so many nodes of them.
-    pub(crate) fn work(&self, bytes: usize, nodes: usize) -> u64 {
-        bytes as u64 / BYTES + VALUE * nodes as u64 + ESCAPE * self.escapes as u64
-    }
+    pub(crate) escapes: usize,
 }
 
 /// Parses one whole text into `nodes`; spans count from `base`.
-pub(crate) fn parse_text(
-    text: &[u8],
-    base: Base,
-    nodes: &mut Vec<Node>,
-    bounds: Bounds,
-) -> Result<Parsed, ParseError> {
+pub(crate) fn parse_text(text: &[u8], base: Base, nodes: &mut Vec<Node>, bounds: Bounds) -> Result<Parsed, ParseError> {
     Parser::new(text, base, nodes, bounds, None).whole(0)
 }
 
@@ -177,9 +101,7 @@ pub(crate) fn parse_text_apart(
 ) -> Result<Parsed, ParseError> {
     let apart = Some(Apart { array: array.as_bytes(), show });
     let start = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    // Values are bounded one by one; the whole is as large as the service that sends it lets it be.
-    let bounds = Bounds { escapes: usize::MAX, ..Bounds::OF_DOCUMENT };
-    Parser::new(text, Base::source(0), nodes, bounds, apart).whole(start)
+    Parser::new(text, Base::source(0), nodes, Bounds::OF_LIST, apart).whole(start)
 }
 
 /// An array whose elements are shown one by one and not kept.
@@ -190,10 +112,10 @@ struct Apart<'a> {
 
 pub(crate) struct Parser<'a> {
     pub(crate) text: &'a [u8],
-    base: Base,
-    nodes: &'a mut Vec<Node>,
+    pub(crate) base: Base,
+    pub(crate) nodes: &'a mut Vec<Node>,
     /// Fingerprints of the keys of all open objects, innermost last.
-    fingerprints: SmallVec<[u64; 64]>,
+    pub(crate) fingerprints: SmallVec<[u64; 64]>,
     /// What each of them begins with.
     pub(crate) print: Fingerprint,
     pub(crate) facts: Facts,
@@ -490,69 +412,4 @@ impl<'a> Parser<'a> {
             previous => self.nodes[previous as usize].next = child,
         }
     }
-
-    /// Refuses a key that the object already has. Objects with many keys are compared once more, whole, at their end.
-    #[inline]
-    fn compare_key(&mut self, node: u32, first_key: usize, at: usize, end: usize, print: u64) -> Parse<()> {
-        let others = &self.fingerprints[first_key..];
-        if others.len() < FEW_KEYS && others.contains(&print) {
-            self.confirm_duplicate(node, at, end)?;
-        }
-        self.fingerprints.push(print);
-        Ok(())
-    }
-
-    /// Fingerprints may agree by chance: look at the keys themselves.
-    #[cold]
-    fn confirm_duplicate(&mut self, node: u32, at: usize, end: usize) -> Parse<()> {
-        let key = text::unescape_wtf8(&self.text[at + 1..end - 1]);
-        let mut child = self.nodes[node as usize].first;
-        while child != NONE {
-            if text::unescape_wtf8(self.key_text(child)) == key {
-                return self.fail(at, DUPLICATE);
-            }
-            child = self.nodes[child as usize].next;
-        }
-        Ok(())
-    }
-
-    /// Refuses an object of many keys that has one of them twice.
-    fn compare_many_keys(&mut self, node: u32, first_key: usize) -> Parse<()> {
-        let prints = &self.fingerprints[first_key..];
-        if prints.len() <= FEW_KEYS {
-            return Ok(());
-        }
-        let member = |ordinal: u32| {
-            let first = self.nodes[node as usize].first;
-            (0..ordinal).fold(first, |child, _| self.nodes[child as usize].next)
-        };
-        let mut table: HashTable<u32> = HashTable::with_capacity(prints.len());
-        for (ordinal, &print) in (0..).zip(prints) {
-            let is_same = |&other: &u32| {
-                // Keys that share a digest are the same, but for chance.
-                prints[other as usize] == print && self.is_same_key(member(other), member(ordinal))
-            };
-            match table.entry(print, is_same, |&other| prints[other as usize]) {
-                Entry::Vacant(entry) => drop(entry.insert(ordinal)),
-                Entry::Occupied(_) => {
-                    let at = self.nodes[member(ordinal) as usize].key.offset_from(self.base);
-                    return self.fail(at, DUPLICATE);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_same_key(&self, one: u32, other: u32) -> bool {
-        text::unescape_wtf8(self.key_text(one)) == text::unescape_wtf8(self.key_text(other))
-    }
-
-    /// The whole key of a member, as written.
-    fn key_text(&self, node: u32) -> &'a [u8] {
-        let Node { key, facts, .. } = self.nodes[node as usize];
-        let start = key.offset_from(self.base);
-        &self.text[start..start + keys::written_bytes(&self.text[start..], key.len(), facts)]
-    }
 }
-
-const DUPLICATE: &str = "a key stands twice in one object";

@@ -1,9 +1,10 @@
 //! Reading a document: one field at a time, copied out as a plain value.
 
-use crate::find::{Beyond, Visit};
+use crate::find::Beyond;
 use crate::meter::{Exhausted, Meter};
 use crate::number;
 use crate::path::{self, PATH_BYTES_MAX, PATH_SEGMENTS_MAX, Path, Pattern};
+use crate::spread::Visit;
 use crate::text;
 use crate::tree::{Document, Facts, Kind, NONE};
 use std::borrow::Cow;

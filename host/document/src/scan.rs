@@ -1,7 +1,8 @@
 //! The tokens of the pass: keys, strings and numbers, several bytes at a time.
 
+use crate::bounds::MANY_ESCAPES;
 use crate::keys::{self, CLASSES, Fingerprint, KEY_SHORT, ODD, STOP, swar};
-use crate::parse::{MANY_ESCAPES, Parse, Parser, Token};
+use crate::parse::{Parse, Parser, Token};
 use crate::text;
 use crate::tree::Facts;
 use std::borrow::Cow;

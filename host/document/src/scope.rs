@@ -4,9 +4,11 @@
 //! transparent. How far a name agrees with the patterns of a list is known on the way down to it, part by part, so a name is never
 //! put together again from all that stands above it.
 
-use crate::find::{Nodes, Visit};
+use crate::find::Nodes;
 use crate::meter::{Exhausted, Meter};
 use crate::path::{PATH_BYTES_MAX, Pattern, Segment};
+use crate::permission::{Cover, Permission, Permits};
+use crate::spread::Visit;
 use crate::tree::{Document, Facts, Kind, NONE};
 use smallvec::SmallVec;
 use std::fmt;
@@ -14,7 +16,7 @@ use std::fmt;
 /// The fields a step may read and write. An absent list is no restriction.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    reads: Option<Permits>,
+    pub(crate) reads: Option<Permits>,
     writes: Option<Permits>,
     partition_key: bool,
 }
@@ -61,135 +63,8 @@ impl Scope {
     }
 
     /// Without a list of its own a step may change what it may see.
-    fn writable(&self) -> Option<&Permits> {
+    pub(crate) fn writable(&self) -> Option<&Permits> {
         self.writes.as_ref().or(self.reads.as_ref())
-    }
-}
-
-/// How a list of patterns and a name agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Cover {
-    /// Neither the field nor anything below it.
-    None,
-    /// Something below the field, perhaps.
-    Below,
-    /// The field and all below it.
-    All,
-}
-
-/// A list of patterns, each as the parts of the names it stands for. Indexes are left out.
-#[derive(Clone, Debug)]
-struct Permits(Vec<Vec<Part>>);
-
-#[derive(Clone, Debug)]
-enum Part {
-    Name(String),
-    Any,
-}
-
-impl Permits {
-    fn of(patterns: &[Pattern<'static>]) -> Permits {
-        let part = |segment: &Segment<'_>| match segment {
-            Segment::Key { name, .. } => Some(Part::Name(name.clone().into_owned())),
-            Segment::AnyKey => Some(Part::Any),
-            Segment::AnyElement | Segment::Index(_) => None,
-        };
-        Permits(patterns.iter().map(|pattern| pattern.segments().iter().filter_map(part).collect()).collect())
-    }
-}
-
-/// How far a name agrees with the patterns of a list.
-#[derive(Clone, Debug)]
-pub(crate) enum Reach {
-    /// A pattern names it, or what it stands in; or there is no list.
-    All,
-    /// Patterns agree with all of its parts and go on; of none is it known that it names it.
-    Some { parts: usize, patterns: Set },
-}
-
-/// Some patterns of a list: a bit for each.
-type Set = SmallVec<[u64; 1]>;
-
-impl Reach {
-    /// The reach of the empty name: the whole document.
-    fn of_root(permits: Option<&Permits>) -> Reach {
-        match permits {
-            Some(Permits(patterns)) if patterns.iter().all(|pattern| !pattern.is_empty()) => {
-                let mut all = Set::from_elem(u64::MAX, patterns.len() / 64);
-                all.push((1 << (patterns.len() % 64)) - 1);
-                Reach::Some { parts: 0, patterns: all }
-            }
-            Some(_) | None => Reach::All,
-        }
-    }
-
-    pub(crate) fn cover(&self) -> Cover {
-        match self {
-            Reach::All => Cover::All,
-            Reach::Some { patterns, .. } if patterns.iter().all(|word| *word == 0) => Cover::None,
-            Reach::Some { .. } => Cover::Below,
-        }
-    }
-
-    /// The reach of the name with one more part.
-    fn with(&self, permits: Option<&Permits>, part: &[u8]) -> Reach {
-        let (Reach::Some { parts, patterns }, Some(Permits(known))) = (self, permits) else { return Reach::All };
-        let (parts, mut patterns) = (*parts, patterns.clone());
-        for (at, word) in patterns.iter_mut().enumerate() {
-            let mut left = *word;
-            while left != 0 {
-                let bit = left.trailing_zeros() as usize;
-                left &= left - 1;
-                let pattern = &known[at * 64 + bit];
-                let agrees = match &pattern[parts] {
-                    Part::Name(name) => name.as_bytes() == part,
-                    Part::Any => true,
-                };
-                if !agrees {
-                    *word &= !(1 << bit);
-                } else if pattern.len() == parts + 1 {
-                    return Reach::All;
-                }
-            }
-        }
-        Reach::Some { parts: parts + 1, patterns }
-    }
-
-    /// How many patterns are compared with the next part.
-    fn patterns(&self) -> usize {
-        match self {
-            Reach::All => 0,
-            Reach::Some { patterns, .. } => patterns.iter().map(|word| word.count_ones() as usize).sum(),
-        }
-    }
-}
-
-/// What a step may do with one name.
-#[derive(Clone, Debug)]
-pub(crate) struct Permission {
-    pub(crate) reads: Reach,
-    writes: Reach,
-}
-
-impl Permission {
-    pub(crate) fn of_root(scope: &Scope) -> Permission {
-        Permission { reads: Reach::of_root(scope.reads.as_ref()), writes: Reach::of_root(scope.writable()) }
-    }
-
-    pub(crate) fn with(&self, scope: &Scope, part: &[u8]) -> Permission {
-        Permission {
-            reads: self.reads.with(scope.reads.as_ref(), part),
-            writes: self.writes.with(scope.writable(), part),
-        }
-    }
-
-    /// Whether the field may be changed as a whole: nothing of it is hidden, and all of it may be written.
-    fn allows_change(&self) -> bool {
-        self.writes.cover() == Cover::All && self.reads.cover() == Cover::All
-    }
-
-    fn patterns(&self) -> usize {
-        self.reads.patterns() + self.writes.patterns()
     }
 }
 
@@ -479,4 +354,3 @@ impl Scope {
 pub(crate) fn denied(path: &[Segment<'_>]) -> Denied {
     Denied { field: Pattern::of_segments(path).to_string() }
 }
-

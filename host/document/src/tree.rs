@@ -142,9 +142,7 @@ impl Facts {
         Facts(self.0 & Facts::OF_KEY.0)
     }
 
-    const OF_KEY: Facts = Facts(
-        Facts::KEY_ESCAPED.0 | Facts::KEY_DOTTED.0 | Facts::KEY_ODD.0 | Facts::KEY_TRAILING.0,
-    );
+    const OF_KEY: Facts = Facts(Facts::KEY_ESCAPED.0 | Facts::KEY_DOTTED.0 | Facts::KEY_ODD.0 | Facts::KEY_TRAILING.0);
 }
 
 impl std::ops::BitOr for Facts {

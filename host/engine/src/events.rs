@@ -354,4 +354,3 @@ fn note_write(state: &mut State, path: &str, values: u64) {
         noted.write(path, values);
     }
 }
-

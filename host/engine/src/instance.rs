@@ -250,9 +250,8 @@ fn bytes_above(limit: u64, outputs: &[Output]) -> Option<u64> {
         outputs.iter().map(of_output).sum()
     };
     // What the plugin holds is bounded, so walking it is.
-    let exact = |document: &Document| {
-        document.json_bytes(&mut Meter::unlimited()).expect("a meter that allows anything")
-    };
+    let exact =
+        |document: &Document| document.json_bytes(&mut Meter::unlimited()).expect("a meter that allows anything");
     (bytes(Document::json_bytes_at_most) > limit).then(|| bytes(exact)).filter(|bytes| *bytes > limit)
 }
 
@@ -371,11 +370,7 @@ fn timeout(store: &Store<State>) -> Signal {
 }
 
 /// Why an instance did not start: `broken` for what the plugin did.
-fn not_started(
-    store: &Store<State>,
-    error: wasmtime::Error,
-    broken: impl FnOnce(Failure) -> StartError,
-) -> StartError {
+fn not_started(store: &Store<State>, error: wasmtime::Error, broken: impl FnOnce(Failure) -> StartError) -> StartError {
     if error.is::<PoolConcurrencyLimitError>() {
         return StartError::Full(error.root_cause().to_string());
     }

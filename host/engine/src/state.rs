@@ -176,12 +176,7 @@ impl State {
 
     /// Gives the plugin an event; the rep is for its handle. `bytes`: of its source, if it shares them with no other.
     /// `view`: what the step sees of it, if that was made already.
-    pub(crate) fn lend(
-        &mut self,
-        event: Event,
-        view: Option<Box<Document>>,
-        bytes: usize,
-    ) -> wasmtime::Result<u32> {
+    pub(crate) fn lend(&mut self, event: Event, view: Option<Box<Document>>, bytes: usize) -> wasmtime::Result<u32> {
         if self.live >= LIVE_EVENTS_MAX {
             return stop(FailureKind::InvalidOutput, "the plugin holds more than 10,000 events at once");
         }

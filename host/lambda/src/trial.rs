@@ -116,11 +116,7 @@ impl TrialRecords {
 /// # Errors
 /// Plugins that cannot be instantiated.
 pub fn answers(loaded: &Loaded, records: &[Bytes]) -> Result<Vec<String>> {
-    let mut pipeline = Pipeline::clone(&loaded.pipeline);
-    // Ids are made of sequence numbers, which a test does not have.
-    pipeline.document.rules.id_field = None;
-    pipeline.document.rules.stamp = None;
-    let pipeline = Arc::new(pipeline);
+    let pipeline = Arc::new(loaded.pipeline.without_ids());
     let mut runner = Runner::new(Arc::clone(&pipeline), (loaded.plugins)()?, "trial");
     let settings = unpacking::settings(&pipeline);
     let mut answers = Vec::new();

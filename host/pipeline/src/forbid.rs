@@ -79,9 +79,8 @@ mod tests {
             (r#"{"a":"GB82 WEST 1234 5698 7654 33","b":"a@b"}"#, None),
         ] {
             let document = Document::parse(text.as_bytes().to_vec().into()).expect("JSON");
-            let first = |kinds: &[Forbidden], work| {
-                Forbidden::first_in(kinds, &document, &mut Meter::new(work, usize::MAX))
-            };
+            let first =
+                |kinds: &[Forbidden], work| Forbidden::first_in(kinds, &document, &mut Meter::new(work, usize::MAX));
             assert_eq!(first(&all, u64::MAX), Ok(found), "{text}");
             assert_eq!(first(&[], 0), Ok(None));
             assert_eq!(first(&all, 10), Err(Exhausted::Work));

@@ -124,7 +124,12 @@ fn the_story_has_what_the_failing_step_was_given() {
     let change = plugin(|event| {
         let mut event = event.clone();
         let path = Path::parse("a").expect("a path");
-        event.content.document().expect("JSON").set(&path, &Value::Integer(2), None, &mut Meter::unlimited()).expect("set");
+        event
+            .content
+            .document()
+            .expect("JSON")
+            .set(&path, &Value::Integer(2), None, &mut Meter::unlimited())
+            .expect("set");
         Ok(vec![Output { event, route: None }])
     });
     let outcome = runner(&steps(2), vec![change, failing(FailureKind::Error)]).process(event(r#"{"a":1}"#), 0, None);

@@ -62,7 +62,7 @@ impl Test {
     pub(crate) fn exec(mut self, context: &mut Context) -> Result<Status, Error> {
         let mut project = self.project()?;
         // Ids are made of sequence numbers, which a case does not have.
-        project.pipeline.document.rules.id_field = None;
+        project.pipeline = project.pipeline.without_ids();
         if let Some(name) = self.add.take() {
             return self.record(&name, &project, context);
         }

@@ -75,8 +75,7 @@ pub(crate) fn compare(from: &Fetched, to: &Manifest, tested: &Tested, context: &
 /// Loads the old release on the engine of the tests; code that both have is compiled once.
 fn load(from: &Fetched, ready: &Ready) -> Result<lambda::Loaded, Error> {
     let manifest = &from.release.manifest;
-    let mut pipeline = super::pipeline_of(manifest)?;
-    pipeline.document.rules.id_field = None;
+    let pipeline = super::pipeline_of(manifest)?.without_ids();
     let digest = |step: &pipeline::settings::Step| {
         let plugin = manifest.plugins.iter().find(|plugin| plugin.step == step.name);
         plugin.map(|plugin| plugin.wasm.digest).with_context(|| format!("step `{}` has no plugin", step.name))

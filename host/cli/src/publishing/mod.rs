@@ -60,7 +60,7 @@ pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Cont
         )));
     };
     // Ids are made of sequence numbers, which tests do not have; what is published is the text.
-    project.pipeline.document.rules.id_field = None;
+    project.pipeline = project.pipeline.without_ids();
     let tested = tested::run(project, context)?;
     let parts = tested.ready.steps.iter().map(|step| step.parts.clone()).collect();
     let shipped = shipped::compile(&project.pipeline.steps, parts, &how.targets, context)?;

@@ -1,7 +1,8 @@
 //! One field in two spellings: `{"a.b":1,"a":{"b":2}}`. OpenSearch puts both values into `a.b` when their types agree, and
 //! refuses the document when they do not.
 
-use super::{Look, Refusal, Warning};
+use super::look::Look;
+use super::{Refusal, Warning};
 use crate::meter::{CHANGE, Exhausted};
 use crate::tree::{Facts, Kind};
 use hashbrown::HashMap;
@@ -48,9 +49,10 @@ impl<'d> Look<'d, '_> {
         let begins = |name: &[u8], other: &[u8]| {
             other.starts_with(name) && other.get(name.len()).is_none_or(|&byte| byte == b'.')
         };
-        Ok(names.iter().enumerate().any(|(at, name)| {
-            names.iter().enumerate().any(|(other, begun)| at != other && begins(name, begun))
-        }))
+        Ok(names
+            .iter()
+            .enumerate()
+            .any(|(at, name)| names.iter().enumerate().any(|(other, begun)| at != other && begins(name, begun))))
     }
 
     /// Notes the type of every field below an object, arrays being transparent, and compares those that are spelled otherwise.

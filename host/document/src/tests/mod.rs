@@ -81,12 +81,7 @@ impl Doc {
         }
     }
 
-    fn rename<'p>(
-        &mut self,
-        path: &Path<'p>,
-        to: &Path<'p>,
-        scope: Option<&Scope>,
-    ) -> Result<bool, EditError> {
+    fn rename<'p>(&mut self, path: &Path<'p>, to: &Path<'p>, scope: Option<&Scope>) -> Result<bool, EditError> {
         match scope.and_then(|scope| self.restricted(scope)) {
             Some((mut restricted, meter)) => restricted.rename(path, to, meter),
             None => self.0.rename(path, to, scope, &mut self.1),

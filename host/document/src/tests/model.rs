@@ -276,8 +276,9 @@ fn wide_containers_agree_with_a_tree() {
         start["b"] = wide(random, "k");
         let at = |random: &mut fastrand::Rng| {
             let key = format!("k{}", random.usize(..320));
-            [key.clone(), format!("b.{key}"), format!("a[{}]", random.usize(..220)), format!("b.{key}.c")][random.usize(..4)]
-                .clone()
+            [key.clone(), format!("b.{key}"), format!("a[{}]", random.usize(..220)), format!("b.{key}.c")]
+                [random.usize(..4)]
+            .clone()
         };
         let ops: Vec<Op> = (0..150)
             .map(|_| match random.usize(..10) {

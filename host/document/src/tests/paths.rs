@@ -221,7 +221,9 @@ fn rename_moves_without_copying() {
 
 #[test]
 fn rename_onto_what_it_stood_in_is_the_same_in_every_spelling() {
-    for doc in [r#"{"a":{"b":1}}"#, r#"{"a.b":1}"#, r#"{"a.":{"b":1}}"#, r#"{"a":{"b":1,"c":2}}"#, r#"{"a.b":1,"a.c":2}"#] {
+    for doc in
+        [r#"{"a":{"b":1}}"#, r#"{"a.b":1}"#, r#"{"a.":{"b":1}}"#, r#"{"a":{"b":1,"c":2}}"#, r#"{"a.b":1,"a.c":2}"#]
+    {
         let mut d = document(doc);
         assert_eq!(d.rename(&path("a.b"), &path("a"), None), Ok(true), "{doc}");
         assert_eq!(d.get(&path("a")), Some(Value::Integer(1)), "{doc}");

@@ -94,7 +94,8 @@ fn a_field_that_writes_names_may_be_written_unseen() {
 
 #[test]
 fn of_a_value_that_is_written_the_part_is_seen_that_may_be_read() {
-    let reads = Scope::new(Some(vec![pattern("user.name"), pattern("n")]), Some(vec![pattern("user"), pattern("n")]), false);
+    let reads =
+        Scope::new(Some(vec![pattern("user.name"), pattern("n")]), Some(vec![pattern("user"), pattern("n")]), false);
     let mut d = document(r#"{"user":{"name":"ann","ssn":"S"},"n":1}"#);
     let seen = |d: &mut super::Doc| {
         let (restricted, _) = d.restricted(&reads).expect("not everything is seen");

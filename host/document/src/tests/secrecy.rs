@@ -211,7 +211,9 @@ fn check(seed: u64) -> bool {
     for _ in 0..random.usize(1..8) {
         let call = any_call(random);
         calls.push(call.clone());
-        let told = |answer: &str| format!("seed {seed}: {one} and {other}, reads {reads:?}, writes {writes:?}: {calls:?}: {answer}");
+        let told = |answer: &str| {
+            format!("seed {seed}: {one} and {other}, reads {reads:?}, writes {writes:?}: {calls:?}: {answer}")
+        };
         let before = (first.clone(), second.clone());
         match (ask(&call, &mut first, &scope), ask(&call, &mut second, &scope)) {
             // The call is over.

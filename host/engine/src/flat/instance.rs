@@ -78,7 +78,8 @@ impl Exports {
 fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> {
     match memory::tag(memory, at)? {
         0 => {
-            let (list, count) = (memory::number(memory, memory::behind(at, 4)?)?, memory::number(memory, memory::behind(at, 8)?)?);
+            let (list, count) =
+                (memory::number(memory, memory::behind(at, 4)?)?, memory::number(memory, memory::behind(at, 8)?)?);
             // Each output is an event that the plugin holds, of which there is a most.
             if count as usize > LIVE_EVENTS_MAX {
                 bail!("`transform` answered with {count} outputs, more than there may be events");

@@ -16,7 +16,9 @@ use wasmtime_environ::component::{
     RuntimeImportIndex, StaticModuleIndex, StringEncoding, Trampoline, TrampolineIndex, Translator, TypeFuncIndex,
     TypeResourceTable, TypeResourceTableIndex,
 };
-use wasmtime_environ::{EntityIndex, HostPtr, ModuleTranslation, PrimaryMap, ScopeVec, Tunables, VMOffsets, wasmparser};
+use wasmtime_environ::{
+    EntityIndex, HostPtr, ModuleTranslation, PrimaryMap, ScopeVec, Tunables, VMOffsets, wasmparser,
+};
 
 type Modules<'a> = PrimaryMap<StaticModuleIndex, ModuleTranslation<'a>>;
 

@@ -1,14 +1,17 @@
 //! A plugin that misbehaves on request: the event's field `mode` names the fault, `count` says how much of it. A mode in
 //! the step's config comes before the event's. `tests/guests/README.md` lists the modes.
 //!
-//! `modes` names the faults, `contract` holds those that abuse the contract, `machine` those that abuse the machine.
+//! `modes` names the faults, `contract` holds those that abuse the contract, `machine` those that abuse the machine. `calls` makes
+//! the calls that the step's config names, on every event.
 
+mod calls;
 mod contract;
 mod machine;
 mod modes;
 
 use paddlewheel::prelude::*;
 
+use calls::Call;
 use modes::Mode;
 
 /// How much of a fault there is when the event has no `count`.
@@ -22,6 +25,8 @@ struct Misbehave {
     init: Option<InitFault>,
     /// What every event does wrong, whatever it says itself.
     mode: Option<Mode>,
+    /// What is asked of every event, whatever it says; it is dropped then.
+    calls: Option<Vec<Call>>,
 }
 
 /// What `init` can do wrong.
@@ -51,6 +56,10 @@ impl Plugin for Misbehave {
     }
 
     fn transform(&self, event: Event) -> Answer {
+        if let Some(calls) = &self.calls {
+            calls.iter().for_each(|call| call.make(&event));
+            return drop_event();
+        }
         let mode = match &self.mode {
             Some(mode) => *mode,
             None => Mode::of(&event)?,

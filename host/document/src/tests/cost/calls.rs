@@ -81,8 +81,23 @@ impl Call {
 
     pub(super) fn name(kind: usize) -> &'static str {
         [
-            "parse", "get", "text", "has", "keys", "length", "expand", "set-text", "set", "replace-text", "remove",
-            "rename", "json", "copy", "visible", "check", "forbid",
+            "parse",
+            "get",
+            "text",
+            "has",
+            "keys",
+            "length",
+            "expand",
+            "set-text",
+            "set",
+            "replace-text",
+            "remove",
+            "rename",
+            "json",
+            "copy",
+            "visible",
+            "check",
+            "forbid",
         ][kind]
     }
 }

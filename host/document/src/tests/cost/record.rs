@@ -16,12 +16,21 @@ const DEPTH_MAX: usize = 6;
 #[derive(Clone, Debug)]
 pub(super) enum Plan {
     Word(&'static str),
-    Number { digits: usize },
-    Text { length: usize, of: &'static str },
+    Number {
+        digits: usize,
+    },
+    Text {
+        length: usize,
+        of: &'static str,
+    },
     Array(Vec<(usize, Plan)>),
     Object(Vec<Member>),
     /// That many arrays or objects in each other.
-    Deep { levels: usize, object: bool, inside: Box<Plan> },
+    Deep {
+        levels: usize,
+        object: bool,
+        inside: Box<Plan>,
+    },
 }
 
 /// Members of an object with keys that differ in one way.
@@ -57,7 +66,9 @@ impl Plan {
             0 => Plan::Word(["1", "null", "true", "\"\"", "{}", "[]"][random.usize(..6)]),
             1 => Plan::Number { digits: count(random) },
             2 | 3 => Plan::Text { length: count(random), of: TEXTS[random.usize(..TEXTS.len())] },
-            4 | 5 => Plan::Array((0..random.usize(1..3)).map(|_| (count(random), Plan::any(random, depth + 1))).collect()),
+            4 | 5 => {
+                Plan::Array((0..random.usize(1..3)).map(|_| (count(random), Plan::any(random, depth + 1))).collect())
+            }
             6 => Plan::Deep {
                 levels: random.usize(1..512),
                 object: random.bool(),
