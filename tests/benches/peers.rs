@@ -97,6 +97,13 @@ impl Peer {
         Ok(Peer { program, folder, case: case.to_owned(), process })
     }
 
+    /// The same work of ours by an earlier program of this kind; none if it is not ours.
+    pub(crate) fn before(&self, earlier: &Path) -> Option<Result<Peer, String>> {
+        let is_ours = self.program.first.as_deref() == Some(Path::new(SERVE));
+        let program = Program { command: earlier.to_owned(), ..self.program.clone() };
+        is_ours.then(|| Peer::start(program.if_built()?, Path::new(&self.folder), &self.case))
+    }
+
     /// Has the work done so many times; CPU time of all runs for each of so many rows.
     pub(crate) fn turn(&mut self, runs: u32, rows: usize) -> Result<Vec<Duration>, String> {
         let stdin = self.process.stdin.as_mut().expect("it is open while rounds run");

@@ -13,6 +13,9 @@ const HANDLER_RECORDS: usize = 10_000;
 /// The whole job: size, and its bar.
 const JOBS: [(&str, f64); 2] = [("419", 0.65), ("2000", 0.5)];
 
+/// The variable that names an earlier build of this program, to be measured in the same rounds.
+const BEFORE: &str = "BENCH_BEFORE";
+
 /// Milliseconds that `handler_ms_10k` may take.
 const HANDLER_MS_MAX: f64 = 80.0;
 
@@ -41,7 +44,24 @@ pub(crate) fn all(folder: &Path, built: &Path) -> Vec<Bench> {
         benches.extend(jobs(&places, size, bar));
     }
     benches.extend(handler(&places));
+    if let Some(earlier) = std::env::var_os(BEFORE) {
+        let before: Vec<Bench> = benches.iter().filter_map(|bench| before(bench, Path::new(&earlier))).collect();
+        benches.extend(before);
+    }
     benches
+}
+
+/// The same work by an earlier build of this program: its ratio says how much slower that was.
+fn before(bench: &Bench, earlier: &Path) -> Option<Bench> {
+    let work = bench.work.as_ref().ok()?.before(earlier)?;
+    let before = |row: &Row| Row {
+        name: format!("{}_before", row.name),
+        base: Some(row.name.clone()),
+        bar: None,
+        values: Ok(Vec::new()),
+        ..*row
+    };
+    Some(Bench { rows: bench.rows.iter().map(before).collect(), same_as: None, work })
 }
 
 /// Keeps the rows whose name has one of the words, and what they are compared with.
