@@ -232,8 +232,10 @@ impl Document {
         added: Added,
         meter: &mut Meter,
     ) -> Result<(), Exhausted> {
-        let beyond: Nodes = found.beyond.iter().map(|beyond| beyond.node).collect();
-        self.unlink(&beyond, meter)?;
+        if !found.beyond.is_empty() {
+            let beyond: Nodes = found.beyond.iter().map(|beyond| beyond.node).collect();
+            self.unlink(&beyond, meter)?;
+        }
         if let Some((parent, rest)) = way {
             return self.insert_added(parent, rest, added, meter);
         }

@@ -4,13 +4,16 @@
 //! spells several parts, and one path may name several values.
 
 use crate::index::WIDE;
-use crate::meter::{CHANGE, Exhausted, Meter};
+use crate::meter::{CHANGE, Exhausted, Meter, NODE, STRIDE};
 use crate::path::{self, Path, Segment};
 use crate::text;
 use crate::tree::{Document, Facts, Kind, NONE};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+
+/// Comparing a name of the length that is looked for.
+const COMPARE: u64 = 20;
 
 /// Some nodes; nearly always none or one.
 pub(crate) type Nodes = SmallVec<[u32; 2]>;
@@ -131,20 +134,24 @@ impl Document {
         if self.facts.has(Facts::KEY_ESCAPED) || !self.indexes.is_empty() {
             return self.rare_member(object, name, meter);
         }
-        let mut passed = 0;
+        let (mut passed, mut compared) = (0, 0);
         // The end of the list is no index.
         while let Some(node) = self.buffers.nodes.get(child as usize) {
-            meter.node()?;
             if node.key.len() == name.len() {
-                meter.name(node.key.len() + node.value.len())?;
-                meter.read(name.len())?;
                 if self.slice(node.key) == name.as_bytes() {
                     break;
                 }
+                compared += 1;
             }
             passed += 1;
+            if passed % STRIDE == 0 {
+                meter.nodes(STRIDE)?;
+                meter.work(COMPARE * compared + (compared * name.len() as u64) / 4)?;
+                compared = 0;
+            }
             child = node.next;
         }
+        meter.work(NODE * (passed % STRIDE) as u64 + (COMPARE + name.len() as u64 / 4) * (1 + compared))?;
         if passed >= WIDE {
             self.note_walk(object, passed, meter)?;
         }

@@ -6,7 +6,7 @@
 
 use crate::find::Nodes;
 use crate::keys::Fingerprint;
-use crate::meter::{CHANGE, Exhausted, Meter};
+use crate::meter::{CHANGE, Exhausted, Meter, STRIDE};
 use crate::tree::{Document, Kind, NONE};
 use hashbrown::HashTable;
 use std::mem;
@@ -30,6 +30,8 @@ const ENTRY_BYTES: usize = 2 * size_of::<Namesakes>();
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
     containers: Vec<Container>,
+    /// Bytes that the indexes of all of them take, about.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -38,6 +40,8 @@ struct Container {
     /// Children that walks have passed.
     passed: usize,
     index: Option<Index>,
+    /// Bytes that the index takes, about.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -50,7 +54,6 @@ enum Index {
 #[derive(Debug, Default)]
 struct Members {
     table: HashTable<Namesakes>,
-    count: usize,
     last: Option<u32>,
 }
 
@@ -65,7 +68,6 @@ impl Members {
     fn add(&mut self, print: u64, node: u32) {
         let entry = self.table.entry(print, |known| known.print == print, |known| known.print);
         entry.or_insert_with(|| Namesakes { print, nodes: Nodes::new() }).into_mut().nodes.push(node);
-        self.count += 1;
         self.last = Some(node);
     }
 }
@@ -77,14 +79,10 @@ impl Indexes {
         self.containers.is_empty()
     }
 
-    /// Bytes it takes, about.
+    /// Bytes they take, about.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
-        let of_index = |container: &Container| match &container.index {
-            Some(Index::Object(members)) => members.count * ENTRY_BYTES,
-            Some(Index::Array(elements)) => elements.capacity() * size_of::<u32>(),
-            None => 0,
-        };
-        self.containers.iter().map(of_index).sum()
+        self.bytes
     }
 
     /// The members of an object whose names may begin with this part, in the order of the document; none when the object has no
@@ -114,7 +112,8 @@ impl Indexes {
     /// A container has other children, or other names for them, than it had.
     pub(crate) fn forget(&mut self, node: u32) {
         if !self.is_empty() {
-            self.containers.retain(|container| container.node != node);
+            let gone = self.containers.extract_if(.., |container| container.node == node);
+            self.bytes -= gone.map(|container| container.bytes).sum::<usize>();
         }
     }
 
@@ -136,7 +135,7 @@ impl Document {
         let containers = &mut self.indexes.containers;
         let Some(container) = containers.iter_mut().find(|container| container.node == node) else {
             if containers.len() < CONTAINERS_MAX {
-                containers.push(Container { node, passed, index: None });
+                containers.push(Container { node, passed, index: None, bytes: 0 });
             }
             return Ok(());
         };
@@ -155,8 +154,10 @@ impl Document {
             return Ok(());
         }
         let index = self.make_index(node, count);
-        if let Some(container) = self.indexes.containers.iter_mut().find(|container| container.node == node) {
-            container.index = Some(index);
+        let Indexes { containers, bytes } = &mut self.indexes;
+        if let Some(container) = containers.iter_mut().find(|container| container.node == node) {
+            (container.index, container.bytes) = (Some(index), count * ENTRY_BYTES);
+            *bytes += container.bytes;
         }
         Ok(())
     }
@@ -197,11 +198,14 @@ impl Document {
         let (mut last, mut passed) = (None, 0);
         let mut child = self.node(node).first;
         while child != NONE {
-            meter.node()?;
             passed += 1;
+            if passed % STRIDE == 0 {
+                meter.nodes(STRIDE)?;
+            }
             let next = self.node(child).next;
             last = Some(mem::replace(&mut child, next));
         }
+        meter.nodes(passed % STRIDE)?;
         if passed >= WIDE {
             self.note_walk(node, passed, meter)?;
         }

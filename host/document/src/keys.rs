@@ -73,8 +73,11 @@ pub(crate) fn name_bytes(key: &[u8]) -> usize {
     key.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1)
 }
 
-/// The same of a key as it is written, with escapes.
-pub(crate) fn escaped_name_bytes(raw: &[u8]) -> usize {
+/// The same of a key as it is written, perhaps with escapes.
+pub(crate) fn written_name_bytes(raw: &[u8]) -> usize {
+    if !raw.contains(&b'\\') {
+        return name_bytes(raw);
+    }
     let (mut at, mut end) = (0, 0);
     while at < raw.len() {
         let is_dot = match raw[at] {

@@ -15,6 +15,9 @@ pub(crate) const NODE: u64 = 5;
 const NAME: u64 = 6;
 const NAME_APART: u64 = 30;
 
+/// Nodes that a walk past siblings looks at before it counts them: counting each would take as long as looking.
+pub(crate) const STRIDE: usize = 256;
+
 /// Bytes from a name to the next up to which the processor has fetched that already.
 const NEAR: usize = 128;
 
@@ -116,6 +119,12 @@ impl Meter {
         self.work(NODE)
     }
 
+    /// Counts looking at some nodes.
+    #[inline]
+    pub(crate) fn nodes(&mut self, count: usize) -> Result<(), Exhausted> {
+        self.work(NODE * count as u64)
+    }
+
     /// Counts looking at the name of a member whose key and value have so many bytes.
     #[inline]
     pub(crate) fn name(&mut self, bytes: usize) -> Result<(), Exhausted> {
@@ -146,15 +155,20 @@ impl Meter {
     /// [`Exhausted::Memory`] when less is left; [`Exhausted::Work`] as [`Meter::work`].
     #[inline]
     pub fn take(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        self.take_for(bytes, 0)
+    }
+
+    /// The same, and more work.
+    #[inline]
+    pub(crate) fn take_for(&mut self, bytes: usize, units: u64) -> Result<(), Exhausted> {
         self.room(bytes)?;
         self.bytes -= bytes;
-        self.work((bytes / if bytes < AFRESH { BYTES_TAKEN } else { BYTES_TAKEN_AFRESH }) as u64)
+        self.work(units + (bytes / if bytes < AFRESH { BYTES_TAKEN } else { BYTES_TAKEN_AFRESH }) as u64)
     }
 
     /// Counts a text of its own, of so many bytes.
     #[inline]
     pub(crate) fn text(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        self.work(TEXT)?;
-        self.take(bytes)
+        self.take_for(bytes, TEXT)
     }
 }

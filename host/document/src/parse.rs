@@ -303,8 +303,13 @@ impl<'a> Parser<'a> {
             if self.text.get(at) != Some(&b'"') {
                 return self.fail(at, "a key in double quotes is expected");
             }
-            let Key { end: key_end, name_end, facts: key_facts, print } = self.key(at)?;
-            let (key, whole_key) = (Span::new(self.base, at + 1, name_end), at + 1..key_end - 1);
+            let Key { end: key_end, facts: key_facts, print } = self.key(at)?;
+            let whole_key = at + 1..key_end - 1;
+            let name_end = match key_facts.has(Facts::KEY_TRAILING) {
+                true => self.name_end(at + 1, key_end - 1),
+                false => key_end - 1,
+            };
+            let key = Span::new(self.base, at + 1, name_end);
             self.compare_key(node, first_key, at, key_end, print)?;
             at = self.space(key_end);
             if self.text.get(at) != Some(&b':') {

@@ -17,8 +17,6 @@ const FAR: usize = 64;
 pub(crate) struct Key {
     /// The first byte behind its closing quote.
     pub(crate) end: usize,
-    /// The first byte behind its name: its closing quote, or the first of the dots before it.
-    pub(crate) name_end: usize,
     pub(crate) facts: Facts,
     pub(crate) print: u64,
 }
@@ -46,7 +44,7 @@ impl Parser<'_> {
                     }
                     let rest = word & ((1 << (8 * behind)) - 1);
                     let print = print.end(rest, length);
-                    return Ok(Key { end: end + 1, name_end: end, facts: Facts::default(), print });
+                    return Ok(Key { end: end + 1, facts: Facts::default(), print });
                 }
             }
         }
@@ -89,25 +87,25 @@ impl Parser<'_> {
     fn named(&mut self, start: usize, end: usize, facts: Facts) -> Key {
         let raw = &self.text[start..end];
         let key = text::unescape_wtf8(raw);
-        let is_escaped = matches!(key, Cow::Owned(_));
         let name = &key[..keys::name_bytes(&key)];
-        let trailing = key.len() - name.len();
-        let name_bytes = match (is_escaped, trailing) {
-            (true, 1..) => keys::escaped_name_bytes(raw),
-            (_, trailing) => raw.len() - trailing,
-        };
         let mut facts = facts;
-        if trailing > 0 {
+        if name.len() < key.len() {
             facts.add(Facts::KEY_TRAILING);
         }
-        if is_escaped {
+        if matches!(key, Cow::Owned(_)) {
             facts.add(Facts::KEY_ESCAPED);
         }
         if memchr::memchr(b'.', name).is_some() {
             facts.add(Facts::KEY_DOTTED);
         }
         self.facts.add(facts);
-        Key { end: end + 1, name_end: start + name_bytes, facts, print: Fingerprint::of(&key) }
+        Key { end: end + 1, facts, print: Fingerprint::of(&key) }
+    }
+
+    /// The first byte behind the name of a key whose text is `start..end`: of one with dots at its end, the first of those.
+    #[cold]
+    pub(crate) fn name_end(&self, start: usize, end: usize) -> usize {
+        start + keys::written_name_bytes(&self.text[start..end])
     }
 
     /// Eight bytes from `at` on, if there are as many.

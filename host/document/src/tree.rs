@@ -360,7 +360,11 @@ impl Document {
     }
 
     /// The key of a member as written, dots behind its name included, without its quotes.
+    #[inline]
     pub(crate) fn written_key(&self, member: &Node) -> Span {
+        if !member.facts.has(Facts::KEY_TRAILING) {
+            return member.key;
+        }
         let bytes = keys::written_bytes(self.slice_from(member.key), member.key.len(), member.facts);
         Span { len: bytes as u32, ..member.key }
     }

@@ -1,6 +1,6 @@
 //! Bytes again: what was not touched is copied as it came, in stretches as long as possible.
 
-use crate::meter::{Exhausted, Meter};
+use crate::meter::{Exhausted, Meter, STRIDE};
 use crate::tree::{Document, Facts, Kind, Span};
 
 /// What putting a stretch costs besides its bytes.
@@ -57,11 +57,12 @@ impl Document {
             return Ok(());
         }
         // A buffer that grows is copied, and there twice for that moment.
-        if self.json_bytes_at_most() > SMALL {
-            let bytes = self.value_bytes(node, meter)?;
-            meter.room(bytes)?;
-            out.reserve_exact(bytes);
-        }
+        let bytes = match self.json_bytes_at_most() {
+            0..=SMALL => self.node(node).value.len() + self.buffers.added.len(),
+            _ => self.value_bytes(node, meter)?,
+        };
+        meter.room(bytes)?;
+        out.reserve_exact(bytes);
         self.write_node(node, &mut Text { out, meter })
     }
 
@@ -73,8 +74,12 @@ impl Document {
         let (open, close) = if in_object { (b"{", b"}") } else { (b"[", b"]") };
         out.put(open)?;
         let mut stretch = Stretch { document: self, out, span: None, first: true };
+        let mut passed = 0;
         for child in self.children(index) {
-            stretch.out.node()?;
+            passed += 1;
+            if passed % STRIDE == 0 {
+                stretch.out.nodes(STRIDE)?;
+            }
             let node = self.node(child);
             if !node.facts.has(Facts::DIRTY | Facts::MOVED) {
                 let span = if in_object { node.key.quoted().through(node.value) } else { node.value };
@@ -90,6 +95,7 @@ impl Document {
             self.write_node(child, stretch.out)?;
         }
         stretch.flush()?;
+        out.nodes(passed % STRIDE)?;
         out.put(close)
     }
 }
@@ -99,8 +105,8 @@ pub(crate) trait Sink {
     /// Takes what comes next.
     fn put(&mut self, text: &[u8]) -> Result<(), Exhausted>;
 
-    /// Counts a node that is looked at.
-    fn node(&mut self) -> Result<(), Exhausted>;
+    /// Counts nodes that are looked at.
+    fn nodes(&mut self, count: usize) -> Result<(), Exhausted>;
 }
 
 /// A buffer that grows as long as the meter allows.
@@ -112,15 +118,14 @@ struct Text<'a> {
 impl Sink for Text<'_> {
     #[inline]
     fn put(&mut self, text: &[u8]) -> Result<(), Exhausted> {
-        self.meter.work(PUT)?;
-        self.meter.take(text.len())?;
+        self.meter.take_for(text.len(), PUT)?;
         self.out.extend_from_slice(text);
         Ok(())
     }
 
     #[inline]
-    fn node(&mut self) -> Result<(), Exhausted> {
-        self.meter.node()
+    fn nodes(&mut self, count: usize) -> Result<(), Exhausted> {
+        self.meter.nodes(count)
     }
 }
 
@@ -139,8 +144,8 @@ impl Sink for Length<'_> {
     }
 
     #[inline]
-    fn node(&mut self) -> Result<(), Exhausted> {
-        self.meter.node()
+    fn nodes(&mut self, count: usize) -> Result<(), Exhausted> {
+        self.meter.nodes(count)
     }
 }
 
