@@ -136,8 +136,12 @@ fn errors_of_the_service_mean_what_they_mean() {
         (413, "", "", "refused"),
         (503, "ServiceUnavailableException", "Slow down.", "transient"),
         (400, "ThrottlingException", "", "transient"),
+        (400, "RequestLimitExceeded", "", "transient"),
+        (400, "TooManyRequestsException", "", "transient"),
         (500, "", "", "transient"),
         (429, "", "", "transient"),
+        (404, "", "", "config"),
+        (302, "", "", "config"),
         (400, "SomethingNew", "", "config"),
         (403, "UnrecognizedClientException", "", "config"),
     ] {
