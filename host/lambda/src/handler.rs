@@ -366,6 +366,9 @@ impl<'a> Run<'a> {
             counts.dropped += tally.dropped;
             counts.dead_letters += tally.dead_letters;
         }
+        for (_, notes) in done.notes.iter().filter(|(record, _)| *record < boundary) {
+            self.report.input.merge(*notes);
+        }
         let refused = refused.iter().filter(|draft| draft.record < boundary).count() as u64;
         counts.delivered -= refused;
         counts.dead_letters += refused;

@@ -198,6 +198,25 @@ async fn a_dead_letter_that_cannot_be_written_makes_no_more_come_again_than_the_
 }
 
 #[tokio::test(start_paused = true)]
+async fn records_without_events_are_counted_once_they_are_settled() {
+    let bench = bench([]);
+    let control = unpack::build::gzip(&unpack::build::cloudwatch_control());
+    let empty = unpack::build::aggregate([]);
+    let retry = unpack::build::aggregate([("k", &b"{\"do\":\"retry\"}"[..])]);
+    let records = [(1, control.clone()), (2, empty), (3, control.clone()), (4, retry), (5, control)];
+    let metrics = |bench: &Bench| {
+        let line = bench.lines().into_iter().rfind(|line| line.get("Records").is_some()).unwrap();
+        (line["ControlMessages"].as_u64().unwrap(), line["EmptyRecords"].as_u64().unwrap())
+    };
+    let handled = bench.host.handle(event(&records), bench.invocation()).await.unwrap();
+    assert_eq!((reported(&handled.response), metrics(&bench)), (Some(4), (2, 1)));
+    assert_eq!((handled.report.input.control_messages, handled.report.input.kpl), (2, 1));
+    let handled = bench.host.handle(event(&records[3..]), bench.invocation()).await.unwrap();
+    assert_eq!((reported(&handled.response), metrics(&bench)), (None, (1, 0)));
+    assert_eq!((handled.report.input.control_messages, handled.report.input.kpl), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_partial_failures_an_unsettled_batch_is_an_error() {
     let settings = crate::Settings { partial_failures: false, ..settings(&[]) };
     let bench = Bench::new(settings, FakeFirehose::scripted([]));
