@@ -184,6 +184,7 @@ impl Plugin for Obedient {
                 *self.clock.lock().unwrap() += Duration::from_secs(10);
                 Ok(vec![output(None)])
             }
+            "grow" => Ok(vec![pipeline::Output { event: grown(event, &json), route: None }]),
             "cut" if deadline.is_some() => Err(Signal::Unsettled("the batch ran out of time".into())),
             "panic" => panic!("as told"),
             "retry" => {
@@ -207,6 +208,13 @@ impl Plugin for Obedient {
         };
         Transformed { result, elapsed: Duration::from_micros(3), memory_bytes: 65_536, log, log_dropped: 0, fuel: 0 }
     }
+}
+
+/// The event with as many bytes more as it says.
+fn grown(event: &Event, json: &Value) -> Event {
+    let text = "x".repeat(json["bytes"].as_u64().unwrap() as usize);
+    let pipeline::Identity { id, .. } = &*event.identity;
+    Event::new(id.clone(), "key".into(), NOW_MS, json!({ "n": json["n"], "text": text }).to_string().into())
 }
 
 /// A host among fakes.
