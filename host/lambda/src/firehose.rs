@@ -6,7 +6,7 @@ use aws_sdk_firehose::config::timeout::TimeoutConfig;
 use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
 use aws_sdk_firehose::primitives::Blob;
-use aws_sdk_firehose::types::Record;
+use aws_sdk_firehose::types::{PutRecordBatchResponseEntry, Record};
 use bytes::Bytes;
 use std::fmt;
 use std::pin::Pin;
@@ -22,7 +22,26 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long connecting may take: inside a region it takes milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What Firehose says of each record of a request, in order: accepted, or why not. It may be shorter than the request.
+/// Codes by which AWS's services say that a request came too early, as AWS's own SDK lists them.
+const THROTTLING_CODES: [&str; 14] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
+
+/// What Firehose says of each record of a request, by the record's index: accepted, or why not. A record without an
+/// entry is not accepted; an entry without a record concerns nobody.
 pub type Answer = Vec<Result<(), String>>;
 
 /// A request on its way.
@@ -90,30 +109,47 @@ impl Firehose for AwsFirehose {
             let records = documents.into_iter().map(record).collect::<Result<Vec<_>, _>>()?;
             let sent = self.client.put_record_batch().delivery_stream_name(stream).set_records(Some(records)).send();
             let output = sent.await.map_err(|error| send_error(stream, &error))?;
-            // The entries say it; `FailedPutCount` has been seen to disagree.
-            let entry = |entry: &aws_sdk_firehose::types::PutRecordBatchResponseEntry| match entry.error_code() {
-                None | Some("") => Ok(()),
-                Some(code) => Err(format!("{code}: {}", entry.error_message().unwrap_or("no message"))),
-            };
-            Ok(output.request_responses().iter().map(entry).collect())
+            // The entries decide; `FailedPutCount` has been seen to disagree.
+            Ok(output.request_responses().iter().map(is_accepted).collect())
         })
     }
 }
 
+/// Firehose has a record if it gave it an id and reports no error. An entry with neither, or with both, proves nothing:
+/// the record is sent again rather than lost.
+fn is_accepted(entry: &PutRecordBatchResponseEntry) -> Result<(), String> {
+    let error_code = entry.error_code().filter(|code| !code.is_empty());
+    let record_id = entry.record_id().filter(|id| !id.is_empty());
+    match (error_code, record_id) {
+        (None, Some(_)) => Ok(()),
+        (Some(code), _) => Err(format!("{code}: {}", entry.error_message().unwrap_or("no message"))),
+        (None, None) => Err("the entry for it in Firehose's answer has neither a record id nor an error code".into()),
+    }
+}
+
 fn send_error(stream: &str, error: &SdkError<PutRecordBatchError>) -> SendError {
-    let SdkError::ServiceError(service) = error else {
-        let told = chain(error);
-        // The kind of a credentials error is in no public type: its name stands in the debug text only.
-        if matches!(error, SdkError::ConstructionFailure(_)) || format!("{error:?}").contains("CredentialsNotLoaded") {
-            return SendError::Configuration(format!(
-                "the request to Firehose could not be made; check region and credentials: {told}"
-            ));
+    match error {
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or_default();
+            let message = service.err().message().unwrap_or("no message");
+            classify(stream, service.raw().status().as_u16(), code, message)
         }
-        return SendError::Transient(told);
-    };
-    let code = service.err().code().unwrap_or("");
-    let message = service.err().message().unwrap_or("no message");
-    classify(stream, service.raw().status().as_u16(), code, message)
+        // An error that is not in Firehose's words comes from something on the way, such as a proxy: its status
+        // decides.
+        SdkError::ResponseError(response) if !response.raw().status().is_success() => {
+            classify(stream, response.raw().status().as_u16(), "", "the answer is not one of Firehose's")
+        }
+        // The kind of a credentials error is in no public type: its name stands in the debug text only.
+        _ if matches!(error, SdkError::ConstructionFailure(_))
+            || format!("{error:?}").contains("CredentialsNotLoaded") =>
+        {
+            SendError::Configuration(format!(
+                "the request to Firehose could not be made; check region and credentials: {}",
+                chain(error)
+            ))
+        }
+        _ => SendError::Transient(chain(error)),
+    }
 }
 
 /// An error and what caused it, outermost first, as one sentence.
@@ -132,10 +168,14 @@ fn is_about_size(message: &str) -> bool {
     names_a_limit && !message.contains("deliverystreamname")
 }
 
-/// What an error of the service means. Codes are those of the service model and of AWS's common errors.
+/// What an error means. Codes are those of the service model and of AWS's common errors; without one, the status
+/// decides.
 pub(crate) fn classify(stream: &str, status: u16, code: &str, message: &str) -> SendError {
-    let fix = |what: &str| SendError::Configuration(format!("{what} (Firehose says {code}: {message})"));
-    let told = || format!("{code}: {message}");
+    let reason = match code {
+        "" => format!("HTTP status {status}: {message}"),
+        code => format!("{code}: {message}"),
+    };
+    let fix = |what: &str| SendError::Configuration(format!("{what} (the answer was {reason})"));
     match code {
         "ResourceNotFoundException" => {
             fix(&format!("there is no delivery stream `{stream}` in this region: correct PADDLE_ROUTES or create it"))
@@ -153,17 +193,14 @@ pub(crate) fn classify(stream: &str, status: u16, code: &str, message: &str) -> 
         "InvalidArgumentException" | "ValidationException" if message.contains("stream type") => {
             fix(&format!("`{stream}` does not take direct puts: use a delivery stream whose source is Direct PUT"))
         }
-        "InvalidArgumentException" | "ValidationException" if is_about_size(message) => SendError::Refused(told()),
-        "ThrottlingException"
-        | "Throttling"
-        | "ServiceUnavailableException"
-        | "LimitExceededException"
-        | "RequestTimeout"
-        | "RequestTimeoutException"
-        | "InternalFailure" => SendError::Transient(told()),
+        "InvalidArgumentException" | "ValidationException" if is_about_size(message) => SendError::Refused(reason),
+        "ServiceUnavailableException" | "InternalFailure" | "RequestTimeout" | "RequestTimeoutException" => {
+            SendError::Transient(reason)
+        }
+        code if THROTTLING_CODES.contains(&code) => SendError::Transient(reason),
         _ => match status {
-            413 => SendError::Refused("Firehose answered 413: the request is too large".into()),
-            408 | 429 | 500.. => SendError::Transient(told()),
+            413 => SendError::Refused("the request is too large (HTTP status 413)".into()),
+            408 | 429 | 500.. => SendError::Transient(reason),
             // A fault of ours or of the set-up that nobody foresaw: data stays in Kinesis, and a person sees it.
             _ => fix(&format!("Firehose refuses requests to `{stream}`")),
         },

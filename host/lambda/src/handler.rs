@@ -9,13 +9,13 @@
 //! nothing at or behind the first one that is not settled is begun, written or acknowledged.
 
 use crate::dead_letter::Story;
-use crate::delivery::{Delivered, State, Stopped, Terms, deliver};
+use crate::delivery::{Delivered, Delivery, DeliveryOptions, Refusal, State, Stopped, of_event};
 use crate::host::{Active, HandleError, Handled, Host, Invocation};
 use crate::kinesis::{self, Batch};
 use crate::log::{Log, cut};
 use crate::metrics::{self, Facts};
 use crate::missing::Missing;
-use crate::record::{Done, Draft, Returned, Tally, Time, entered_again};
+use crate::record::{Document, Done, Draft, Returned, Tally, Time, entered_again};
 use crate::response::response;
 use crate::window::{Bounds, Window};
 use crate::workers::Workers;
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
     async fn windows(&mut self, workers: &mut Workers) -> anyhow::Result<()> {
         while self.settled < self.batch.records.len() && self.stopped.is_none() {
             let Some(window) = self.next_window() else {
-                self.stop("the invocation's time is up");
+                self.stop(Stopped::Transient("the invocation's time is up".into()));
                 break;
             };
             self.facts.windows += 1;
@@ -164,7 +164,8 @@ impl<'a> Run<'a> {
         Some(Arc::new(window.observe_fields(self.observe_fields)))
     }
 
-    /// Settles the records of a window in order: dead letters first, then documents, then what Firehose refused.
+    /// Settles the records of a window in order: dead letters first, then documents, and dead letters for those that
+    /// Firehose refuses.
     async fn settle(&mut self, mut done: Done, end: usize) -> anyhow::Result<()> {
         let said = std::mem::take(&mut done.report.said);
         self.report.merge(std::mem::take(&mut done.report));
@@ -173,31 +174,58 @@ impl<'a> Run<'a> {
         if let Some(returned) = &done.returned {
             self.go_back(returned);
         }
-        let mut boundary = self.keep(&done.dead_letters, end).await?;
+        let boundary = self.write_dead_letters(&done.dead_letters, end).await?;
         done.documents.retain(|document| document.record < boundary);
-        let terms = Terms {
-            firehose: &self.host.world.firehose,
-            streams: &self.active.streams,
-            concurrency: self.host.settings.delivery_concurrency,
-            until: self.until,
-            clock: &self.host.world.clock,
-        };
-        let delivered = deliver(&done.documents, &terms, &mut self.random).await;
-        let first_open = done.documents.iter().zip(&delivered.states).find(|(_, state)| !state.is_settled());
-        boundary = first_open.map_or(boundary, |(document, _)| document.record.min(boundary));
-        let refused = self.refused(&done, &delivered, boundary);
-        boundary = self.keep(&refused, boundary).await?;
+        let (delivered, refused, boundary) = self.deliver(&done.documents, boundary).await?;
         self.count(&done, &delivered, &refused, boundary);
-        self.stopped = self.stopped.take().or(delivered.stopped);
         if boundary < end && self.stopped.is_none() {
-            self.stop("a record goes back to Kinesis");
+            self.stop(Stopped::Transient("a record goes back to Kinesis".into()));
         }
         self.settled = boundary;
         Ok(())
     }
 
-    fn stop(&mut self, reason: &str) {
-        self.stopped = Some(Stopped::Transient(reason.to_owned()));
+    /// Delivers documents of records before `boundary`. Gives what became of them, the dead letters written for those
+    /// that Firehose refuses, and the first record that is not settled, `boundary` if all are.
+    async fn deliver(
+        &mut self,
+        documents: &[Document],
+        mut boundary: usize,
+    ) -> anyhow::Result<(Delivered, Vec<Draft>, usize)> {
+        let options = DeliveryOptions {
+            firehose: &self.host.world.firehose,
+            streams: &self.active.streams,
+            concurrency: self.host.settings.delivery_concurrency,
+            until: self.until,
+            clock: &self.host.world.clock,
+            on_settled: None,
+        };
+        let mut delivery = Delivery::new(documents, options, self.random.fork());
+        let mut dead_letters = Vec::new();
+        loop {
+            delivery.run().await;
+            if let Some(reason) = delivery.stopped() {
+                self.stop(reason.clone());
+                let undecided = delivery.first_undecided().map(|at| documents[at].record);
+                boundary = undecided.unwrap_or(boundary).min(boundary);
+            }
+            let refused = self.refused(documents, &delivery, boundary);
+            if refused.is_empty() {
+                break;
+            }
+            let before = boundary;
+            boundary = self.write_dead_letters(&refused, before).await?;
+            dead_letters.extend(refused);
+            delivery.dead_lettered(boundary);
+            if boundary < before {
+                break;
+            }
+        }
+        Ok((delivery.end(), dead_letters, boundary))
+    }
+
+    fn stop(&mut self, reason: Stopped) {
+        self.stopped = Some(Stopped::worse(self.stopped.take(), reason));
     }
 
     fn go_back(&mut self, returned: &Returned) {
@@ -211,11 +239,11 @@ impl<'a> Run<'a> {
             "A record goes back to Kinesis.",
             &[("id", json!(id)), ("step", json!(step)), ("reason", json!(reason))],
         );
-        self.stop(&format!("record {id} goes back: {reason}"));
+        self.stop(Stopped::Transient(format!("record {id} goes back: {reason}")));
     }
 
     /// Writes dead letters as one object. What cannot be written goes back, from its first record on.
-    async fn keep(&mut self, drafts: &[Draft], boundary: usize) -> anyhow::Result<usize> {
+    async fn write_dead_letters(&mut self, drafts: &[Draft], boundary: usize) -> anyhow::Result<usize> {
         let Some(first) = drafts.first().map(|draft| draft.record) else { return Ok(boundary) };
         self.dead_letter_objects += 1;
         let loaded = &self.active.loaded;
@@ -223,11 +251,11 @@ impl<'a> Run<'a> {
         let story = Story { batch: &self.batch, loaded, request_id, now_ms: self.now_ms };
         let path = story.path(self.dead_letter_objects);
         let clock = &self.host.world.clock;
-        let (object, told) = story.object(drafts, || (clock.now)() < self.until)?;
-        let (drafts, late) = drafts.split_at(told);
+        let (object, count) = story.object(drafts, || (clock.now)() < self.until)?;
+        let (drafts, late) = drafts.split_at(count);
         let mut boundary = boundary;
         if let Some(late) = late.first() {
-            self.stop("there was no time to write all dead letters");
+            self.stop(Stopped::Transient("there was no time to write all dead letters".into()));
             boundary = boundary.min(late.record);
         }
         if drafts.is_empty() {
@@ -247,7 +275,7 @@ impl<'a> Run<'a> {
                 let reason = format!("dead letters could not be written: {error:#}");
                 self.log
                     .error("Dead letters could not be written.", &[("reason", json!(reason)), ("path", json!(path))]);
-                self.stop(&reason);
+                self.stop(Stopped::Transient(reason));
                 Ok(first.min(boundary))
             }
         }
@@ -301,23 +329,28 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Dead letters for what Firehose will not take: one for each event, with the document as its input.
-    fn refused(&self, done: &Done, delivered: &Delivered, boundary: usize) -> Vec<Draft> {
-        let mut drafts: Vec<(usize, Draft)> = Vec::new();
-        for (at, reason) in &delivered.refused {
-            let document = &done.documents[*at];
-            let twin = drafts.iter().any(|(event, draft)| (draft.record, *event) == (document.record, document.event));
-            if document.record >= boundary || twin {
-                continue;
-            }
-            let failure = Failure::new(FailureKind::InvalidOutput, format!("Firehose refuses the document: {reason}"));
+    /// Dead letters for the documents of records before `boundary` that Firehose will not take: one for each event,
+    /// with the document as its input. Each says how many others of its event Firehose has already, since whoever sends
+    /// the event again repeats those.
+    fn refused(&self, documents: &[Document], delivery: &Delivery<'_>, boundary: usize) -> Vec<Draft> {
+        let of_records = |refusal: &&Refusal| documents[refusal.document].record < boundary;
+        let mut refused: Vec<&Refusal> = delivery.refused().iter().filter(of_records).collect();
+        refused.sort_unstable_by_key(|refusal| refusal.document);
+        let draft = |refusal: &Refusal| {
+            let document = &documents[refusal.document];
+            let event = of_event(documents, refusal.document);
+            let accepted = event.clone().filter(|&at| delivery.states()[at] == State::Accepted).count();
+            let others = match accepted {
+                0 => String::new(),
+                count => format!("; {count} of the event's {} documents had been accepted before", event.len()),
+            };
+            let message = format!("Firehose refuses the document: {}{others}", refusal.reason);
+            let failure = Failure::new(FailureKind::InvalidOutput, message);
             let failed = Failed { input: Some(document.bytes.clone()), ..Failed::outside(failure) };
             let entered = entered_again(&self.batch.records[document.record], document.event, &self.active.rules);
-            let draft = Draft { record: document.record, entered, failed: Box::new(failed) };
-            drafts.push((document.event, draft));
-        }
-        drafts.sort_by_key(|(event, draft)| (draft.record, *event));
-        drafts.into_iter().map(|(_, draft)| draft).collect()
+            Draft { record: document.record, entered, failed: Box::new(failed) }
+        };
+        refused.into_iter().map(draft).collect()
     }
 
     /// Counts each event where it settled.
@@ -332,6 +365,9 @@ impl<'a> Run<'a> {
             counts.delivered += tally.emitted;
             counts.dropped += tally.dropped;
             counts.dead_letters += tally.dead_letters;
+        }
+        for (_, notes) in done.notes.iter().filter(|(record, _)| *record < boundary) {
+            self.report.input.merge(*notes);
         }
         let refused = refused.iter().filter(|draft| draft.record < boundary).count() as u64;
         counts.delivered -= refused;

@@ -79,6 +79,8 @@ fn batch_metrics(line: &mut Line, report: &Report, facts: &Facts) {
         line.metric("IteratorAge", "Milliseconds", json!(age));
     }
     line.count("KplBadDigest", report.input.kpl_bad_digest);
+    line.count("ControlMessages", report.input.control_messages);
+    line.count("EmptyRecords", report.input.empty);
     line.count("Repairs", report.repairs);
     line.count("Warnings", report.warnings.values().sum());
     line.failures(&report.edge_failures);

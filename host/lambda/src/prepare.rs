@@ -41,5 +41,6 @@ pub fn prepare(event: Bytes, pipeline: &Pipeline, runner: &mut Runner, now_ms: u
     let entries = of_routes.into_iter().flatten().collect();
     let mut report = runner.take_report();
     report.merge(done.report);
+    done.notes.iter().for_each(|(_, notes)| report.input.merge(*notes));
     Ok(Prepared { entries, dead_letters: done.dead_letters.len(), report })
 }

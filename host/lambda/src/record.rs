@@ -40,6 +40,9 @@ pub(crate) struct Done {
     pub(crate) dead_letters: Vec<Draft>,
     /// The first record that goes back to Kinesis; none of its documents and dead letters are here.
     pub(crate) returned: Option<Returned>,
+    /// What unpacking noticed, by record, where it noticed something. Not in the report, since a record may be run
+    /// twice.
+    pub(crate) notes: Vec<(usize, InputNotes)>,
     /// What happened at the steps and the edges; settling is not counted yet.
     pub(crate) report: Report,
 }
@@ -131,7 +134,12 @@ impl Done {
     pub(crate) fn run(&mut self, at: usize, record: &Record, rules: &Rules, runner: &mut Runner, time: &Time) {
         let (documents, dead_letters) = (self.documents.len(), self.dead_letters.len());
         let mut tally = Tally { record: at, ..Tally::default() };
-        match events(record, rules, &mut self.report.input) {
+        let mut notes = InputNotes::default();
+        let events = events(record, rules, &mut notes);
+        if notes != InputNotes::default() {
+            self.notes.push((at, notes));
+        }
+        match events {
             Err((failure, data)) => self.refuse(record, rules, failure, data, None, &mut tally),
             Ok(Events::One(data)) => {
                 if let Err(back) = self.event((None, None), data, record, runner, time, &mut tally) {
@@ -254,6 +262,7 @@ impl Done {
         self.tallies.extend(other.tallies);
         self.documents.extend(other.documents);
         self.dead_letters.extend(other.dead_letters);
+        self.notes.extend(other.notes);
         self.report.merge(other.report);
         self.returned = match (self.returned.take(), other.returned) {
             (Some(one), Some(other)) if other.record < one.record => Some(other),

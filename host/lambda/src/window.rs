@@ -1,7 +1,9 @@
 //! A window: the stretch of a batch that is processed before anything of it is delivered, so that memory has a bound.
 //!
-//! Workers take records from it in small chunks, each chunk once. It ends where its bytes or its time are used up, or at a
-//! record that goes back to Kinesis: behind that, nothing may be sent.
+//! Workers take records from it in small chunks, each chunk once. It ends where its bytes or its time are used up, or
+//! at a record that goes back to Kinesis: behind that, nothing may be sent. All three are looked at before each record,
+//! so a window holds at most its bytes and one record more for each worker. What was taken and not run belongs to the
+//! next window, and what another worker ran behind it is run again there.
 
 use crate::kinesis::Batch;
 use crate::record::{Done, Draft, Rules, Time};
@@ -15,13 +17,18 @@ use std::time::Instant;
 /// Records that a worker takes at once: enough that taking costs nothing, few enough that all workers end together.
 const CHUNK_RECORDS_MAX: usize = 16;
 
-/// Bytes, in base64, of such a chunk: documents are about as large, and a chunk is not stopped half-way for memory.
+/// Bytes, in base64, of such a chunk: documents are about as large.
 const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// Records of a window that are run before it is said what the others will become, and how much more than these they
+/// may become on average.
+const SAMPLE_RECORDS: usize = 16;
+const SAMPLE_MARGIN: usize = 2;
 
 /// Bounds of a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Bytes of documents and dead letters, after which no chunk is begun.
+    /// Bytes of documents and dead letters, after which no record is begun, but for the first.
     pub(crate) bytes_max: usize,
     /// When no record is begun any more, but for the first.
     pub(crate) begin_until: Instant,
@@ -37,7 +44,9 @@ pub(crate) struct Window {
     bounds: Bounds,
     first: usize,
     next: Mutex<usize>,
+    /// What the records that were run became, and how many these are.
     held_bytes: AtomicUsize,
+    run: AtomicUsize,
     /// The first record known not to belong to the window: it goes back, or there was no time to begin it.
     ends_at: AtomicUsize,
     observe_fields: bool,
@@ -54,6 +63,7 @@ impl Window {
             first,
             next: Mutex::new(first),
             held_bytes: AtomicUsize::new(0),
+            run: AtomicUsize::new(0),
             ends_at: AtomicUsize::new(usize::MAX),
             observe_fields: false,
         }
@@ -91,24 +101,26 @@ impl Window {
     }
 
     fn run_chunk(&self, chunk: Range<usize>, runner: &mut Runner, done: &mut Done) {
-        let (documents, dead_letters) = (done.documents.len(), done.dead_letters.len());
+        let first = chunk.start; // There was room and time for it when it was taken.
         for at in chunk {
             if at > self.ends_at.load(Ordering::Relaxed) {
                 break;
             }
-            if at != self.first && self.is_late() {
+            if at != first && (self.is_full() || self.is_late()) {
                 self.ends_at.fetch_min(at, Ordering::Relaxed);
                 break;
             }
+            let (documents, dead_letters) = (done.documents.len(), done.dead_letters.len());
             done.run(at, &self.batch.records[at], &self.rules, runner, &self.bounds.time);
             if done.returned.is_some() {
                 self.ends_at.fetch_min(at, Ordering::Relaxed);
                 break;
             }
+            let documents = done.documents[documents..].iter().map(|document| document.bytes.len()).sum::<usize>();
+            let dead_letters = done.dead_letters[dead_letters..].iter().map(Draft::held_bytes).sum::<usize>();
+            self.held_bytes.fetch_add(documents + dead_letters, Ordering::Relaxed);
+            self.run.fetch_add(1, Ordering::Relaxed);
         }
-        let documents = done.documents[documents..].iter().map(|document| document.bytes.len()).sum::<usize>();
-        let dead_letters = done.dead_letters[dead_letters..].iter().map(Draft::held_bytes).sum::<usize>();
-        self.held_bytes.fetch_add(documents + dead_letters, Ordering::Relaxed);
     }
 
     fn take_chunk(&self) -> Option<Range<usize>> {
@@ -118,26 +130,39 @@ impl Window {
         if start >= self.batch.records.len() || start > self.ends_at.load(Ordering::Relaxed) {
             return None;
         }
-        let full = self.held_bytes.load(Ordering::Relaxed) >= self.bounds.bytes_max;
-        if !first && (full || self.is_late()) {
+        if !first && (self.is_full() || self.is_late()) {
             return None;
         }
         *next = self.chunk_end(start);
         Some(start..*next)
     }
 
+    fn is_full(&self) -> bool {
+        self.held_bytes.load(Ordering::Relaxed) >= self.bounds.bytes_max
+    }
+
     fn is_late(&self) -> bool {
         (self.clock.now)() >= self.bounds.begin_until
     }
 
-    /// A packed record is a chunk of its own: it may become anything.
+    /// A packed record is a chunk of its own: it may become anything. So is every record of a window that may become
+    /// full: a worker that stops in the middle of a chunk has what others ran behind it run again.
     fn chunk_end(&self, start: usize) -> usize {
         let records = &self.batch.records[start..];
+        if !self.will_hold(records.len()) {
+            return start + 1;
+        }
         let mut bytes = 0;
         let more = |record: &&crate::kinesis::Record| {
             bytes += record.encoded_bytes();
             bytes <= CHUNK_BYTES_MAX && !record.looks_packed()
         };
         start + records.iter().take(CHUNK_RECORDS_MAX).take_while(more).count().max(1)
+    }
+
+    /// Whether the window has room for so many records more, by what those before them became.
+    fn will_hold(&self, records: usize) -> bool {
+        let (held, run) = (self.held_bytes.load(Ordering::Relaxed), self.run.load(Ordering::Relaxed));
+        run >= SAMPLE_RECORDS && held + records * (held / run) * SAMPLE_MARGIN < self.bounds.bytes_max
     }
 }

@@ -184,6 +184,7 @@ impl Plugin for Obedient {
                 *self.clock.lock().unwrap() += Duration::from_secs(10);
                 Ok(vec![output(None)])
             }
+            "grow" => Ok(vec![pipeline::Output { event: grown(event, &json), route: None }]),
             "cut" if deadline.is_some() => Err(Signal::Unsettled(Unsettled::CutShort)),
             "panic" => panic!("as told"),
             "retry" => {
@@ -207,6 +208,13 @@ impl Plugin for Obedient {
         };
         Transformed { result, elapsed: Duration::from_micros(3), memory_bytes: 65_536, log, log_dropped: 0, fuel: 0 }
     }
+}
+
+/// The event with as many bytes more as it says.
+fn grown(event: &Event, json: &Value) -> Event {
+    let text = "x".repeat(json["bytes"].as_u64().unwrap() as usize);
+    let pipeline::Identity { id, .. } = &*event.identity;
+    Event::new(id.clone(), "key".into(), NOW_MS, json!({ "n": json["n"], "text": text }).to_string().into())
 }
 
 /// A host among fakes.
@@ -256,8 +264,21 @@ pub(crate) fn loaded(retries: &Retries, clock: &Arc<Mutex<Duration>>) -> Loaded 
 
 impl Bench {
     pub(crate) fn new(settings: Settings, firehose: Arc<FakeFirehose>) -> Bench {
-        let dead_letters = Arc::new(FakeDeadLetters::default());
+        let service = Arc::clone(&firehose) as Arc<dyn Firehose>;
+        let (dead_letters, retries) = (Arc::new(FakeDeadLetters::default()), Retries::default());
         let output = Arc::new(Mutex::new(Vec::new()));
+        let host = Bench::host(settings, service, &dead_letters, &output, &retries);
+        Bench { host: Arc::new(host), firehose, dead_letters, output, retries }
+    }
+
+    /// A host of its own among what outlives it.
+    pub(crate) fn host(
+        settings: Settings,
+        firehose: Arc<dyn Firehose>,
+        dead_letters: &Arc<FakeDeadLetters>,
+        output: &Arc<Mutex<Vec<u8>>>,
+        retries: &Retries,
+    ) -> Host {
         // The workers' clock stands still but for plugins that say they are slow; delivery's is tokio's, paused.
         let slow = Arc::new(Mutex::new(Duration::ZERO));
         let offset = Arc::clone(&slow);
@@ -270,15 +291,13 @@ impl Bench {
             begun + advanced + *offset.lock().unwrap()
         };
         let world = World {
-            firehose: Arc::clone(&firehose) as Arc<dyn Firehose>,
-            dead_letters: Arc::clone(&dead_letters) as Arc<dyn DeadLetters>,
+            firehose,
+            dead_letters: Arc::clone(dead_letters) as Arc<dyn DeadLetters>,
             clock: Clock { wall_ms: Arc::new(|| NOW_MS), now: Arc::new(now) },
-            output: Output::new(Shared(Arc::clone(&output))),
+            output: Output::new(Shared(Arc::clone(output))),
             seed: 7,
         };
-        let retries = Retries::default();
-        let host = Host::new(settings, loaded(&retries, &slow), world).unwrap();
-        Bench { host: Arc::new(host), firehose, dead_letters, output, retries }
+        Host::new(settings, loaded(retries, &slow), world).unwrap()
     }
 
     pub(crate) fn invocation(&self) -> Invocation {

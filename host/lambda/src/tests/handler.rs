@@ -140,6 +140,82 @@ async fn a_set_up_that_is_wrong_fails_the_invocation_unless_something_was_accept
     assert_eq!((first, report.counts.delivered, report.counts.returned), (Some(9), 1, 2));
 }
 
+/// A record goes back, which is a reason to stop; what Firehose says of the set-up is the more serious one.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_goes_back_does_not_hide_a_set_up_that_is_wrong() {
+    let wrong = Reply::Error(SendError::Configuration("create the stream".into()));
+    let check_log = |bench: &Bench| {
+        let line = bench.lines().into_iter().find(|line| line["level"] == "ERROR").unwrap();
+        assert_eq!(line["message"], "The batch goes back to Kinesis, and will until this is fixed.");
+        assert_eq!(line["reason"], "create the stream");
+    };
+    let none_yet = bench([wrong.clone()]);
+    let error = none_yet.host.handle(told(&["emit", "retry"]), none_yet.invocation()).await.unwrap_err();
+    assert!(matches!(&error, HandleError::Configuration(what) if what == "create the stream"), "{error}");
+    check_log(&none_yet);
+    let some = bench([Reply::Take, wrong.clone()]);
+    let (first, report) = handle(&some, &["emit", "audit", "retry"]).await;
+    assert_eq!((first, report.counts.delivered, report.counts.returned), (Some(9), 1, 2));
+    check_log(&some);
+    // Nor do dead letters that cannot be written.
+    let unwritten = bench([wrong]);
+    unwritten.dead_letters.fails.lock().unwrap().push_back(true);
+    let error = unwritten.host.handle(told(&["emit", "reject"]), unwritten.invocation()).await.unwrap_err();
+    assert!(matches!(&error, HandleError::Configuration(what) if what == "create the stream"), "{error}");
+}
+
+/// The outputs of one event are on two routes, so in two requests: the one is accepted before the other is refused.
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_tells_how_much_of_its_event_was_accepted_before() {
+    let refused = || Reply::Error(SendError::Refused("it is too large".into()));
+    for (script, taken, others) in [
+        (vec![Reply::Take, refused()], 3, "; 2 of the event's 3 documents had been accepted before"),
+        (vec![refused(), refused(), refused()], 1, ""),
+    ] {
+        let bench = Bench::new(settings(&[("PADDLE_DELIVERY_CONCURRENCY", "1")]), FakeFirehose::scripted(script));
+        let (first, report) = handle(&bench, &["fan", "emit"]).await;
+        assert_eq!((first, report.counts.delivered, report.counts.dead_letters), (None, 1, 1));
+        assert_eq!(bench.firehose.taken.lock().unwrap().len(), taken);
+        let line = &bench.dead_letters.lines()[0];
+        assert_eq!(line["message"], format!("Firehose refuses the document: it is too large{others}"));
+    }
+}
+
+/// Between a refused document and what lies far behind it stands a dead letter.
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_cannot_be_written_makes_no_more_come_again_than_the_bound() {
+    for (fails, first, taken) in [(true, Some(8), 499), (false, None, 1_199)] {
+        let bench = Bench::new(settings(&[("PADDLE_DELIVERY_CONCURRENCY", "1")]), FakeFirehose::scripted([]));
+        bench.dead_letters.fails.lock().unwrap().push_back(fails);
+        let mut records: Vec<_> = (0..1_200).map(|n| (8 + n, json!({ "n": n }).to_string().into_bytes())).collect();
+        records[0].1 = json!({ "is": "poison" }).to_string().into_bytes();
+        let handled = bench.host.handle(event(&records), bench.invocation()).await.unwrap();
+        assert_eq!(reported(&handled.response), first);
+        assert_eq!(bench.firehose.taken.lock().unwrap().len(), taken);
+        let counts = handled.report.counts;
+        assert_eq!((counts.dead_letters, counts.delivered), if fails { (0, 0) } else { (1, 1_199) });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_without_events_are_counted_once_they_are_settled() {
+    let bench = bench([]);
+    let control = unpack::build::gzip(&unpack::build::cloudwatch_control());
+    let empty = unpack::build::aggregate([]);
+    let retry = unpack::build::aggregate([("k", &b"{\"do\":\"retry\"}"[..])]);
+    let records = [(1, control.clone()), (2, empty), (3, control.clone()), (4, retry), (5, control)];
+    let metrics = |bench: &Bench| {
+        let line = bench.lines().into_iter().rfind(|line| line.get("Records").is_some()).unwrap();
+        (line["ControlMessages"].as_u64().unwrap(), line["EmptyRecords"].as_u64().unwrap())
+    };
+    let handled = bench.host.handle(event(&records), bench.invocation()).await.unwrap();
+    assert_eq!((reported(&handled.response), metrics(&bench)), (Some(4), (2, 1)));
+    assert_eq!((handled.report.input.control_messages, handled.report.input.kpl), (2, 1));
+    let handled = bench.host.handle(event(&records[3..]), bench.invocation()).await.unwrap();
+    assert_eq!((reported(&handled.response), metrics(&bench)), (None, (1, 0)));
+    assert_eq!((handled.report.input.control_messages, handled.report.input.kpl), (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_partial_failures_an_unsettled_batch_is_an_error() {
     let settings = crate::Settings { partial_failures: false, ..settings(&[]) };

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What one event is told to do.
 #[derive(Clone, Debug, PartialEq)]
-enum Told {
+pub(super) enum Told {
     Emit,
     Fan,
     Audit,
@@ -37,7 +37,7 @@ impl Told {
     }
 
     /// What is behind the event's id in the ids of its documents.
-    fn documents(&self) -> &'static [&'static str] {
+    pub(super) fn documents(&self) -> &'static [&'static str] {
         match self {
             Told::Emit | Told::Audit | Told::Retry(_) => &[""],
             Told::Fan => &["", "/1", "/2"],
@@ -45,12 +45,12 @@ impl Told {
         }
     }
 
-    fn is_dead_letter(&self) -> bool {
+    pub(super) fn is_dead_letter(&self) -> bool {
         matches!(self, Told::Reject | Told::NotJson | Told::Poison)
     }
 }
 
-fn event_told() -> impl Strategy<Value = Told> {
+pub(super) fn event_told() -> impl Strategy<Value = Told> {
     prop_oneof![
         4 => Just(Told::Emit), 1 => Just(Told::Fan), 1 => Just(Told::Audit), 1 => Just(Told::Drop),
         1 => Just(Told::Reject), 1 => Just(Told::NotJson), 1 => Just(Told::Poison), 1 => (0_u64..3).prop_map(Told::Retry),
@@ -59,12 +59,12 @@ fn event_told() -> impl Strategy<Value = Told> {
 
 /// A record: one event, or an aggregate of some.
 #[derive(Clone, Debug)]
-struct Given {
-    events: Vec<Told>,
-    aggregated: bool,
+pub(super) struct Given {
+    pub(super) events: Vec<Told>,
+    pub(super) aggregated: bool,
 }
 
-fn given() -> impl Strategy<Value = Given> {
+pub(super) fn given() -> impl Strategy<Value = Given> {
     let plain = event_told().prop_map(|told| Given { events: vec![told], aggregated: false });
     let aggregate = proptest::collection::vec(event_told(), 0..5).prop_map(|events| Given { events, aggregated: true });
     prop_oneof![4 => plain, 1 => aggregate]
@@ -82,14 +82,14 @@ fn reply() -> impl Strategy<Value = Reply> {
     ]
 }
 
-struct Model {
+pub(super) struct Model {
     /// Of each record: its events, by id.
-    records: Vec<Vec<(String, Told)>>,
-    data: Vec<(u64, Vec<u8>)>,
+    pub(super) records: Vec<Vec<(String, Told)>>,
+    pub(super) data: Vec<(u64, Vec<u8>)>,
 }
 
 impl Model {
-    fn new(given: &[Given]) -> Model {
+    pub(super) fn new(given: &[Given]) -> Model {
         let (mut records, mut data, mut unique) = (Vec::new(), Vec::new(), 0);
         for (at, given) in given.iter().enumerate() {
             // From 95 on: the numbers grow a digit on the way.
@@ -116,14 +116,14 @@ impl Model {
         Model { records, data }
     }
 
-    fn documents(&self, record: usize) -> impl Iterator<Item = String> {
+    pub(super) fn documents(&self, record: usize) -> impl Iterator<Item = String> {
         let of_event = |(id, told): &(String, Told)| {
             told.documents().iter().map(move |k| format!("clicks/{id}{k}")).collect::<Vec<_>>()
         };
         self.records[record].iter().flat_map(of_event).collect::<Vec<_>>().into_iter()
     }
 
-    fn goes_back(&self, record: usize, retries: &BTreeMap<String, u64>) -> bool {
+    pub(super) fn goes_back(&self, record: usize, retries: &BTreeMap<String, u64>) -> bool {
         self.records[record].iter().any(|(id, told)| match told {
             Told::Retry(times) => retries.get(id).copied().unwrap_or(*times) > 0,
             _ => false,
