@@ -14,6 +14,12 @@ use crate::text;
 use crate::tree::{Base, Document, Facts, Kind, NONE, Node, Span};
 use std::fmt;
 
+/// The longest number that is written: `-1.7976931348623157e+308`, and some.
+const NUMBER_BYTES: usize = 32;
+
+/// Added bytes from which on moving them is no small thing.
+const ADDED_MANY: usize = 64 << 10;
+
 /// Why a change was not made. The document is as before, unless the meter was exhausted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditError {
@@ -123,6 +129,7 @@ impl Document {
             Some(node) => node,
             None => {
                 meter.take(text.len() + 2)?;
+                self.make_room_for_text(text.len() + 2, meter)?;
                 let from = self.buffers.added.len() + 1;
                 self.buffers.added.push(b'"');
                 self.buffers.added.extend_from_slice(text.as_bytes());
@@ -364,6 +371,7 @@ impl Document {
             }
         }
         meter.take(text::ESCAPED_MAX * key.len() + 2)?;
+        self.make_room_for_text(key.len() + 2, meter)?;
         let from = self.buffers.added.len() + 1;
         text::escape_into(&mut self.buffers.added, &key);
         let span = Span::new(Base::added(0), from, self.buffers.added.len() - 1);
@@ -380,6 +388,7 @@ impl Document {
 
     fn add_text(&mut self, text: &[u8], meter: &mut Meter) -> Result<Span, Exhausted> {
         meter.take(text.len())?;
+        self.make_room_for_text(text.len(), meter)?;
         let from = self.buffers.added.len();
         self.buffers.added.extend_from_slice(text);
         Ok(Span::new(Base::added(0), from, self.buffers.added.len()))
@@ -392,7 +401,7 @@ impl Document {
         if let Value::Json(json) = value {
             return self.add_json(json.as_bytes(), depth, meter);
         }
-        meter.take(value.bytes())?;
+        self.make_room_for_text(self.text_bytes(value), meter)?;
         let from = self.buffers.added.len();
         let (kind, facts) = match value {
             Value::Null | Value::Json(_) => self.add_word(b"null", Kind::Null),
@@ -411,7 +420,6 @@ impl Document {
                 meter.room(text::ESCAPED_MAX * text.len())?;
                 text::escape_into(&mut self.buffers.added, text);
                 let escapes = self.buffers.added.len() - from - text.len() - 2;
-                meter.take(escapes)?;
                 let mut facts = if escapes > 0 { Facts::ESCAPED } else { Facts::default() };
                 if text.len() > 256 {
                     facts.add(Facts::LONG);
@@ -421,7 +429,18 @@ impl Document {
         };
         self.facts.add(facts);
         let value = Span::new(Base::added(0), from, self.buffers.added.len());
+        meter.take(value.len())?;
         Ok(Added { kind, value, first: NONE, facts, bytes: value.len() })
+    }
+
+    /// Bytes to have ready for a value's text. Only where moving what there is would cost something, all that escapes may add.
+    #[inline]
+    fn text_bytes(&self, value: &Value<'_>) -> usize {
+        match value {
+            Value::Text(text) if self.buffers.added.len() < ADDED_MANY => text.len() + 2,
+            Value::Text(text) => text::ESCAPED_MAX * text.len() + 2,
+            _ => NUMBER_BYTES,
+        }
     }
 
     fn add_word(&mut self, text: &[u8], kind: Kind) -> (Kind, Facts) {
@@ -433,13 +452,17 @@ impl Document {
         // White space around a value is no part of it.
         let json = json.trim_ascii();
         meter.take(json.len())?;
-        let before = self.buffers.nodes.len();
+        self.make_room_for_text(json.len(), meter)?;
+        let (before, capacity) = (self.buffers.nodes.len(), self.buffers.nodes.capacity());
         let base = Base::added(self.buffers.added.len());
         let bounds = Bounds::of_part(before, meter);
         let parsed = parse::parse_text(json, base, &mut self.buffers.nodes, bounds).map_err(|error| {
             self.buffers.nodes.truncate(before);
             bounds.exceeded_by(&error).map_or(EditError::NotJson(error), EditError::Exhausted)
         })?;
+        if self.buffers.nodes.capacity() > capacity {
+            meter.move_all(before * size_of::<Node>())?;
+        }
         let nodes = self.buffers.nodes.len() - before;
         meter.work(parsed.work(json.len(), nodes))?;
         meter.take(nodes * size_of::<Node>())?;

@@ -80,7 +80,9 @@ impl Document {
     pub(crate) fn find_all(&mut self, path: &[Segment<'_>], meter: &mut Meter) -> Result<Found, Exhausted> {
         let mut found = Found::default();
         if !self.has_spellings() {
-            found.exact.extend(self.walk(path, meter)?);
+            if let Some(node) = self.walk(path, meter)? {
+                found.exact.push(node);
+            }
             return Ok(found);
         }
         let mut hit = |hit: Hit| {
@@ -134,24 +136,25 @@ impl Document {
         if self.facts.has(Facts::KEY_ESCAPED) || !self.indexes.is_empty() {
             return self.rare_member(object, name, meter);
         }
-        let (mut passed, mut compared) = (0, 0);
+        let compare = COMPARE + name.len() as u64 / 4;
+        let (mut strides, mut left) = (0, STRIDE);
         // The end of the list is no index.
         while let Some(node) = self.buffers.nodes.get(child as usize) {
             if node.key.len() == name.len() {
                 if self.slice(node.key) == name.as_bytes() {
                     break;
                 }
-                compared += 1;
+                meter.work(compare)?;
             }
-            passed += 1;
-            if passed % STRIDE == 0 {
+            left -= 1;
+            if left == 0 {
                 meter.nodes(STRIDE)?;
-                meter.work(COMPARE * compared + (compared * name.len() as u64) / 4)?;
-                compared = 0;
+                (strides, left) = (strides + 1, STRIDE);
             }
             child = node.next;
         }
-        meter.work(NODE * (passed % STRIDE) as u64 + (COMPARE + name.len() as u64 / 4) * (1 + compared))?;
+        let passed = strides * STRIDE + (STRIDE - left);
+        meter.work(compare + NODE * (STRIDE - left) as u64)?;
         if passed >= WIDE {
             self.note_walk(object, passed, meter)?;
         }

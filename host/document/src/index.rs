@@ -9,7 +9,6 @@ use crate::keys::Fingerprint;
 use crate::meter::{CHANGE, Exhausted, Meter, STRIDE};
 use crate::tree::{Document, Kind, NONE};
 use hashbrown::HashTable;
-use std::mem;
 
 /// Children that a walk passes at least to be noted: up to here walking is quicker than a look into an index.
 pub(crate) const WIDE: usize = 64;
@@ -195,21 +194,22 @@ impl Document {
         if let Some(last) = self.indexes.last(node) {
             return Ok(last);
         }
-        let (mut last, mut passed) = (None, 0);
-        let mut child = self.node(node).first;
-        while child != NONE {
-            passed += 1;
-            if passed % STRIDE == 0 {
+        let (mut last, mut child) = (NONE, self.node(node).first);
+        let (mut strides, mut left) = (0, STRIDE);
+        while let Some(node) = self.buffers.nodes.get(child as usize) {
+            left -= 1;
+            if left == 0 {
                 meter.nodes(STRIDE)?;
+                (strides, left) = (strides + 1, STRIDE);
             }
-            let next = self.node(child).next;
-            last = Some(mem::replace(&mut child, next));
+            (last, child) = (child, node.next);
         }
-        meter.nodes(passed % STRIDE)?;
+        let passed = strides * STRIDE + (STRIDE - left);
+        meter.nodes(STRIDE - left)?;
         if passed >= WIDE {
             self.note_walk(node, passed, meter)?;
         }
-        Ok(last)
+        Ok((last != NONE).then_some(last))
     }
 
     /// How many children a container has.

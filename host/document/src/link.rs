@@ -81,6 +81,7 @@ impl Document {
         let last = self.last_child(parent, meter)?;
         meter.work(CHANGE)?;
         meter.take(size_of::<Node>())?;
+        self.make_room(meter)?;
         let child = self.buffers.nodes.len() as u32;
         self.facts.add(facts);
         self.buffers.nodes.push(Node {

@@ -166,6 +166,16 @@ impl Meter {
         self.work(units + (bytes / if bytes < AFRESH { BYTES_TAKEN } else { BYTES_TAKEN_AFRESH }) as u64)
     }
 
+    /// Counts moving so many bytes to where there is room for twice as many.
+    ///
+    /// # Errors
+    /// As [`Meter::take`].
+    #[cold]
+    pub(crate) fn move_all(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        self.room(3 * bytes)?;
+        self.work((bytes / BYTES_TAKEN_AFRESH) as u64)
+    }
+
     /// Counts a text of its own, of so many bytes.
     #[inline]
     pub(crate) fn text(&mut self, bytes: usize) -> Result<(), Exhausted> {

@@ -122,6 +122,10 @@ pub(crate) struct Parser<'a> {
     height: usize,
     pub(crate) escapes: usize,
     pub(crate) bounds: Bounds,
+    /// Nodes that were there before.
+    before: usize,
+    /// Nodes at which it is looked whether there are too many, and made room for more.
+    checkpoint: usize,
     apart: Option<Apart<'a>>,
     /// Why it stopped.
     error: Option<ParseError>,
@@ -155,6 +159,8 @@ impl<'a> Parser<'a> {
         Parser {
             text,
             base,
+            before: nodes.len(),
+            checkpoint: (nodes.len() + MANY).min(bounds.nodes),
             nodes,
             fingerprints: SmallVec::new(),
             print: Fingerprint::seeded(),
@@ -224,9 +230,6 @@ impl<'a> Parser<'a> {
     fn push(&mut self, kind: Kind, from: usize, to: usize, facts: Facts) -> u32 {
         let index = self.nodes.len() as u32;
         self.facts.add(facts);
-        if self.nodes.len() == self.nodes.capacity() {
-            self.reserve(from);
-        }
         self.nodes.push(Node {
             key: Span::EMPTY,
             value: Span::new(self.base, from, to),
@@ -239,14 +242,23 @@ impl<'a> Parser<'a> {
         index
     }
 
-    /// Makes room for the nodes of the text behind `at`, if there are as many in it as in what lies before.
+    /// There are many nodes, or too many. Unless there is room for as many again, makes room for those of the text behind `at`, if
+    /// there are as many in it as in what lies before, and a tenth more. So what is moved then is half full at least.
     #[cold]
-    fn reserve(&mut self, at: usize) {
-        let known = self.nodes.len();
-        let reckoned = if known < MANY { known } else { known * (self.text.len() - at) / (at + 1) };
-        // Containers in each other are counted when they end.
-        let most = (self.bounds.nodes + DEPTH_MAX + 1).saturating_sub(known);
-        self.nodes.reserve_exact(reckoned.clamp(known, most.max(known)));
+    fn pass_checkpoint(&mut self, at: usize) -> Parse<()> {
+        let (there, most) = (self.nodes.len(), self.bounds.nodes);
+        if there > most {
+            return self.fail(at, MANY_VALUES);
+        }
+        let known = there - self.before;
+        if self.nodes.capacity() < there + known {
+            let reckoned = known * (self.text.len() - at) / (at + 1);
+            // Containers in each other are counted when they end.
+            let more = (reckoned + reckoned / 10).min(most + DEPTH_MAX + 1 - there);
+            if self.before == 0 { self.nodes.reserve_exact(more) } else { self.nodes.reserve(more) }
+        }
+        self.checkpoint = (there + known).min(most);
+        Ok(())
     }
 
     /// One value from `at` on.
@@ -402,7 +414,7 @@ impl<'a> Parser<'a> {
 
     #[inline]
     fn count(&mut self, at: usize) -> Parse<()> {
-        if self.nodes.len() > self.bounds.nodes { self.fail(at, MANY_VALUES) } else { Ok(()) }
+        if self.nodes.len() > self.checkpoint { self.pass_checkpoint(at) } else { Ok(()) }
     }
 
     fn close(&mut self, node: u32, start: usize, end: usize) -> Seen {

@@ -38,17 +38,6 @@ pub enum Value<'a> {
     Json(Cow<'a, str>),
 }
 
-impl Value<'_> {
-    /// Bytes that its text takes, roughly: enough to bound what is added.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Number(_) => 32,
-            Value::Text(text) => text.len() + 2,
-            Value::Json(json) => json.len(),
-        }
-    }
-}
-
 impl Document {
     /// The value at `path`; of several spellings the first. None when there is nothing.
     ///

@@ -119,10 +119,8 @@ impl Parser<'_> {
     pub(crate) fn string(&mut self, start: usize) -> Parse<Token> {
         let mut at = start + 1;
         let (mut facts, mut halves) = (Facts::default(), false);
+        at = self.plain_text(at);
         loop {
-            if self.text.get(at) != Some(&b'\\') {
-                at = self.plain_text(at);
-            }
             match self.text.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -132,6 +130,9 @@ impl Parser<'_> {
                     self.escapes += 1;
                     if self.escapes > self.bounds.escapes {
                         return self.fail(start, MANY_ESCAPES);
+                    }
+                    if !matches!(self.text.get(at), Some(b'"' | b'\\')) {
+                        at = self.plain_text(at);
                     }
                 }
                 _ => return self.fail(at, "a raw control character stands in a string"),

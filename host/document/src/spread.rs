@@ -38,7 +38,8 @@ impl Document {
         let mut found = Nodes::new();
         match pattern.plain().filter(|_| !self.has_spellings()) {
             Some(path) => match self.spread_plain(path, meter)? {
-                Some(node) => found.extend(node),
+                Some(Some(node)) => found.push(node),
+                Some(None) => {}
                 None => self.visit(pattern, &mut found, meter)?,
             },
             None => self.visit(pattern, &mut found, meter)?,

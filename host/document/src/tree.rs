@@ -272,6 +272,29 @@ impl Clone for Document {
 }
 
 impl Document {
+    /// Makes room for one more node. Where there is none, moving all is counted.
+    #[inline]
+    pub(crate) fn make_room(&mut self, meter: &mut Meter) -> Result<(), Exhausted> {
+        let nodes = &mut self.buffers.nodes;
+        if nodes.len() == nodes.capacity() {
+            meter.move_all(nodes.len() * size_of::<Node>())?;
+            nodes.reserve(1);
+        }
+        Ok(())
+    }
+
+    /// Makes room for so many more bytes of added text. Where there is none, moving all is counted.
+    #[inline]
+    pub(crate) fn make_room_for_text(&mut self, bytes: usize, meter: &mut Meter) -> Result<(), Exhausted> {
+        let added = &mut self.buffers.added;
+        if added.capacity() - added.len() < bytes {
+            meter.room(bytes)?;
+            meter.move_all(added.len())?;
+            added.reserve(bytes);
+        }
+        Ok(())
+    }
+
     /// Whether a copy leaves out what nothing leads to any more.
     fn is_hollow(&self) -> bool {
         self.dead > DEAD_MIN && self.dead > self.buffers.nodes.len() / 2
@@ -310,6 +333,7 @@ impl Document {
             meter.take(size_of::<Node>())?;
             let node = *self.node(child);
             let below = self.copy_children(node.first, meter)?;
+            self.make_room(meter)?;
             let copy = self.buffers.nodes.len() as u32;
             self.buffers.nodes.push(Node { parent: NONE, first: below, next: NONE, ..node });
             self.adopt(copy, meter)?;

@@ -1,4 +1,7 @@
 //! Bytes again: what was not touched is copied as it came, in stretches as long as possible.
+//!
+//! One text may stand in many places, so how long a document is shows only when it is walked. A large one is walked twice: first
+//! for its length, which the meter allows or not, then to write it.
 
 use crate::meter::{Exhausted, Meter, STRIDE};
 use crate::tree::{Document, Facts, Kind, Span};
@@ -6,8 +9,11 @@ use crate::tree::{Document, Facts, Kind, Span};
 /// What putting a stretch costs besides its bytes.
 const PUT: u64 = 10;
 
-/// Bytes up to which a buffer may grow as it is written.
+/// Bytes up to which a document is written without asking how long it is.
 const SMALL: usize = 64 << 10;
+
+/// Bytes of a small one that are written in a unit of work, walking it included.
+const SMALL_BYTES: usize = 2;
 
 impl Document {
     /// The document as it stands, as JSON text.
@@ -16,14 +22,14 @@ impl Document {
     /// More text, or more nodes, than the meter allows.
     pub fn json(&self, meter: &mut Meter) -> Result<Vec<u8>, Exhausted> {
         let mut out = Vec::new();
-        self.write_value(self.root, &mut out, meter)?;
+        self.write(&mut out, meter)?;
         Ok(out)
     }
 
     /// Appends the document as it stands.
     ///
     /// # Errors
-    /// As [`Document::json`]; some of it was appended then.
+    /// As [`Document::json`].
     pub fn write(&self, out: &mut Vec<u8>, meter: &mut Meter) -> Result<(), Exhausted> {
         self.write_value(self.root, out, meter)
     }
@@ -56,17 +62,26 @@ impl Document {
             out.extend_from_slice(text);
             return Ok(());
         }
-        // A buffer that grows is copied, and there twice for that moment.
         let bytes = match self.json_bytes_at_most() {
-            0..=SMALL => self.node(node).value.len() + self.buffers.added.len(),
-            _ => self.value_bytes(node, meter)?,
+            bytes @ 0..=SMALL => {
+                meter.room(bytes)?;
+                meter.work((bytes / SMALL_BYTES) as u64)?;
+                self.node(node).value.len() + self.buffers.added.len()
+            }
+            _ => {
+                let before = meter.work_left();
+                let bytes = self.value_bytes(node, meter)?;
+                // Writing is a walk as long as the first.
+                meter.take_for(bytes, before - meter.work_left())?;
+                bytes
+            }
         };
-        meter.room(bytes)?;
+        // A buffer that grows is copied, and there twice for that moment.
         out.reserve_exact(bytes);
-        self.write_node(node, &mut Text { out, meter })
+        self.write_node(node, out)
     }
 
-    pub(crate) fn write_node(&self, index: u32, out: &mut impl Sink) -> Result<(), Exhausted> {
+    fn write_node(&self, index: u32, out: &mut impl Sink) -> Result<(), Exhausted> {
         if let Some(text) = self.clean_text(index) {
             return out.put(text);
         }
@@ -101,7 +116,7 @@ impl Document {
 }
 
 /// Where text goes: into a buffer, or nowhere but into its length.
-pub(crate) trait Sink {
+trait Sink {
     /// Takes what comes next.
     fn put(&mut self, text: &[u8]) -> Result<(), Exhausted>;
 
@@ -109,23 +124,17 @@ pub(crate) trait Sink {
     fn nodes(&mut self, count: usize) -> Result<(), Exhausted>;
 }
 
-/// A buffer that grows as long as the meter allows.
-struct Text<'a> {
-    out: &'a mut Vec<u8>,
-    meter: &'a mut Meter,
-}
-
-impl Sink for Text<'_> {
+/// A buffer, for what the meter has allowed.
+impl Sink for Vec<u8> {
     #[inline]
     fn put(&mut self, text: &[u8]) -> Result<(), Exhausted> {
-        self.meter.take_for(text.len(), PUT)?;
-        self.out.extend_from_slice(text);
+        self.extend_from_slice(text);
         Ok(())
     }
 
     #[inline]
-    fn nodes(&mut self, count: usize) -> Result<(), Exhausted> {
-        self.meter.nodes(count)
+    fn nodes(&mut self, _: usize) -> Result<(), Exhausted> {
+        Ok(())
     }
 }
 

@@ -3,14 +3,13 @@
 //! Answers are computed on what the step may see, and within what a call may cost. `rep` is what a handle leads to; texts still lie
 //! in the plugin's memory.
 
-use crate::state::{Held, State, stop, stop_quoting};
+use crate::state::{Lent, State, stop, stop_quoting};
 use bytes::Bytes;
 use document::{
     Document, EditError, Exhausted, Meter, PATH_BYTES_MAX, Path, PathError, Pattern, Restricted, Scope, Value,
 };
 use pipeline::{Content, FailureKind};
 use std::borrow::Cow;
-use std::sync::Arc;
 use wasmtime::Result;
 
 pub(crate) fn id(state: &mut State, rep: u32) -> Result<&str> {
@@ -195,13 +194,10 @@ fn whole(state: &mut State, rep: u32) -> Result<Option<Bytes>> {
 
 /// `copy`: the rep of the new event.
 pub(crate) fn copy(state: &mut State, rep: u32) -> Result<u32> {
+    let Lent { held, budget, .. } = state.lent(rep)?;
     // The bytes that came are shared.
-    let mut meter = state.meter();
-    let taken = meter.take(state.held(rep)?.copy_bytes());
-    state.spend(&meter);
-    allowed("", taken)?;
-    let Held { event, view, .. } = state.held(rep)?;
-    let (event, view) = (event.clone(), view.clone());
+    allowed("", budget.spend(|meter| meter.take(held.copy_bytes())))?;
+    let (event, view) = (held.event.clone(), held.view.clone());
     state.lend(event, view, 0)
 }
 
@@ -213,10 +209,7 @@ pub(crate) fn derive(state: &mut State, rep: u32, length: usize, make: impl FnOn
             "`derive` makes a new event out of everything: this step may not read and write all fields",
         );
     }
-    let mut meter = state.meter();
-    let taken = meter.take(length);
-    state.spend(&meter);
-    allowed("", taken)?;
+    allowed("", state.budget.spend(|meter| meter.take(length)))?;
     let derived = state.held(rep)?.event.derive(make());
     note_write(state, "", 1);
     state.lend(derived, None, length)
@@ -281,19 +274,12 @@ fn on_visible<R>(
     rep: u32,
     body: impl FnOnce(&mut Document, &mut Meter) -> Result<R, Exhausted>,
 ) -> Result<Result<Option<R>, Exhausted>> {
-    let scope = hiding(state);
-    let mut meter = state.document_meter(rep)?;
-    let held = state.held(rep)?;
-    let before = held.overlay_bytes();
-    let Some(document) = held.event.content.document() else { return Ok(Ok(None)) };
-    let result = match &scope {
-        None => body(document, &mut meter),
-        Some(scope) => visible(document, &mut held.view, scope, &mut meter).and_then(|view| body(view, &mut meter)),
-    };
-    let after = held.overlay_bytes();
-    state.hold_instead(before, after)?;
-    state.spend(&meter);
-    Ok(result.map(Some))
+    let Lent { held, scope, budget } = state.lent(rep)?;
+    let result = budget.spend_on(held, |document, view, meter| match scope.filter(|scope| !scope.reads_all()) {
+        None => body(document, meter),
+        Some(scope) => visible(document, view, scope, meter).and_then(|view| body(view, meter)),
+    })?;
+    Ok(result.transpose())
 }
 
 /// Runs a change: `open` on the document of a step that sees everything, `restricted` on that of one that does not. None when the
@@ -304,28 +290,14 @@ fn change<R>(
     open: impl FnOnce(&mut Document, Option<&Scope>, &mut Meter) -> Result<R, EditError>,
     restricted: impl FnOnce(Restricted<'_>, &mut Meter) -> Result<R, EditError>,
 ) -> Result<Option<Result<R, EditError>>> {
-    let scope = state.scope.clone();
-    let mut meter = state.document_meter(rep)?;
-    let held = state.held(rep)?;
-    let before = held.overlay_bytes();
-    let Some(whole) = held.event.content.document() else { return Ok(None) };
-    let result = match &scope {
-        Some(scope) if !scope.reads_all() => match visible(whole, &mut held.view, scope, &mut meter) {
-            Ok(view) => restricted(Restricted { whole, view, scope }, &mut meter),
-            Err(exhausted) => Err(exhausted.into()),
-        },
-        scope => open(whole, scope.as_deref(), &mut meter),
-    };
-    let after = held.overlay_bytes();
-    state.hold_instead(before, after)?;
-    state.spend(&meter);
-    Ok(Some(result))
-}
-
-/// The scope of a step that does not see everything.
-#[inline]
-fn hiding(state: &State) -> Option<Arc<Scope>> {
-    state.scope.clone().filter(|scope| !scope.reads_all())
+    let Lent { held, scope, budget } = state.lent(rep)?;
+    budget.spend_on(held, |whole, view, meter| match scope {
+        Some(scope) if !scope.reads_all() => {
+            let view = visible(whole, view, scope, meter)?;
+            restricted(Restricted { whole, view, scope }, meter)
+        }
+        scope => open(whole, scope, meter),
+    })
 }
 
 /// The part of a document that a step sees: made when it is asked for first, and kept with the changes that it makes.

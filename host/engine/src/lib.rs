@@ -7,6 +7,7 @@
 //! written), `wasi` (a made-up system for language runtimes).
 
 mod bindings;
+mod budget;
 mod clock;
 mod code;
 #[cfg(feature = "compiler")]

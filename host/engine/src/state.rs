@@ -3,13 +3,14 @@
 //! A plugin's handle leads to a number here (a *rep*), or is that number, for one that runs flat. Reps count up and are never
 //! used twice in a store, so a handle that a plugin kept from an earlier call leads nowhere, and never to another event.
 
+use crate::budget::Budget;
 use crate::clock::Watch;
 use crate::fields::Noted;
 use crate::flat::Guest;
 use crate::limiter::Limiter;
 use crate::loaded::Step;
 use crate::wasi::Wasi;
-use document::{Document, Meter, Scope};
+use document::{Document, Scope};
 use pipeline::settings::Limits;
 use pipeline::{Assets, Content, Event, Failure, FailureKind, Hidden, LogLine};
 use std::fmt;
@@ -20,17 +21,6 @@ pub(crate) const LIVE_EVENTS_MAX: usize = 10_000;
 
 /// Events that a plugin may make in one call, those that it drops again counted: each leaves a few bytes behind.
 const EVENTS_MAX: usize = 100_000;
-
-/// Bytes the host holds for the events of one call, copies and changes included.
-const HELD_BYTES_MAX: usize = 64 << 20;
-
-/// Work of the host in one call, in units of about a nanosecond (see [`Meter`]): epochs do not interrupt the host, so its work is
-/// bounded by count.
-const CALL_WORK_MAX: u64 = 16_000_000;
-
-/// The work that the host does for one event takes at most this part of the step's time: it counts as the plugin's, by the clock
-/// and where nothing but instructions is counted.
-const WORK_PART: u64 = 2;
 
 /// Reps that a store gives out before its instance is replaced: the component model allows handles of 28 bits.
 const REPS_MAX: u32 = 1 << 27;
@@ -68,6 +58,13 @@ impl Held {
     pub(crate) fn overlay_bytes(&self) -> usize {
         self.event.content.overlay_bytes() + self.view.as_ref().map_or(0, |view| view.overlay_bytes())
     }
+}
+
+/// An event that a plugin holds, what of it the step may see and change (none: everything), and what working on it may cost.
+pub(crate) struct Lent<'a> {
+    pub(crate) held: &'a mut Held,
+    pub(crate) scope: Option<&'a Scope>,
+    pub(crate) budget: &'a mut Budget,
 }
 
 /// A bound or a permission that ends the call: the plugin cannot swallow it.
@@ -110,9 +107,8 @@ pub(crate) struct State {
     live: usize,
     /// Handles the plugin has that the host gave it, in this call and before.
     handles: i64,
-    held_bytes: usize,
-    /// Work that the host may still do for this event.
-    work_left: u64,
+    /// What the host may still do and hold for this event.
+    pub(crate) budget: Budget,
     pub(crate) log: Vec<LogLine>,
     log_bytes: usize,
     pub(crate) log_dropped: u64,
@@ -137,8 +133,7 @@ impl State {
             base: 1,
             live: 0,
             handles: 0,
-            held_bytes: 0,
-            work_left: 0,
+            budget: Budget::default(),
             log: Vec::new(),
             log_bytes: 0,
             log_dropped: 0,
@@ -153,8 +148,7 @@ impl State {
         self.base += self.events.len() as u32;
         self.events.clear();
         self.live = 0;
-        self.held_bytes = 0;
-        self.work_left = u64::try_from(self.limits.time.as_nanos()).unwrap_or(u64::MAX) / WORK_PART;
+        self.budget = Budget::of(self.limits.time);
         self.log.clear();
         self.log_bytes = 0;
         self.log_dropped = 0;
@@ -184,7 +178,7 @@ impl State {
             return stop(FailureKind::InvalidOutput, "the plugin made more than 100,000 events of one");
         }
         let held = Held { event, view, bytes };
-        self.hold_instead(0, bytes + held.overlay_bytes())?;
+        self.budget.hold_instead(0, bytes + held.overlay_bytes())?;
         let rep = self.base + self.events.len() as u32;
         self.events.push(Some(held));
         self.handles += 1;
@@ -192,22 +186,18 @@ impl State {
         Ok(rep)
     }
 
-    /// Counts bytes that the host now holds for this call in the place of others.
-    #[inline]
-    pub(crate) fn hold_instead(&mut self, before: usize, after: usize) -> wasmtime::Result<()> {
-        self.held_bytes = self.held_bytes.saturating_sub(before) + after;
-        if self.held_bytes > HELD_BYTES_MAX {
-            return stop(FailureKind::Memory, "the events of one call take more than 64 MiB in the host");
-        }
-        Ok(())
-    }
-
     /// The event behind a rep.
     #[inline]
     pub(crate) fn held(&mut self, rep: u32) -> wasmtime::Result<&mut Held> {
+        Ok(self.lent(rep)?.held)
+    }
+
+    /// The same, with what bounds working on it.
+    #[inline]
+    pub(crate) fn lent(&mut self, rep: u32) -> wasmtime::Result<Lent<'_>> {
         let index = rep.wrapping_sub(self.base) as usize;
         match self.events.get_mut(index) {
-            Some(Some(held)) => Ok(held),
+            Some(Some(held)) => Ok(Lent { held, scope: self.scope.as_deref(), budget: &mut self.budget }),
             _ => Err(wasmtime::Error::msg("the plugin used the handle of an event that it no longer holds")),
         }
     }
@@ -230,7 +220,7 @@ impl State {
         self.handles -= 1;
         let slot = self.events.get_mut(rep.wrapping_sub(self.base) as usize);
         if let Some(held) = slot.and_then(Option::take) {
-            self.held_bytes = self.held_bytes.saturating_sub(held.bytes + held.overlay_bytes());
+            self.budget.let_go(held.bytes + held.overlay_bytes());
             self.live -= 1;
         }
     }
@@ -242,43 +232,6 @@ impl State {
         }
         self.drop_handle(rep);
         Ok(())
-    }
-
-    /// What a call to the host may cost.
-    #[inline]
-    pub(crate) fn meter(&self) -> Meter {
-        Meter::new(self.call_work(), HELD_BYTES_MAX.saturating_sub(self.held_bytes))
-    }
-
-    /// What a call may cost that works on the document behind a rep. Its bytes are read first, if nobody has yet: that counts for
-    /// the event, and has bounds of its own.
-    #[inline]
-    pub(crate) fn document_meter(&mut self, rep: u32) -> wasmtime::Result<Meter> {
-        if matches!(self.held(rep)?.event.content, Content::Unread(_)) {
-            self.read_document(rep)?;
-        }
-        Ok(self.meter())
-    }
-
-    fn read_document(&mut self, rep: u32) -> wasmtime::Result<()> {
-        let held = self.held(rep)?;
-        let bytes = held.event.content.source_bytes();
-        let (work, overlay) = match held.event.content.document() {
-            Some(document) => (document.parse_work(), document.overlay_bytes()),
-            None => (2 * bytes as u64, 0),
-        };
-        self.work_left = self.work_left.saturating_sub(work);
-        self.hold_instead(0, overlay)
-    }
-
-    fn call_work(&self) -> u64 {
-        self.work_left.min(CALL_WORK_MAX)
-    }
-
-    /// Counts what a call has cost: the work that its meter has no more.
-    #[inline]
-    pub(crate) fn spend(&mut self, meter: &Meter) {
-        self.work_left -= self.call_work() - meter.work_left();
     }
 
     pub(crate) fn log(&mut self, level: pipeline::Level, message: &str) {
