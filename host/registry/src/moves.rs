@@ -14,7 +14,7 @@ use crate::hosts::tally;
 use crate::ids::{Name, ReleaseId};
 use crate::keys::SigningKey;
 use crate::layout;
-use crate::pointer::{self, Action, BAD_MAX, Left, Next, POINTER_BYTES_MAX, Pointer, Tally};
+use crate::pointer::{self, Action, BAD_MAX, Left, Next, OPERATOR_MOVES_MAX, POINTER_BYTES_MAX, Pointer, Proof, Tally};
 use crate::registry::Registry;
 use crate::store::Version;
 use bytes::Bytes;
@@ -312,25 +312,33 @@ impl Registry {
         if signer.is_none_or(|key| key.purposes().channel) {
             return Ok((previous, Vec::new()));
         }
+        let revision = state.newest.as_ref().map_or(0, |newest| newest.revision) + 1;
+        let is_new = |proof: &Proof| revision <= proof.revision.saturating_add(OPERATOR_MOVES_MAX);
         let mut wanted: Vec<ReleaseId> = [Some(release), previous].into_iter().flatten().collect();
-        let mut held = Vec::with_capacity(wanted.len());
+        let (mut held, mut wants_new) = (Vec::with_capacity(wanted.len() + 1), true);
         let mut walk = state.newest.clone().map(|newest| self.walk(newest, ROLLBACK_REVISIONS_MAX));
-        while let Some(walk) = walk.as_mut().filter(|_| !wanted.is_empty()) {
+        while let Some(walk) = walk.as_mut().filter(|_| !wanted.is_empty() || wants_new) {
             let Some(entry) = walk.next(self).await else { break };
             for text in entry.pointer.iter().flat_map(Pointer::proofs) {
-                let proven = pointer::proven_release(&text, &self.trust, &self.pipeline, channel);
-                if let Some(at) = proven.ok().and_then(|proven| wanted.iter().position(|id| *id == proven)) {
-                    wanted.remove(at);
+                let Ok(proof) = Proof::read(&text, &self.trust, &self.pipeline, channel) else { continue };
+                let known = wanted.len();
+                wanted.retain(|id| *id != proof.release);
+                if wanted.len() < known || (wants_new && is_new(&proof)) {
+                    wants_new &= !is_new(&proof);
                     held.push(text);
                 }
             }
         }
+        let refused =
+            |problem| Err(Error::refused(Refusal::NeedsPublisher, format!("move channel `{channel}`"), problem));
         if wanted.contains(&release) {
-            return Err(Error::refused(
-                Refusal::NeedsPublisher,
-                format!("move channel `{channel}`"),
-                format!("no publisher ever put release {} on it, and the key is an operator's", release.short()),
+            return refused(format!(
+                "no publisher ever put release {} on it, and the key is an operator's",
+                release.short()
             ));
+        }
+        if wants_new {
+            return refused(format!("operators have moved it {OPERATOR_MOVES_MAX} times since a publisher did"));
         }
         Ok((previous.filter(|id| !wanted.contains(id)), held))
     }

@@ -4,11 +4,14 @@
 //! forth: its pointer carries, in `held`, earlier pointers of the same pipeline and channel whole, each signed by a key
 //! with `channel`, and is taken only if they name every release it wants run (`release`, and `previous` if there is
 //! one). So a reader checks an operator's move with one or two more signatures and without another request; whoever
-//! steals an operator's key and the bucket can choose among what a publisher put on this channel, and nothing else. The
-//! revision bounds nothing there: an operator goes back on purpose.
+//! steals an operator's key and the bucket can choose among what a publisher put on this channel, and nothing else. A
+//! proof may be of any age: an operator goes back on purpose.
 //!
 //! **Revisions** start at 1 and grow by 1 with each move. A reader refuses what goes back, and two pointers of one
-//! revision.
+//! revision. An operator's pointer also carries the newest pointer of a publisher, and its revision may exceed that one's
+//! by at most [`OPERATOR_MOVES_MAX`]. So an operator's key cannot use up the revisions of a channel, and a reader that
+//! has seen nothing before, or nothing for years, can check that from the pointer alone: honest revisions grow by one,
+//! and each publish raises the bound.
 
 use crate::envelope::{self, Form};
 use crate::error::{Error, Result, Untrusted};
@@ -30,8 +33,12 @@ pub const REASON_CHARS_MAX: usize = 500;
 /// Revisions stay exact in any JSON reader.
 pub const REVISION_MAX: u64 = 1 << 53;
 
-/// An operator's pointer proves two releases at most.
-const HELD_MAX: usize = 2;
+/// How far the revision of an operator's pointer may exceed that of the newest publisher's pointer that it carries: a
+/// move a day for almost three years without a publish.
+pub const OPERATOR_MOVES_MAX: u64 = 1_000;
+
+/// An operator's pointer proves two releases at most, and how far publishers have come.
+const HELD_MAX: usize = 3;
 
 /// What a channel holds, and how it came to it. Made only by reading and checking a signed pointer.
 #[derive(Debug, Clone, Serialize)]
@@ -252,34 +259,55 @@ impl Payload {
         Ok(())
     }
 
-    /// Whether the pointers in `held` prove every release that this one wants run.
+    /// Whether the pointers in `held` prove every release that this one wants run, and that its revision may be so high.
     fn check_held(&self, trust: &Trust, what: &str) -> Result<()> {
-        let mut proven = Vec::with_capacity(HELD_MAX);
+        let mut held = Vec::with_capacity(HELD_MAX);
         for text in &self.held {
-            proven.push(proven_release(text, trust, &self.pipeline, &self.channel)?);
+            held.push(Proof::read(text, trust, &self.pipeline, &self.channel)?);
         }
-        let missing = [Some(self.release), self.previous].into_iter().flatten().find(|id| !proven.contains(id));
-        match missing {
-            None => Ok(()),
-            Some(id) => Err(Error::untrusted(
+        let wrong = |why, problem| Err(Error::untrusted(why, format!("verify {what}"), problem));
+        let proven = |id: &ReleaseId| held.iter().any(|proof| proof.release == *id);
+        let missing = [Some(self.release), self.previous].into_iter().flatten().find(|id| !proven(id));
+        if let Some(id) = missing {
+            return wrong(
                 Untrusted::NeverHeld,
-                format!("verify {what}"),
                 format!("an operator's key moved it to release {}, without proof that it was there before", id.short()),
-            )),
+            );
         }
+        let newest = held.iter().map(|proof| proof.revision).max().unwrap_or(0);
+        if self.revision > newest.saturating_add(OPERATOR_MOVES_MAX) {
+            return wrong(
+                Untrusted::Jumped,
+                format!(
+                    "an operator's key gave it revision {}, and the newest publisher's pointer that it carries is \
+                     revision {newest}: at most {OPERATOR_MOVES_MAX} more are allowed",
+                    self.revision
+                ),
+            );
+        }
+        Ok(())
     }
 }
 
-/// The release that a publisher's pointer, whole in `text`, put on this channel. Looks no deeper: what such a pointer
-/// itself holds proves nothing.
-pub(crate) fn proven_release(text: &str, trust: &Trust, pipeline: &Name, channel: &Name) -> Result<ReleaseId> {
-    let what = format!("an earlier pointer of channel `{channel}` of `{pipeline}`");
-    let opened = envelope::open(Form::Channel, text.as_bytes(), trust, &what)?;
-    let payload: Payload = envelope::decode(Form::Channel, opened.payload, VERSION, &what)?;
-    payload.check_place(pipeline, channel, &what)?;
-    if !opened.purposes.channel {
-        let problem = "an operator's pointer proves nothing about another".to_owned();
-        return Err(Error::untrusted(Untrusted::NeverHeld, format!("verify {what}"), problem));
+/// What a publisher's pointer proves to whoever is handed its text: that the channel held a release at a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) release: ReleaseId,
+    pub(crate) revision: u64,
+}
+
+impl Proof {
+    /// Reads the publisher's pointer that is whole in `text`. Looks no deeper: what such a pointer itself holds proves
+    /// nothing.
+    pub(crate) fn read(text: &str, trust: &Trust, pipeline: &Name, channel: &Name) -> Result<Proof> {
+        let what = format!("an earlier pointer of channel `{channel}` of `{pipeline}`");
+        let opened = envelope::open(Form::Channel, text.as_bytes(), trust, &what)?;
+        let payload: Payload = envelope::decode(Form::Channel, opened.payload, VERSION, &what)?;
+        payload.check_place(pipeline, channel, &what)?;
+        if !opened.purposes.channel {
+            let problem = "an operator's pointer proves nothing about another".to_owned();
+            return Err(Error::untrusted(Untrusted::NeverHeld, format!("verify {what}"), problem));
+        }
+        Ok(Proof { release: payload.release, revision: payload.revision })
     }
-    Ok(payload.release)
 }
