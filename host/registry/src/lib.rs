@@ -73,6 +73,8 @@ pub use hosts::{
     tally,
 };
 
+mod verdicts;
+
 mod cache;
 pub use cache::{CACHE_BYTES_DEFAULT, Cache};
 

@@ -51,7 +51,8 @@ pub struct Pointer {
     pub revision: u64,
     /// The release that the channel holds.
     pub release: ReleaseId,
-    /// What a host takes when `release` turns out bad: the release before it that nobody rolled back from.
+    /// What a host takes when it starts and `release` turns out bad: the last release before it that nobody rolled back
+    /// from, and that passed its probation as far as the mover could see.
     pub previous: Option<ReleaseId>,
     /// What the channel held in the revision before, and what hosts said about it.
     pub left: Option<Left>,
@@ -65,6 +66,8 @@ pub struct Pointer {
     pub why: String,
     /// Releases that this channel was rolled back from, newest last, at most [`BAD_MAX`].
     pub bad: Vec<ReleaseId>,
+    /// The mover insists: hosts take the release whatever other hosts have said about it, and without a probation.
+    pub forced: bool,
     /// Who signed it; `None` from an unsigned store.
     #[serde(skip)]
     pub signer: Option<KeyId>,
@@ -109,9 +112,13 @@ pub struct Tally {
     pub passed: u32,
     /// Hosts that went back from it by themselves.
     pub returned: u32,
+    /// Hosts on which it had not come to an end.
+    #[serde(default)]
+    pub running: u32,
 }
 
-/// From this many hosts on, going back is the release's fault and not the host's.
+/// From this many hosts on, going back is the release's fault, whatever other hosts say. One host that went back may be
+/// to blame itself if the release passed on another.
 pub const RETURNS_MIN: u32 = 2;
 
 impl Tally {
@@ -120,9 +127,23 @@ impl Tally {
         self.passed > 0 && self.returned < RETURNS_MIN
     }
 
-    /// Whether the release failed: [`RETURNS_MIN`] hosts went back from it.
+    /// Whether the release failed: a host went back from it, and it has not passed.
     pub fn has_failed(&self) -> bool {
-        self.returned >= RETURNS_MIN
+        self.returned > 0 && !self.has_passed()
+    }
+
+    /// Whether hosts are still trying the release, and it has neither passed nor failed on any.
+    pub fn is_open(&self) -> bool {
+        self.running > 0 && self.passed == 0 && self.returned == 0
+    }
+
+    /// The higher count of each kind: both were counted on the same hosts, in two ways.
+    pub(crate) fn or_more(self, other: Tally) -> Tally {
+        Tally {
+            passed: self.passed.max(other.passed),
+            returned: self.returned.max(other.returned),
+            running: self.running.max(other.running),
+        }
     }
 }
 
@@ -147,6 +168,8 @@ pub(crate) struct Payload {
     #[serde(default)]
     pub(crate) bad: Vec<ReleaseId>,
     #[serde(default)]
+    pub(crate) forced: bool,
+    #[serde(default)]
     pub(crate) held: Vec<String>,
 }
 
@@ -163,6 +186,7 @@ pub(crate) struct Next {
     pub(crate) why: String,
     pub(crate) nonce: String,
     pub(crate) bad: Vec<ReleaseId>,
+    pub(crate) forced: bool,
     pub(crate) held: Vec<String>,
 }
 
@@ -193,6 +217,7 @@ pub(crate) fn seal(pipeline: &Name, channel: &Name, next: Next, signer: Option<&
         why: next.why,
         nonce: next.nonce,
         bad: next.bad,
+        forced: next.forced,
         held: next.held,
     };
     let text = serde_json::to_string(&payload).expect("names and digests become JSON");
@@ -226,6 +251,7 @@ impl Pointer {
             by: payload.by,
             why: payload.why,
             bad: payload.bad,
+            forced: payload.forced,
             signer: opened.signer,
             by_publisher: opened.purposes.channel,
             digest: opened.digest,

@@ -26,6 +26,7 @@ fn next(revision: u64, to: ReleaseId, previous: Option<ReleaseId>, held: Vec<Str
         why: "a test".to_owned(),
         nonce: "n".to_owned(),
         bad: Vec::new(),
+        forced: false,
         held,
     }
 }
