@@ -87,8 +87,8 @@ pub async fn gc(store: &Store, now_ms: u64, dry_run: bool) -> Result<Collected> 
     Ok(collected)
 }
 
-/// The newest revision of each channel, by pipeline and channel, as its history's names tell. Whoever can add a name there
-/// could remove a verdict as well.
+/// The newest revision of each channel, by pipeline and channel, as its history's names tell. Whoever can add a name
+/// there could remove a verdict as well.
 fn newest_revisions(texts: &[Listed]) -> BTreeMap<(String, String), u64> {
     let mut newest = BTreeMap::new();
     let entries = texts.iter().filter(|listed| matches!(layout::kind_of(&listed.path), Kind::History));

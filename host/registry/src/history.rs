@@ -87,9 +87,9 @@ impl Registry {
         unreadable.map_or(Ok(None), Err)
     }
 
-    /// The newest release of a channel that was compiled for an engine, among its last `revisions_max` revisions: not one
-    /// that the channel was rolled back from, that hosts had gone back from when it was moved on, or that is in `except`.
-    /// For a host that cannot afford to compile at start.
+    /// The newest release of a channel that was compiled for an engine, among its last `revisions_max` revisions: not
+    /// one that the channel was rolled back from, that hosts had gone back from when it was moved on, or that is in
+    /// `except`. For a host that cannot afford to compile at start.
     ///
     /// # Errors
     /// Whatever the store refuses. Releases and lists that are not trusted here are passed over.

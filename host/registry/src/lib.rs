@@ -13,9 +13,9 @@
 //! Only signatures. Whoever can write the bucket, and has no key, can remove things, hold them back, or bring back an
 //! older pointer to a host that never saw a newer one (which is what [`Watch`]'s floor is for); they cannot make a host
 //! run anything that was not signed for this very place. Who may sign what: [`Purposes`]. How an operator's key is kept
-//! to what a publisher has put on a channel, and to a thousand moves between two of a publisher's: `pointer`. What hosts
-//! say is not signed: `hosts`. It decides where a rollback goes among releases of the channel, and whether a host that
-//! starts takes the live release or the one that the signed pointer names before it: `verdicts`.
+//! to what a publisher has put on a channel, and to a thousand moves between two of a publisher's: `pointer`. What
+//! hosts say is not signed: `hosts`. It decides where a rollback goes among releases of the channel, and whether a host
+//! that starts takes the live release or the one that the signed pointer names before it: `verdicts`.
 //!
 //! The store is not part of what is signed, so that a store can be copied. Where two stores hold the same pipeline and
 //! must not be mixed up, such as those of staging and production, use other keys, or other names for their channels.

@@ -308,9 +308,9 @@ impl Registry {
         }
     }
 
-    /// What an operator's pointer must carry: publishers' pointers that prove that the channel has held the release, and
-    /// the one that hosts may fall back to, and one that is new enough for the revision. Without proof, the fallback is
-    /// left out. A publisher's pointer carries nothing.
+    /// What an operator's pointer must carry: publishers' pointers that prove that the channel has held the release,
+    /// and the one that hosts may fall back to, and one that is new enough for the revision. Without proof, the
+    /// fallback is left out. A publisher's pointer carries nothing.
     async fn proofs(
         &self,
         state: &State,
@@ -388,8 +388,9 @@ fn is_race(error: &Error, how: &Move, race: u32) -> bool {
     error.kind() == ErrorKind::Conflict && how.expected.is_none() && race < RACES_MAX
 }
 
-/// What hosts take when the release that the channel is moved to turns out bad: what it holds now, or, if hosts have gone
-/// back from that or are still trying it, what that one would have fallen back to. Of what nothing is known, the newer one.
+/// What hosts take when the release that the channel is moved to turns out bad: what it holds now, or, if hosts have
+/// gone back from that or are still trying it, what that one would have fallen back to. Of what nothing is known, the
+/// newer one.
 fn fallback(state: &State, to: ReleaseId) -> Option<ReleaseId> {
     let current = state.newest.as_ref()?;
     let tally = state.tally.unwrap_or_default();

@@ -8,10 +8,10 @@
 //! proof may be of any age: an operator goes back on purpose.
 //!
 //! **Revisions** start at 1 and grow by 1 with each move. A reader refuses what goes back, and two pointers of one
-//! revision. An operator's pointer also carries the newest pointer of a publisher, and its revision may exceed that one's
-//! by at most [`OPERATOR_MOVES_MAX`]. So an operator's key cannot use up the revisions of a channel, and a reader that
-//! has seen nothing before, or nothing for years, can check that from the pointer alone: honest revisions grow by one,
-//! and each publish raises the bound.
+//! revision. An operator's pointer also carries the newest pointer of a publisher, and its revision may exceed that
+//! one's by at most [`OPERATOR_MOVES_MAX`]. So an operator's key cannot use up the revisions of a channel, and a reader
+//! that has seen nothing before, or nothing for years, can check that from the pointer alone: honest revisions grow by
+//! one, and each publish raises the bound.
 
 use crate::envelope::{self, Form};
 use crate::error::{Error, Result, Untrusted};
@@ -285,7 +285,8 @@ impl Payload {
         Ok(())
     }
 
-    /// Whether the pointers in `held` prove every release that this one wants run, and that its revision may be so high.
+    /// Whether the pointers in `held` prove every release that this one wants run, and that its revision may be so
+    /// high.
     fn check_held(&self, trust: &Trust, what: &str) -> Result<()> {
         let mut held = Vec::with_capacity(HELD_MAX);
         for text in &self.held {

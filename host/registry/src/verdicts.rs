@@ -1,9 +1,9 @@
-//! What hosts concluded about a revision of their channel: that its release passed its probation, or that they went back
-//! from it.
+//! What hosts concluded about a revision of their channel: that its release passed its probation, or that they went
+//! back from it.
 //!
 //! A host's report says the same, but is gone a quarter of an hour after its host. A verdict stays for as long as the
-//! channel holds the revision, so a host that starts later learns it with one listing. Promoting the release again makes
-//! a revision without verdicts.
+//! channel holds the revision, so a host that starts later learns it with one listing. Promoting the release again
+//! makes a revision without verdicts.
 //!
 //! Nothing of it is signed, since hosts have no key. Whoever may write `hosts/` can forge any verdict. A host that
 //! believes one runs what the channel's signed pointers name beside the live release, and nothing else.
