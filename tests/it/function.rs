@@ -30,10 +30,10 @@ const MEMORY_GROWTH_MIB_MAX: u64 = 16;
 const TIME_MAX: Duration = Duration::from_secs(120);
 
 /// A function, the Firehose behind it, and the store it follows.
-struct Stage {
-    place: Place,
+pub struct Stage {
+    pub place: Place,
     scratch: tempfile::TempDir,
-    shop: Shop,
+    pub shop: Shop,
     firehose: Firehose,
     next: u64,
     /// When each release was put on the channel, good ones only.
@@ -49,14 +49,14 @@ struct Batch {
 }
 
 impl Stage {
-    async fn new(place: Place) -> Stage {
+    pub async fn new(place: Place) -> Stage {
         let shop = Shop::new(place.url(), place.aws());
         let firehose = Firehose::start(Options::new(["clicks"])).await.expect("a Firehose");
         let scratch = tempfile::tempdir().expect("a folder");
         Stage { place, scratch, shop, firehose, next: 0, live: Vec::new(), batches: Vec::new() }
     }
 
-    fn function(&self, freeze: Freeze) -> Function {
+    pub fn function(&self, freeze: Freeze) -> Function {
         let mut function = Function::new(program("bootstrap"));
         function.memory_mib = 256;
         function.freeze = freeze;
@@ -75,14 +75,14 @@ impl Stage {
     }
 
     /// Publishes a good release.
-    async fn publish(&mut self, mark: &str) -> String {
+    pub async fn publish(&mut self, mark: &str) -> String {
         let id = self.shop.publish(mark).await.to_string();
         self.live.push((id.clone(), Instant::now()));
         id
     }
 
     /// Invokes once; all documents must be there, of one release.
-    async fn batch(&mut self, environment: &mut Environment) -> String {
+    pub async fn batch(&mut self, environment: &mut Environment) -> String {
         let numbers: Vec<u64> = (self.next..self.next + BATCH).collect();
         self.next += BATCH;
         let begun = Instant::now();
@@ -103,6 +103,15 @@ impl Stage {
         let release = releases.first().map(|release| (*release).to_owned()).expect("one");
         self.batches.push(Batch { begun, ended, release: release.clone() });
         release
+    }
+
+    /// Invokes once, whatever becomes of the records; none may be lost.
+    pub async fn any_batch(&mut self, environment: &mut Environment) {
+        let numbers: Vec<u64> = (self.next..self.next + BATCH).collect();
+        self.next += BATCH;
+        let invoked = environment.invoke(&event(&numbers)).await.expect("the simulator works");
+        let answer = invoked.outcome.into_result().unwrap_or_else(|failure| panic!("{failure}: {:?}", invoked.log));
+        assert_eq!(answer, br#"{"batchItemFailures":[]}"#);
     }
 
     /// Batches until something is so.
@@ -179,7 +188,7 @@ pub fn event(numbers: &[u64]) -> Vec<u8> {
 }
 
 /// What the log says of a refused release.
-fn refusals(environment: &Environment) -> BTreeMap<String, String> {
+pub fn refusals(environment: &Environment) -> BTreeMap<String, String> {
     let lines = environment.log();
     let told = lines.iter().filter_map(|line| serde_json::from_str::<Value>(&line.text).ok());
     let refused = told.filter(|line| line["message"].as_str().is_some_and(|text| text.contains("refused")));

@@ -154,6 +154,21 @@ fn the_pipeline_does_no_input_or_output() {
     }
 }
 
+/// What a host decides when it follows a channel, apart from the tests beside it.
+#[test]
+fn the_decisions_of_following_a_channel_are_pure() {
+    for file in ["state", "probation", "choice", "waiting", "polling", "reporter", "not_taken"] {
+        let path = root().join(format!("host/lambda/src/follow/{file}.rs"));
+        let text = std::fs::read_to_string(&path).expect("a source file");
+        let code = text.split("mod tests {").next().unwrap_or_default();
+        for forbidden in
+            ["std::fs", "std::env", "SystemTime", "::now()", "async ", "tokio", "crate::log", "Mutex", "Registry"]
+        {
+            assert!(!code.contains(forbidden), "{}: {forbidden}", path.display());
+        }
+    }
+}
+
 #[test]
 fn unsafe_stands_in_one_place() {
     let places: Vec<_> = sources()

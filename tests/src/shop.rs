@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use engine::Engine;
 use lambda::trial::TrialRecords;
-use lambda::{Answer, Clock, Firehose, Follower, Host, Loaded, Output, Sending, Settings, World};
+use lambda::{Answer, Clock, Firehose, Follower, Host, Loaded, Output, Sending, Settings, StartContext, World};
 use pipeline::{Assets, Pipeline, Plugin};
 use registry::testing::{moving, pipeline, publisher, publishing, trusting};
 use registry::{
@@ -226,8 +226,9 @@ pub async fn follow(
     let instances = Follower::instances(settings.workers);
     let engine = Engine::new(&engine::Settings { instances, ..engine::Settings::default() }).expect("an engine");
     let clock = Clock::system();
-    let (follower, loaded) =
-        Follower::start(&settings, store, engine, clock.clone(), Output::none(), 1).await.expect("it starts");
+    let begun = (clock.now)();
+    let context = StartContext { engine, clock: clock.clone(), output: Output::none(), seed: 1, begun };
+    let (follower, loaded) = Follower::start(&settings, store, context).await.expect("it starts");
     let dead_letters = lambda::open_dead_letters(&format!("file://{}/dead", cache.display())).expect("a folder");
     let firehose = Arc::clone(firehose) as Arc<dyn Firehose>;
     let world = World { firehose, dead_letters, clock, output: Output::none(), seed: 1 };

@@ -47,15 +47,35 @@ impl Host {
     /// # Errors
     /// See [`HandleError`]; Kinesis sends the whole batch again.
     pub async fn handle(&self, event: Bytes, invocation: Invocation) -> Result<Handled, HandleError> {
+        self.handle_with(event, invocation).await.1
+    }
+
+    /// The same, with what it ran; none when it did not come to that.
+    pub(crate) async fn handle_with(
+        &self,
+        event: Bytes,
+        invocation: Invocation,
+    ) -> (Option<Arc<Active>>, Result<Handled, HandleError>) {
+        let mut ran = None;
+        let handled = self.run(event, invocation, &mut ran).await;
+        (ran, handled)
+    }
+
+    async fn run(
+        &self,
+        event: Bytes,
+        invocation: Invocation,
+        ran: &mut Option<Arc<Active>>,
+    ) -> Result<Handled, HandleError> {
         let begun = (self.world.clock.now)();
         let batch = Arc::new(kinesis::records(event)?);
         if batch.records.is_empty() {
             let (response, report) = (response(None), Report::default());
             return Ok(Handled { response, report, out_of_time: false, iterator_age_ms: None });
         }
-        let mut set = self.check_out().map_err(HandleError::Bug)?;
-        let active = Arc::clone(&set.active);
-        let mut run = Run::new(self, &active, Arc::clone(&batch), &invocation, begun);
+        let active = ran.insert(self.active());
+        let mut set = self.check_out(Arc::clone(active)).map_err(HandleError::Bug)?;
+        let mut run = Run::new(self, active, Arc::clone(&batch), &invocation, begun);
         let ran = run.windows(&mut set.workers).await;
         let ended = run.end(begun);
         self.world.output.flush();
@@ -425,9 +445,10 @@ impl<'a> Run<'a> {
         if fix && self.report.documents() == 0 {
             return Err(HandleError::Configuration(reason));
         }
-        if !self.host.settings.partial_failures {
-            return Err(HandleError::Unsettled(reason, Box::new(self.report)));
+        let handled = Handled { response: response(Some(lowest)), report: self.report, out_of_time, iterator_age_ms };
+        match self.host.settings.partial_failures {
+            true => Ok(handled),
+            false => Err(HandleError::Unsettled(reason, Box::new(handled))),
         }
-        Ok(Handled { response: response(Some(lowest)), report: self.report, out_of_time, iterator_age_ms })
     }
 }

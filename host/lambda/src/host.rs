@@ -65,9 +65,8 @@ pub enum HandleError {
     Event(EventError),
     /// A person must act; says what to fix. Nothing was accepted yet.
     Configuration(String),
-    /// The batch is not settled, and the event source mapping has no partial failures. With the report, which says how far
-    /// it came.
-    Unsettled(String, Box<Report>),
+    /// The batch is not settled, and the event source mapping has no partial failures. With what it came to so far.
+    Unsettled(String, Box<Handled>),
     /// A bug of ours.
     Bug(anyhow::Error),
 }
@@ -126,6 +125,15 @@ pub(crate) struct Active {
     pub(crate) seen: Mutex<Seen>,
 }
 
+/// A release whose workers are started: it can run from one moment to the next.
+pub struct Ready(Set);
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ready").field(&self.0.active.loaded.release).finish()
+    }
+}
+
 /// What ran before a swap, kept to go back to.
 pub struct Previous(Arc<Active>);
 
@@ -135,9 +143,8 @@ impl Previous {
         self.0.loaded.release.as_deref()
     }
 
-    /// How many steps it has.
-    pub fn steps(&self) -> usize {
-        self.0.loaded.pipeline.steps.len()
+    pub(crate) fn active(&self) -> &Active {
+        &self.0
     }
 }
 
@@ -179,19 +186,31 @@ impl Host {
     /// # Errors
     /// As [`Host::new`]; then everything stays as it is.
     pub fn swap(&self, loaded: Loaded) -> Result<Previous> {
-        let set = start(&self.settings, loaded)?;
+        Ok(self.swap_to(self.make_ready(loaded)?))
+    }
+
+    /// The slow part of a swap: starts workers, beside the batches that are under way.
+    ///
+    /// # Errors
+    /// As [`Host::new`].
+    pub fn make_ready(&self, loaded: Loaded) -> Result<Ready> {
+        start(&self.settings, loaded).map(Ready)
+    }
+
+    /// The rest of a swap, which neither waits nor fails.
+    pub fn swap_to(&self, Ready(set): Ready) -> Previous {
         let active = Arc::clone(&set.active);
-        Ok(Previous(self.exchange(active, Some(set))))
+        Previous(self.exchange(active, Some(set)))
     }
 
     /// The pipeline that batches run at present.
     pub fn pipeline(&self) -> Arc<Pipeline> {
-        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner).loaded.pipeline)
+        Arc::clone(&self.active().loaded.pipeline)
     }
 
-    /// Runs from the next batch on what ran before a swap.
-    pub fn go_back(&self, previous: Previous) {
-        self.exchange(previous.0, None);
+    /// Runs from the next batch on what ran before a swap; gives what ran until now.
+    pub fn go_back(&self, previous: Previous) -> Previous {
+        Previous(self.exchange(previous.0, None))
     }
 
     fn exchange(&self, active: Arc<Active>, set: Option<Set>) -> Arc<Active> {
@@ -204,9 +223,13 @@ impl Host {
         previous
     }
 
-    /// Workers for one invocation.
-    pub(crate) fn check_out(&self) -> Result<Set> {
-        let active = Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner));
+    /// What batches run at present.
+    pub(crate) fn active(&self) -> Arc<Active> {
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Workers for one invocation that runs this.
+    pub(crate) fn check_out(&self, active: Arc<Active>) -> Result<Set> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|set| Arc::ptr_eq(&set.active, &active));
         if let Some(set) = idle.pop() {
@@ -250,7 +273,10 @@ fn start(settings: &Settings, loaded: Loaded) -> Result<Set> {
 }
 
 /// The delivery stream of each route: what the function binds, else, but never on Lambda, the local one.
-fn streams(settings: &Settings, loaded: &Loaded) -> Result<Vec<String>> {
+///
+/// # Errors
+/// A route that the function does not bind.
+pub(crate) fn streams(settings: &Settings, loaded: &Loaded) -> Result<Vec<String>> {
     let routes = &loaded.pipeline.routes;
     let unbound: Vec<&str> =
         routes.iter().map(|route| route.name.as_str()).filter(|name| !settings.routes.contains_key(*name)).collect();

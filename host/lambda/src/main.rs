@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine::Engine;
 use lambda::{
     AwsFirehose, Bundle, Clock, Follower, HandleError, Handled, Host, Invocation, LogFormat, LogLevel, Output,
-    Settings, World, open_dead_letters,
+    Settings, StartContext, World, open_dead_letters,
 };
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tracing::{self, subscriber::fmt};
@@ -80,13 +80,15 @@ impl Function {
 }
 
 async fn function() -> anyhow::Result<Function> {
+    let clock = Clock::system();
+    let begun = (clock.now)();
     let mut settings = Settings::from_environment()?;
     settings.secrets = settings.secrets.fetched().await?;
     let url = settings.dead_letters.clone().unwrap_or_else(local_dead_letters);
     let world = World {
         firehose: Arc::new(AwsFirehose::from_environment().await),
         dead_letters: open_dead_letters(&url)?,
-        clock: Clock::system(),
+        clock,
         output: Output::new(std::io::stdout()),
         seed: fastrand::u64(..),
     };
@@ -94,8 +96,8 @@ async fn function() -> anyhow::Result<Function> {
         Some(store) => {
             let engine = engine(Follower::instances(settings.workers))?;
             let (clock, output) = (world.clock.clone(), world.output.clone());
-            let (follower, loaded) =
-                Follower::start(&settings, store, engine, clock, output, fastrand::u64(..)).await?;
+            let context = StartContext { engine, clock, output, seed: fastrand::u64(..), begun };
+            let (follower, loaded) = Follower::start(&settings, store, context).await?;
             (Some(follower), loaded)
         }
         None => {

@@ -34,6 +34,7 @@ pub fn unpack(data: &Bytes, settings: &unpack::Settings, counted: &mut InputNote
     let empty = matches!(&unpacked, Ok(Unpacked::Parts(parts)) if parts.is_empty());
     counted.empty += u64::from(empty && notes.control_messages == 0);
     unpacked.map_err(|refusal| {
+        counted.oversize += u64::from(refusal.kind == RefusalKind::Oversize);
         let kind = match refusal.kind {
             RefusalKind::Oversize => FailureKind::Oversize,
             RefusalKind::Kpl | RefusalKind::Gzip => FailureKind::Unpack,

@@ -37,6 +37,8 @@ pub struct InputNotes {
     pub control_messages: u64,
     /// Records that held no event at all.
     pub empty: u64,
+    /// Records that were not taken apart, since too much would have come of them: failures of kind `oversize`.
+    pub oversize: u64,
 }
 
 impl InputNotes {
@@ -48,6 +50,7 @@ impl InputNotes {
         self.cloudwatch_logs += other.cloudwatch_logs;
         self.control_messages += other.control_messages;
         self.empty += other.empty;
+        self.oversize += other.oversize;
     }
 }
 
@@ -261,6 +264,11 @@ impl Times {
     /// The time that `percent` of the calls stayed within.
     pub fn percentile(&self, percent: f64) -> Duration {
         Duration::from_nanos(self.histogram.value_at_percentile(percent))
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.histogram.len()
     }
 
     /// The sum over all calls.

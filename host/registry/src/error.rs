@@ -77,6 +77,8 @@ pub enum Untrusted {
     Fork,
     /// An operator's key moved the channel to a release that no publisher ever put there.
     NeverHeld,
+    /// An operator's key gave a pointer a revision far beyond that of the newest publisher's pointer.
+    Jumped,
 }
 
 /// Why an operation was refused.
@@ -193,6 +195,7 @@ impl Untrusted {
             Untrusted::BelowFloor => "below-floor",
             Untrusted::Fork => "fork",
             Untrusted::NeverHeld => "never-held",
+            Untrusted::Jumped => "jumped",
         }
     }
 
@@ -205,6 +208,7 @@ impl Untrusted {
                 "sign with a key that has the purpose, or give it to the key in PADDLE_TRUSTED_KEYS"
             }
             Untrusted::NeverHeld => "publish it with a publisher's key",
+            Untrusted::Jumped => "move the channel with a publisher's key, and find out who used the operator's",
             Untrusted::WentBack | Untrusted::BelowFloor | Untrusted::Fork => {
                 "find out who put it there, then publish again"
             }

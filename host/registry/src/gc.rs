@@ -1,4 +1,5 @@
-//! Removing what nothing needs: blobs that no release refers to, and what hosts that are long gone last said.
+//! Removing what nothing needs: blobs that no release refers to, what hosts that are long gone last said, and their
+//! verdicts about revisions that their channel has left.
 //!
 //! Never a blob younger than a day: it may belong to a release that is on its way. How a publisher and this work beside
 //! each other stands in `store/blobs.rs`. Releases, pointers and their history are never removed.
@@ -13,7 +14,7 @@ use crate::registry::PARALLEL_SMALL_MAX;
 use crate::store::{Listed, Store, directory};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How old a blob must be before it may go.
@@ -29,7 +30,7 @@ pub struct Collected {
     pub blobs: Vec<Blob>,
     /// Their bytes.
     pub bytes: u64,
-    /// Files of hosts that are gone.
+    /// Files of hosts that are gone, and verdicts about revisions that are over.
     pub hosts: u64,
     /// Files that killed writers left in a directory store.
     pub leftovers: u64,
@@ -65,9 +66,15 @@ pub async fn gc(store: &Store, now_ms: u64, dry_run: bool) -> Result<Collected> 
         collected.bytes += listed.bytes;
         collected.blobs.push(Blob { digest, bytes: listed.bytes });
     }
+    let newest = newest_revisions(&texts);
     for listed in &texts {
         let old = now_ms.saturating_sub(listed.written_ms) > EXPIRED_AFTER_MS;
-        if old && matches!(layout::kind_of(&listed.path), Kind::Host) {
+        let needed = match layout::kind_of(&listed.path) {
+            Kind::Host => false,
+            Kind::Verdict => !is_over(&listed.path, &newest),
+            Kind::Manifest | Kind::Compiled | Kind::History | Kind::Other => true,
+        };
+        if old && !needed {
             if !dry_run {
                 store.delete(&listed.path).await?;
             }
@@ -78,6 +85,26 @@ pub async fn gc(store: &Store, now_ms: u64, dry_run: bool) -> Result<Collected> 
         collected.leftovers = remove_leftovers(folder, now_ms)?;
     }
     Ok(collected)
+}
+
+/// The newest revision of each channel, by pipeline and channel, as its history's names tell. Whoever can add a name
+/// there could remove a verdict as well.
+fn newest_revisions(texts: &[Listed]) -> BTreeMap<(String, String), u64> {
+    let mut newest = BTreeMap::new();
+    let entries = texts.iter().filter(|listed| matches!(layout::kind_of(&listed.path), Kind::History));
+    for (pipeline, channel, revision) in entries.filter_map(|listed| layout::revision_of(&listed.path)) {
+        let known = newest.entry((pipeline, channel)).or_default();
+        *known = revision.max(*known);
+    }
+    newest
+}
+
+/// Whether a verdict is about a revision that its channel has left. A channel without a history has left nothing.
+fn is_over(path: &Path, newest: &BTreeMap<(String, String), u64>) -> bool {
+    let about = layout::revision_of(path);
+    about.is_some_and(|(pipeline, channel, revision)| {
+        newest.get(&(pipeline, channel)).is_some_and(|newest| revision < *newest)
+    })
 }
 
 fn is_young(listed: &Listed, now_ms: u64) -> bool {
@@ -105,7 +132,7 @@ async fn named_blobs(store: &Store, path: &Path) -> Result<BTreeSet<Blob>> {
     match layout::kind_of(path) {
         Kind::Manifest => manifest::named_blobs(&store.get(path, MANIFEST_BYTES_MAX).await?.bytes, path.as_ref()),
         Kind::Compiled => compiled::named_blobs(&store.get(path, COMPILED_BYTES_MAX).await?.bytes, path.as_ref()),
-        Kind::Host | Kind::Other => Ok(BTreeSet::new()),
+        Kind::Host | Kind::Verdict | Kind::History | Kind::Other => Ok(BTreeSet::new()),
     }
 }
 

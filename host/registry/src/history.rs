@@ -3,7 +3,7 @@
 use crate::error::{ErrorKind, Result};
 use crate::ids::{Fingerprint, Name, ReleaseId};
 use crate::layout;
-use crate::pointer::{POINTER_BYTES_MAX, Pointer};
+use crate::pointer::{Left, POINTER_BYTES_MAX, Pointer};
 use crate::registry::{PARALLEL_MAX, Registry};
 use crate::{Error, Untrusted};
 use futures_util::{StreamExt as _, stream};
@@ -87,8 +87,9 @@ impl Registry {
         unreadable.map_or(Ok(None), Err)
     }
 
-    /// The newest release of a channel that was compiled for an engine and that the channel was not rolled back from,
-    /// among its last `revisions_max` revisions. For a host that cannot afford to compile at start.
+    /// The newest release of a channel that was compiled for an engine, among its last `revisions_max` revisions: not
+    /// one that the channel was rolled back from, that hosts had gone back from when it was moved on, or that is in
+    /// `except`. For a host that cannot afford to compile at start.
     ///
     /// # Errors
     /// Whatever the store refuses. Releases and lists that are not trusted here are passed over.
@@ -97,22 +98,25 @@ impl Registry {
         pointer: &Pointer,
         engine: Fingerprint,
         revisions_max: u64,
+        except: &[ReleaseId],
     ) -> Result<Option<ReleaseId>> {
-        let mut bad = pointer.bad.clone();
+        let mut bad = [&pointer.bad, except].concat();
         let mut walk = self.walk(pointer.clone(), revisions_max.min(HISTORY_MAX));
         while let Some(revision) = walk.next(self).await {
             let Ok(held) = revision.pointer else { continue };
-            if bad.contains(&held.release) {
-                continue;
+            if !bad.contains(&held.release) {
+                match self.compiled(held.release, engine).await {
+                    Ok(Some(_)) => return Ok(Some(held.release)),
+                    Ok(None) => {}
+                    Err(error) if matches!(error.kind(), ErrorKind::Untrusted(_)) => {}
+                    Err(error) => return Err(error),
+                }
+                // Each release is looked at once.
+                bad.push(held.release);
             }
-            // Each release is looked at once.
-            bad.push(held.release);
-            match self.compiled(held.release, engine).await {
-                Ok(Some(_)) => return Ok(Some(held.release)),
-                Ok(None) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::Untrusted(_)) => {}
-                Err(error) => return Err(error),
-            }
+            // What comes next, which is the revision before.
+            let failed = |left: &Left| left.probation.is_some_and(|tally| tally.has_failed());
+            bad.extend(held.left.filter(failed).map(|left| left.release));
         }
         Ok(None)
     }

@@ -2,11 +2,11 @@
 //!
 //! Hosts have no key, so these files prove nothing: whoever may write the bucket may write them. They are shown to
 //! people, and they are counted when a channel is moved, where they choose among releases that a publisher put on the
-//! channel. Nothing is ever loaded because of them.
+//! channel. What a host that starts may ask is in `verdicts`.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Fingerprint, Name, ReleaseId};
-use crate::layout;
+use crate::layout::{self, Kind};
 use crate::pointer::Tally;
 use crate::registry::{PARALLEL_SMALL_MAX, Registry};
 use bytes::Bytes;
@@ -25,6 +25,9 @@ const REPORT_BYTES_MAX: u64 = 256 * 1024;
 
 /// Entries that a report keeps of each kind; the newest ones.
 pub const ENTRIES_MAX: usize = 16;
+
+/// Characters of a reason that are kept: a sentence and the top of a backtrace.
+const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Reports that are read in one go. With more hosts than this, the newest reports speak for all.
 const REPORTS_READ_MAX: usize = 1_000;
@@ -183,6 +186,18 @@ pub struct Hosts {
     pub gone: usize,
 }
 
+impl Probation {
+    /// The same with the start of a long reason.
+    pub(crate) fn bounded(&self) -> Probation {
+        Probation { reason: cut(&self.reason), ..self.clone() }
+    }
+}
+
+/// The start of a text for people.
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}
+
 impl HostReport {
     /// A host that has nothing to tell yet.
     pub fn new(channel: Name, at_ms: u64) -> HostReport {
@@ -205,15 +220,13 @@ impl HostReport {
         fn newest<T: Clone>(entries: &[T]) -> Vec<T> {
             entries[entries.len().saturating_sub(ENTRIES_MAX)..].to_vec()
         }
-        let cut = |text: &mut String| *text = text.chars().take(1_000).collect();
         let mut report = HostReport {
             refused: newest(&self.refused),
             swaps: newest(&self.swaps),
-            probations: newest(&self.probations),
+            probations: newest(&self.probations).iter().map(Probation::bounded).collect(),
             ..self.clone()
         };
-        report.refused.iter_mut().for_each(|refused| cut(&mut refused.reason));
-        report.probations.iter_mut().for_each(|probation| cut(&mut probation.reason));
+        report.refused.iter_mut().for_each(|refused| refused.reason = cut(&refused.reason));
         report
     }
 }
@@ -234,6 +247,7 @@ impl Registry {
     /// Whatever the store refuses about listing. A report that cannot be read is counted.
     pub async fn hosts(&self, now_ms: u64) -> Result<Hosts> {
         let (mut listed, _) = self.store.list(&layout::hosts(&self.pipeline), LISTED_MAX).await?;
+        listed.retain(|listed| matches!(layout::kind_of(&listed.path), Kind::Host));
         let all = listed.len();
         listed.retain(|listed| now_ms.saturating_sub(listed.written_ms) < GONE_AFTER_MS);
         listed.sort_unstable_by_key(|listed| std::cmp::Reverse(listed.written_ms));
@@ -286,7 +300,8 @@ pub fn tally<'a>(
         match report.probations.iter().rev().find(about).map(|probation| probation.outcome) {
             Some(Outcome::Passed) => tally.passed += 1,
             Some(Outcome::Returned) => tally.returned += 1,
-            Some(Outcome::Running) | None => {}
+            Some(Outcome::Running) => tally.running += 1,
+            None => {}
         }
     }
     tally

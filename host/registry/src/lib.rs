@@ -13,8 +13,9 @@
 //! Only signatures. Whoever can write the bucket, and has no key, can remove things, hold them back, or bring back an
 //! older pointer to a host that never saw a newer one (which is what [`Watch`]'s floor is for); they cannot make a host
 //! run anything that was not signed for this very place. Who may sign what: [`Purposes`]. How an operator's key is kept
-//! to what a publisher has put on a channel: `pointer`. What hosts say is not signed and decides nothing but where a
-//! rollback goes among releases that a publisher put on the channel: `hosts`.
+//! to what a publisher has put on a channel, and to a thousand moves between two of a publisher's: `pointer`. What
+//! hosts say is not signed: `hosts`. It decides where a rollback goes among releases of the channel, and whether a host
+//! that starts takes the live release or the one that the signed pointer names before it: `verdicts`.
 //!
 //! The store is not part of what is signed, so that a store can be copied. Where two stores hold the same pipeline and
 //! must not be mixed up, such as those of staging and production, use other keys, or other names for their channels.
@@ -42,7 +43,9 @@ mod compiled;
 pub use compiled::Compiled;
 
 mod pointer;
-pub use pointer::{Action, BAD_MAX, Left, Pointer, REASON_CHARS_MAX, RETURNS_MIN, REVISION_MAX, Tally};
+pub use pointer::{
+    Action, BAD_MAX, Left, OPERATOR_MOVES_MAX, Pointer, REASON_CHARS_MAX, RETURNS_MIN, REVISION_MAX, Tally,
+};
 
 mod layout;
 
@@ -69,6 +72,8 @@ pub use hosts::{
     ENTRIES_MAX, GONE_AFTER_MS, HostReport, Hosts, Minute, Outcome, Probation, Refused, Running, StepMinute, Swap,
     tally,
 };
+
+mod verdicts;
 
 mod cache;
 pub use cache::{CACHE_BYTES_DEFAULT, Cache};

@@ -14,7 +14,7 @@ use crate::hosts::tally;
 use crate::ids::{Name, ReleaseId};
 use crate::keys::SigningKey;
 use crate::layout;
-use crate::pointer::{self, Action, BAD_MAX, Left, Next, POINTER_BYTES_MAX, Pointer, Tally};
+use crate::pointer::{self, Action, BAD_MAX, Left, Next, OPERATOR_MOVES_MAX, POINTER_BYTES_MAX, Pointer, Proof, Tally};
 use crate::registry::Registry;
 use crate::store::Version;
 use bytes::Bytes;
@@ -40,7 +40,8 @@ pub struct Move {
     /// The revision that the mover looked at, 0 for a channel that held nothing: at any other nothing is moved. `None`:
     /// move whatever it holds.
     pub expected: Option<u64>,
-    /// Move even to a release that the channel, or another one, was rolled back from.
+    /// Move even to a release that the channel, or another one, was rolled back from, and let hosts take it without a
+    /// probation, whatever other hosts have said about it. A rollback is never forced.
     pub force: bool,
     /// Move even if the pointer that is there is not trusted here: to repair a channel that somebody tampered with. It
     /// goes on from the newest revision of its history that is trusted.
@@ -178,6 +179,7 @@ impl Registry {
             why: how.why.clone(),
             nonce: nonce()?,
             bad,
+            forced: how.force && plan.action != Action::RollBack,
             held: plan.held,
         };
         let text = pointer::seal(&self.pipeline, &how.channel, next, signer)?;
@@ -234,10 +236,18 @@ impl Registry {
         }
     }
 
-    /// What hosts say about the probation of what the channel holds. Nothing that fails here stops a move.
+    /// What hosts say about the probation of what the channel holds: those that are running, and those that have left a
+    /// verdict. Nothing that fails here stops a move.
     async fn tally(&self, pointer: &Pointer, now_ms: u64) -> Option<Tally> {
-        let hosts = self.hosts(now_ms).await.ok()?;
-        Some(tally(hosts.live.iter().map(|(_, report)| report), &pointer.channel, pointer.release, pointer.revision))
+        let verdicts = self.verdicts(&pointer.channel, pointer.revision);
+        let (hosts, verdicts) = futures_util::join!(self.hosts(now_ms), verdicts);
+        let reports = hosts.as_ref().map(|hosts| hosts.live.iter().map(|(_, report)| report));
+        let reported = reports.map(|reports| tally(reports, &pointer.channel, pointer.release, pointer.revision));
+        match (reported, verdicts) {
+            (Ok(reported), Ok(verdicts)) => Some(reported.or_more(verdicts)),
+            (Ok(tally), Err(_)) | (Err(_), Ok(tally)) => Some(tally),
+            (Err(_), Err(_)) => None,
+        }
     }
 
     /// Refuses a release that another channel of the pipeline was rolled back from. Its own channel is looked at with
@@ -275,7 +285,7 @@ impl Registry {
                 }
                 if let Some(tally) = left.probation {
                     let sum = probations.entry(left.release).or_default();
-                    *sum = Tally { passed: sum.passed.max(tally.passed), returned: sum.returned.max(tally.returned) };
+                    *sum = sum.or_more(tally);
                 }
             }
             if !bad.contains(&pointer.release) && !candidates.contains(&pointer.release) {
@@ -299,8 +309,8 @@ impl Registry {
     }
 
     /// What an operator's pointer must carry: publishers' pointers that prove that the channel has held the release,
-    /// and the one that hosts may fall back to. Without proof, the latter is left out. A publisher's pointer carries
-    /// nothing.
+    /// and the one that hosts may fall back to, and one that is new enough for the revision. Without proof, the
+    /// fallback is left out. A publisher's pointer carries nothing.
     async fn proofs(
         &self,
         state: &State,
@@ -312,25 +322,33 @@ impl Registry {
         if signer.is_none_or(|key| key.purposes().channel) {
             return Ok((previous, Vec::new()));
         }
+        let revision = state.newest.as_ref().map_or(0, |newest| newest.revision) + 1;
+        let is_new = |proof: &Proof| revision <= proof.revision.saturating_add(OPERATOR_MOVES_MAX);
         let mut wanted: Vec<ReleaseId> = [Some(release), previous].into_iter().flatten().collect();
-        let mut held = Vec::with_capacity(wanted.len());
+        let (mut held, mut wants_new) = (Vec::with_capacity(wanted.len() + 1), true);
         let mut walk = state.newest.clone().map(|newest| self.walk(newest, ROLLBACK_REVISIONS_MAX));
-        while let Some(walk) = walk.as_mut().filter(|_| !wanted.is_empty()) {
+        while let Some(walk) = walk.as_mut().filter(|_| !wanted.is_empty() || wants_new) {
             let Some(entry) = walk.next(self).await else { break };
             for text in entry.pointer.iter().flat_map(Pointer::proofs) {
-                let proven = pointer::proven_release(&text, &self.trust, &self.pipeline, channel);
-                if let Some(at) = proven.ok().and_then(|proven| wanted.iter().position(|id| *id == proven)) {
-                    wanted.remove(at);
+                let Ok(proof) = Proof::read(&text, &self.trust, &self.pipeline, channel) else { continue };
+                let known = wanted.len();
+                wanted.retain(|id| *id != proof.release);
+                if wanted.len() < known || (wants_new && is_new(&proof)) {
+                    wants_new &= !is_new(&proof);
                     held.push(text);
                 }
             }
         }
+        let refused =
+            |problem| Err(Error::refused(Refusal::NeedsPublisher, format!("move channel `{channel}`"), problem));
         if wanted.contains(&release) {
-            return Err(Error::refused(
-                Refusal::NeedsPublisher,
-                format!("move channel `{channel}`"),
-                format!("no publisher ever put release {} on it, and the key is an operator's", release.short()),
+            return refused(format!(
+                "no publisher ever put release {} on it, and the key is an operator's",
+                release.short()
             ));
+        }
+        if wants_new {
+            return refused(format!("operators have moved it {OPERATOR_MOVES_MAX} times since a publisher did"));
         }
         Ok((previous.filter(|id| !wanted.contains(id)), held))
     }
@@ -370,10 +388,13 @@ fn is_race(error: &Error, how: &Move, race: u32) -> bool {
     error.kind() == ErrorKind::Conflict && how.expected.is_none() && race < RACES_MAX
 }
 
-/// What hosts take when the release that the channel is moved to turns out bad: what it holds now, or what that one
-/// would have fallen back to.
+/// What hosts take when the release that the channel is moved to turns out bad: what it holds now, or, if hosts have
+/// gone back from that or are still trying it, what that one would have fallen back to. Of what nothing is known, the
+/// newer one.
 fn fallback(state: &State, to: ReleaseId) -> Option<ReleaseId> {
     let current = state.newest.as_ref()?;
+    let tally = state.tally.unwrap_or_default();
     let good = |id: &ReleaseId| *id != to && !current.calls_bad(*id);
-    Some(current.release).filter(good).or(current.previous.filter(good))
+    let (held, before) = (Some(current.release).filter(good), current.previous.filter(good));
+    if tally.has_failed() || tally.is_open() { before.or(held) } else { held.or(before) }
 }

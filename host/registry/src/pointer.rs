@@ -4,11 +4,14 @@
 //! forth: its pointer carries, in `held`, earlier pointers of the same pipeline and channel whole, each signed by a key
 //! with `channel`, and is taken only if they name every release it wants run (`release`, and `previous` if there is
 //! one). So a reader checks an operator's move with one or two more signatures and without another request; whoever
-//! steals an operator's key and the bucket can choose among what a publisher put on this channel, and nothing else. The
-//! revision bounds nothing there: an operator goes back on purpose.
+//! steals an operator's key and the bucket can choose among what a publisher put on this channel, and nothing else. A
+//! proof may be of any age: an operator goes back on purpose.
 //!
 //! **Revisions** start at 1 and grow by 1 with each move. A reader refuses what goes back, and two pointers of one
-//! revision.
+//! revision. An operator's pointer also carries the newest pointer of a publisher, and its revision may exceed that
+//! one's by at most [`OPERATOR_MOVES_MAX`]. So an operator's key cannot use up the revisions of a channel, and a reader
+//! that has seen nothing before, or nothing for years, can check that from the pointer alone: honest revisions grow by
+//! one, and each publish raises the bound.
 
 use crate::envelope::{self, Form};
 use crate::error::{Error, Result, Untrusted};
@@ -30,8 +33,12 @@ pub const REASON_CHARS_MAX: usize = 500;
 /// Revisions stay exact in any JSON reader.
 pub const REVISION_MAX: u64 = 1 << 53;
 
-/// An operator's pointer proves two releases at most.
-const HELD_MAX: usize = 2;
+/// How far the revision of an operator's pointer may exceed that of the newest publisher's pointer that it carries: a
+/// move a day for almost three years without a publish.
+pub const OPERATOR_MOVES_MAX: u64 = 1_000;
+
+/// An operator's pointer proves two releases at most, and how far publishers have come.
+const HELD_MAX: usize = 3;
 
 /// What a channel holds, and how it came to it. Made only by reading and checking a signed pointer.
 #[derive(Debug, Clone, Serialize)]
@@ -44,7 +51,8 @@ pub struct Pointer {
     pub revision: u64,
     /// The release that the channel holds.
     pub release: ReleaseId,
-    /// What a host takes when `release` turns out bad: the release before it that nobody rolled back from.
+    /// What a host takes when it starts and `release` turns out bad: the last release before it that nobody rolled back
+    /// from, and that passed its probation as far as the mover could see.
     pub previous: Option<ReleaseId>,
     /// What the channel held in the revision before, and what hosts said about it.
     pub left: Option<Left>,
@@ -58,6 +66,8 @@ pub struct Pointer {
     pub why: String,
     /// Releases that this channel was rolled back from, newest last, at most [`BAD_MAX`].
     pub bad: Vec<ReleaseId>,
+    /// The mover insists: hosts take the release whatever other hosts have said about it, and without a probation.
+    pub forced: bool,
     /// Who signed it; `None` from an unsigned store.
     #[serde(skip)]
     pub signer: Option<KeyId>,
@@ -102,9 +112,13 @@ pub struct Tally {
     pub passed: u32,
     /// Hosts that went back from it by themselves.
     pub returned: u32,
+    /// Hosts on which it had not come to an end.
+    #[serde(default)]
+    pub running: u32,
 }
 
-/// From this many hosts on, going back is the release's fault and not the host's.
+/// From this many hosts on, going back is the release's fault, whatever other hosts say. One host that went back may be
+/// to blame itself if the release passed on another.
 pub const RETURNS_MIN: u32 = 2;
 
 impl Tally {
@@ -113,9 +127,23 @@ impl Tally {
         self.passed > 0 && self.returned < RETURNS_MIN
     }
 
-    /// Whether the release failed: [`RETURNS_MIN`] hosts went back from it.
+    /// Whether the release failed: a host went back from it, and it has not passed.
     pub fn has_failed(&self) -> bool {
-        self.returned >= RETURNS_MIN
+        self.returned > 0 && !self.has_passed()
+    }
+
+    /// Whether hosts are still trying the release, and it has neither passed nor failed on any.
+    pub fn is_open(&self) -> bool {
+        self.running > 0 && self.passed == 0 && self.returned == 0
+    }
+
+    /// The higher count of each kind: both were counted on the same hosts, in two ways.
+    pub(crate) fn or_more(self, other: Tally) -> Tally {
+        Tally {
+            passed: self.passed.max(other.passed),
+            returned: self.returned.max(other.returned),
+            running: self.running.max(other.running),
+        }
     }
 }
 
@@ -140,6 +168,8 @@ pub(crate) struct Payload {
     #[serde(default)]
     pub(crate) bad: Vec<ReleaseId>,
     #[serde(default)]
+    pub(crate) forced: bool,
+    #[serde(default)]
     pub(crate) held: Vec<String>,
 }
 
@@ -156,6 +186,7 @@ pub(crate) struct Next {
     pub(crate) why: String,
     pub(crate) nonce: String,
     pub(crate) bad: Vec<ReleaseId>,
+    pub(crate) forced: bool,
     pub(crate) held: Vec<String>,
 }
 
@@ -186,6 +217,7 @@ pub(crate) fn seal(pipeline: &Name, channel: &Name, next: Next, signer: Option<&
         why: next.why,
         nonce: next.nonce,
         bad: next.bad,
+        forced: next.forced,
         held: next.held,
     };
     let text = serde_json::to_string(&payload).expect("names and digests become JSON");
@@ -219,6 +251,7 @@ impl Pointer {
             by: payload.by,
             why: payload.why,
             bad: payload.bad,
+            forced: payload.forced,
             signer: opened.signer,
             by_publisher: opened.purposes.channel,
             digest: opened.digest,
@@ -252,34 +285,56 @@ impl Payload {
         Ok(())
     }
 
-    /// Whether the pointers in `held` prove every release that this one wants run.
+    /// Whether the pointers in `held` prove every release that this one wants run, and that its revision may be so
+    /// high.
     fn check_held(&self, trust: &Trust, what: &str) -> Result<()> {
-        let mut proven = Vec::with_capacity(HELD_MAX);
+        let mut held = Vec::with_capacity(HELD_MAX);
         for text in &self.held {
-            proven.push(proven_release(text, trust, &self.pipeline, &self.channel)?);
+            held.push(Proof::read(text, trust, &self.pipeline, &self.channel)?);
         }
-        let missing = [Some(self.release), self.previous].into_iter().flatten().find(|id| !proven.contains(id));
-        match missing {
-            None => Ok(()),
-            Some(id) => Err(Error::untrusted(
+        let wrong = |why, problem| Err(Error::untrusted(why, format!("verify {what}"), problem));
+        let proven = |id: &ReleaseId| held.iter().any(|proof| proof.release == *id);
+        let missing = [Some(self.release), self.previous].into_iter().flatten().find(|id| !proven(id));
+        if let Some(id) = missing {
+            return wrong(
                 Untrusted::NeverHeld,
-                format!("verify {what}"),
                 format!("an operator's key moved it to release {}, without proof that it was there before", id.short()),
-            )),
+            );
         }
+        let newest = held.iter().map(|proof| proof.revision).max().unwrap_or(0);
+        if self.revision > newest.saturating_add(OPERATOR_MOVES_MAX) {
+            return wrong(
+                Untrusted::Jumped,
+                format!(
+                    "an operator's key gave it revision {}, and the newest publisher's pointer that it carries is \
+                     revision {newest}: at most {OPERATOR_MOVES_MAX} more are allowed",
+                    self.revision
+                ),
+            );
+        }
+        Ok(())
     }
 }
 
-/// The release that a publisher's pointer, whole in `text`, put on this channel. Looks no deeper: what such a pointer
-/// itself holds proves nothing.
-pub(crate) fn proven_release(text: &str, trust: &Trust, pipeline: &Name, channel: &Name) -> Result<ReleaseId> {
-    let what = format!("an earlier pointer of channel `{channel}` of `{pipeline}`");
-    let opened = envelope::open(Form::Channel, text.as_bytes(), trust, &what)?;
-    let payload: Payload = envelope::decode(Form::Channel, opened.payload, VERSION, &what)?;
-    payload.check_place(pipeline, channel, &what)?;
-    if !opened.purposes.channel {
-        let problem = "an operator's pointer proves nothing about another".to_owned();
-        return Err(Error::untrusted(Untrusted::NeverHeld, format!("verify {what}"), problem));
+/// What a publisher's pointer proves to whoever is handed its text: that the channel held a release at a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) release: ReleaseId,
+    pub(crate) revision: u64,
+}
+
+impl Proof {
+    /// Reads the publisher's pointer that is whole in `text`. Looks no deeper: what such a pointer itself holds proves
+    /// nothing.
+    pub(crate) fn read(text: &str, trust: &Trust, pipeline: &Name, channel: &Name) -> Result<Proof> {
+        let what = format!("an earlier pointer of channel `{channel}` of `{pipeline}`");
+        let opened = envelope::open(Form::Channel, text.as_bytes(), trust, &what)?;
+        let payload: Payload = envelope::decode(Form::Channel, opened.payload, VERSION, &what)?;
+        payload.check_place(pipeline, channel, &what)?;
+        if !opened.purposes.channel {
+            let problem = "an operator's pointer proves nothing about another".to_owned();
+            return Err(Error::untrusted(Untrusted::NeverHeld, format!("verify {what}"), problem));
+        }
+        Ok(Proof { release: payload.release, revision: payload.revision })
     }
-    Ok(payload.release)
 }

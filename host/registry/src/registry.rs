@@ -51,6 +51,13 @@ impl Registry {
         Registry { store: self.store.with_patience(patience), ..self.clone() }
     }
 
+    /// The same registry without its store: only what a [`Cache`](crate::Cache) has kept is found, and nothing is asked
+    /// of the network.
+    #[must_use]
+    pub fn without_store(&self) -> Registry {
+        Registry { store: Store::imagined(&self.store.to_string(), &crate::Options::default()), ..self.clone() }
+    }
+
     /// What a channel holds; `None` when nothing was ever put on it.
     ///
     /// # Errors

@@ -242,7 +242,7 @@ async fn invoke(host: &Host, number: u64, event: Vec<u8>, report: &mut Report) -
         Err(failed) => {
             let told = failed.to_string();
             if let HandleError::Unsettled(_, partly) = failed {
-                report.merge(*partly);
+                report.merge(partly.report);
             }
             Err(told)
         }

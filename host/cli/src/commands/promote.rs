@@ -24,7 +24,8 @@ pub(crate) struct Promote {
     /// The channel
     #[arg(long, value_name = "CHANNEL")]
     to: String,
-    /// Even if a channel was rolled back from it, or what the channel holds is not trusted here
+    /// Even if a channel was rolled back from it, or what the channel holds is not trusted here; hosts take it without
+    /// a probation, whatever other hosts have reported about it
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -50,8 +51,8 @@ impl Promote {
 
 /// Take a channel back to its last good release
 ///
-/// Goes to the last release that passed its probation and that the channel was never rolled back from. What it leaves is
-/// bad from then on: `promote` refuses it without --force, and pressing this twice never returns to it.
+/// Goes to the last release that passed its probation and that the channel was never rolled back from. What it leaves
+/// is bad from then on: `promote` refuses it without --force, and pressing this twice never returns to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

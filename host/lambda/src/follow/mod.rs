@@ -1,55 +1,59 @@
 //! Following a channel: new releases are taken between two batches, while the old one works.
 //!
-//! The pointer is looked at beside a batch, never before it; what it names is fetched, verified, loaded and tried on a task of
-//! its own, and takes effect with the next batch. Anything wrong on the way: the old release stays. After a swap there is a
-//! probation, and a release that does badly is left again. Store trouble never stops traffic.
+//! The pointer is looked at beside a batch, never before it; what it names is fetched, verified, loaded and tried on a
+//! task of its own, and takes effect with the next batch. Anything wrong on the way: the old release stays. After a
+//! swap there is a probation, and a release that does badly is left again. Store trouble never stops traffic.
 //!
-//! `take` is one release, from the store to running code; `start` is the cold start; `probation` judges; `tell` is what
-//! `paddle status` shows.
+//! What is decided is decided in pure modules: `state` (what runs, what is taken, what is left), `probation` (does a
+//! release do worse), `choice` (what a start takes), `waiting` and `polling` (when), `reporter` (what a host says of
+//! itself). This module and `start` are the shell around them: they ask the store, load code with `loader`, and carry
+//! out what `state` says.
 
+mod choice;
+mod loader;
+mod not_taken;
+mod notes;
 mod polling;
 mod probation;
+mod reporter;
 mod start;
-mod take;
-mod tell;
+mod state;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests;
+mod waiting;
+
+pub use start::StartContext;
 
 use crate::config::StoreSettings;
-use crate::host::{HandleError, Handled, Host, Invocation, Previous};
+use crate::host::{Active, HandleError, Handled, Host, Invocation, Previous, Ready};
 use crate::log::Log;
-use crate::metrics;
 use crate::time::Clock;
 use bytes::Bytes;
+use loader::Loader;
+use not_taken::NotTaken;
 use polling::Polling;
-use probation::Observed;
-use registry::{Pointer, ReleaseId, Watch};
+use probation::Batch;
+use registry::{Outcome, Watch};
+use reporter::HostReporter;
 use serde_json::json;
+use state::{Action, Event, Named, Source, State};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use take::{NotTaken, Taker};
-use tell::Teller;
 use tokio::sync::watch;
-
-/// No batch for this long: nobody is waiting behind this one, so it may wait for the store a little.
-const IDLE_GAP: Duration = Duration::from_millis(500);
+use waiting::Waiting;
 
 /// How long a batch waits for a look at the pointer, after a pause or when the last look is stale.
 const LOOK_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// How long it then waits for the release that the look has named: a swap from the cache takes 10 ms, a fetch some hundred.
+/// How long it then waits for the release that the look has named: a swap from the cache takes 10 ms, a fetch some
+/// hundred.
 const SWAP_WAIT_MAX: Duration = Duration::from_millis(1_000);
 
-/// After a batch has waited in vain, no batch waits for this long; the pause doubles up to `PADDLE_STALE_SECONDS`.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-
-/// A host's file is written on change, and this often otherwise.
-const TELL_EVERY: Duration = Duration::from_secs(60);
-
-/// Events after which what came before them counts half, for comparing a new release with the old one.
-const FADE_EVENTS: u64 = 20_000;
+/// How long a batch that has shown a release to be bad waits until that is written down: once it is answered, its host
+/// may be frozen or gone, and the next one must know. Two tries of a request.
+const RECORD_WAIT_MAX: Duration = Duration::from_millis(3_000);
 
 /// Follows one channel for one host.
 pub struct Follower {
@@ -57,13 +61,13 @@ pub struct Follower {
 }
 
 struct Shared {
-    taker: Arc<Taker>,
+    loader: Loader,
     settings: StoreSettings,
     clock: Clock,
     log: Log,
     /// Only one look at a time.
     watch: tokio::sync::Mutex<Watch>,
-    state: Mutex<State>,
+    inner: Mutex<Inner>,
     progress: watch::Sender<Progress>,
 }
 
@@ -71,36 +75,27 @@ struct Shared {
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     looks: u64,
-    works: u64,
+    rounds: u64,
 }
 
-struct State {
-    working: bool,
+/// What changes, behind one lock.
+struct Inner {
+    state: State,
+    /// What [`State::kept`] names.
+    kept: Option<Previous>,
     polling: Polling,
-    looked_at: Option<Instant>,
-    last_batch_end: Option<Instant>,
-    /// No batch waits before this.
-    no_wait_until: Option<Instant>,
-    /// Times in a row that a batch has waited in vain.
-    vain: u32,
-    /// What the channel holds and this host does not run yet.
-    pending: Option<Pointer>,
-    running: Option<ReleaseId>,
-    steps: usize,
-    /// The last thing that was wrong with the store or the pointer, so that it is said once.
-    trouble: Option<String>,
-    before: Observed,
-    probation: Option<Trying>,
-    tell: Teller,
+    waiting: Waiting,
+    reporter: HostReporter,
+    round: Round,
 }
 
-/// A release in its probation.
-struct Trying {
-    release: ReleaseId,
-    revision: u64,
-    since: Instant,
-    seen: Observed,
-    previous: Previous,
+/// Whether a task is at the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Idle,
+    Working,
+    /// And once more when it is done.
+    WorkingTwice,
 }
 
 impl Follower {
@@ -110,15 +105,9 @@ impl Follower {
     /// As [`Host::handle`].
     pub async fn handle(&self, host: &Arc<Host>, event: Bytes, invocation: Invocation) -> Result<Handled, HandleError> {
         self.before(host).await;
-        let handled = host.handle(event, invocation).await;
-        match &handled {
-            Ok(handled) => self.after(host, handled),
-            Err(HandleError::Unsettled(_, report)) => {
-                let report = (**report).clone();
-                self.after(host, &Handled { response: Vec::new(), report, out_of_time: false, iterator_age_ms: None });
-            }
-            Err(_) => self.shared.state().last_batch_end = Some((self.shared.clock.now)()),
-        }
+        let until = (self.shared.clock.now)() + invocation.remaining;
+        let (ran, handled) = host.handle_with(event, invocation).await;
+        self.after(host, ran, &handled, until).await;
         handled
     }
 
@@ -127,217 +116,248 @@ impl Follower {
         let shared = &self.shared;
         let now = (shared.clock.now)();
         let mut progress = shared.progress.subscribe();
-        let looks = progress.borrow_and_update().looks;
-        let wait = {
-            let mut state = shared.state();
-            if !state.working && state.polling.take_turn(now) {
-                state.working = true;
-                tokio::spawn(Arc::clone(shared).work(Arc::clone(host)));
+        let Progress { looks, rounds } = *progress.borrow_and_update();
+        let waits = {
+            let mut inner = shared.inner();
+            if inner.round == Round::Idle && inner.polling.take_turn(now) {
+                shared.begin_round(&mut inner, host);
             }
-            state.working && state.may_wait(now, shared.settings.stale)
+            inner.round != Round::Idle && inner.waiting.may_wait(now, shared.settings.stale)
         };
-        if !wait {
+        if !waits {
             return;
         }
-        let works = progress.borrow().works;
         let looked = progress.wait_for(|progress| progress.looks > looks);
         let mut in_time = tokio::time::timeout(LOOK_WAIT_MAX, looked).await.is_ok();
-        if in_time && shared.state().pending.is_some() {
-            let worked = progress.wait_for(|progress| progress.works > works);
+        if in_time && !shared.inner().state.wanted().is_empty() {
+            let worked = progress.wait_for(|progress| progress.rounds > rounds);
             in_time = tokio::time::timeout(SWAP_WAIT_MAX, worked).await.is_ok();
         }
         if !in_time {
-            // The store is slow: it may keep the channel waiting, not the data, batch after batch.
-            shared.state().pause_waiting((shared.clock.now)(), shared.settings.stale);
+            shared.inner().waiting.timed_out((shared.clock.now)(), shared.settings.stale);
         }
     }
 
-    /// Counts what a batch came to, and judges the release it ran with.
-    fn after(&self, host: &Arc<Host>, handled: &Handled) {
+    /// Counts what a batch came to, and judges what it ran. A return is written down before the batch is answered,
+    /// unless the store takes longer than there is time until `until`.
+    async fn after(
+        &self,
+        host: &Arc<Host>,
+        ran: Option<Arc<Active>>,
+        handled: &Result<Handled, HandleError>,
+        until: Instant,
+    ) {
         let shared = &self.shared;
         let now = (shared.clock.now)();
-        let mut state = shared.state();
-        state.last_batch_end = Some(now);
-        state.tell.count(handled);
-        let running = state.running.map(|release| release.to_string());
-        if handled.report.release != running {
-            return; // The release was swapped while this batch was on its way.
-        }
-        let Some(mut trying) = state.probation.take() else {
-            state.before.add(&handled.report, handled.out_of_time);
-            if state.before.events > FADE_EVENTS {
-                state.before.fade();
+        {
+            let mut inner = shared.inner();
+            inner.waiting.batch_ended(now);
+            match handled {
+                Ok(handled) => inner.reporter.count(handled),
+                Err(HandleError::Unsettled(_, handled)) => inner.reporter.count(handled),
+                Err(HandleError::Event(_) | HandleError::Configuration(_) | HandleError::Bug(_)) => {}
             }
-            return;
-        };
-        trying.seen.add(&handled.report, handled.out_of_time);
-        if let Some(fault) = probation::fault(&state.before, &trying.seen) {
-            return shared.return_from(host, &mut state, trying, &fault);
         }
-        let over = trying.seen.events >= probation::EVENTS_PASSED
-            || now.saturating_duration_since(trying.since) >= probation::TIME_PASSED;
-        if over {
-            state.tell.passed(trying.release, trying.revision, (shared.clock.wall_ms)());
-            state.before = trying.seen;
-            shared.log.info("A release has passed its probation.", &[("release", json!(trying.release))]);
-        } else {
-            state.probation = Some(trying);
+        let batch = ran.as_deref().map(source_of).zip(Batch::of(handled));
+        let Some((source, batch)) = batch else { return };
+        let has_verdict = shared.happened(host, Event::Ran(source, batch), None, Duration::ZERO);
+        if has_verdict {
+            let recording = tokio::spawn(Arc::clone(shared).record());
+            let left = until.saturating_duration_since(now) / 2;
+            // If it takes longer, it goes on beside the next batches.
+            tokio::time::timeout(RECORD_WAIT_MAX.min(left), recording).await.ok();
         }
     }
 }
 
-impl State {
-    /// Lets no batch wait for a while: twice as long as the last time, since a store that is away stays away.
-    fn pause_waiting(&mut self, now: Instant, most: Duration) {
-        self.no_wait_until = Some(now + PAUSE_MIN.saturating_mul(1 << self.vain.min(16)).min(most));
-        self.vain += 1;
-    }
-
-    fn may_wait(&self, now: Instant, stale: Duration) -> bool {
-        if self.no_wait_until.is_some_and(|until| now < until) {
-            return false;
-        }
-        let idle = self.last_batch_end.is_none_or(|end| now.saturating_duration_since(end) >= IDLE_GAP);
-        let is_stale = self.looked_at.is_none_or(|looked| now.saturating_duration_since(looked) >= stale);
-        idle || is_stale
-    }
+/// What a batch ran.
+fn source_of(active: &Active) -> Source {
+    let release = active.loaded.release.as_deref();
+    release.and_then(|release| release.parse().ok()).map_or(Source::Package, Source::Release)
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One round at the store: a look, the release it names, this host's file.
-    async fn work(self: Arc<Self>, host: Arc<Host>) {
-        self.look().await;
-        self.progress.send_modify(|progress| progress.looks += 1);
-        let pending = self.state().pending.clone();
-        if let Some(pointer) = pending {
-            self.take(&host, pointer).await;
-        }
-        let report = {
-            let mut state = self.state();
-            let now = (self.clock.now)();
-            state.tell.is_due(now, TELL_EVERY).then(|| state.tell.report(now, (self.clock.wall_ms)()))
-        };
-        if let Some((name, report)) = report
-            && let Err(error) = self.taker.registry.write_host(&name, &report).await
-        {
-            self.trouble("This host's file could not be written.", &error.to_string());
-        }
-        self.state().working = false;
-        self.progress.send_modify(|progress| progress.works += 1);
-    }
-
-    async fn look(&self) {
-        let looked = self.watch.lock().await.look(&self.taker.registry).await;
-        let now = (self.clock.now)();
-        match looked {
-            Ok(pointer) => {
-                let mut state = self.state();
-                state.looked_at = Some(now);
-                state.no_wait_until = None;
-                state.vain = 0;
-                state.trouble = None;
-                if let Some(pointer) = pointer {
-                    state.tell.revision(pointer.revision);
-                    state.pending = Some(pointer);
+    /// Takes an event in and carries out what follows, all under the lock: what the state says and what the host runs
+    /// change together. `ready` is what an [`Event::Loaded`] has loaded, and `took` how long that took. Says whether
+    /// there is a verdict to be written.
+    fn happened(self: &Arc<Self>, host: &Arc<Host>, event: Event, mut ready: Option<Ready>, took: Duration) -> bool {
+        // Declared before the lock, so that what runs no more is dropped after it.
+        let mut ran: Vec<Previous> = Vec::new();
+        let mut has_verdict = false;
+        let mut inner = self.inner();
+        for action in inner.state.on((self.clock.now)(), event) {
+            match action {
+                Action::Swap => {
+                    let ready = ready.take().expect("what was loaded comes with the event that says so");
+                    ran.push(host.swap_to(ready));
                 }
+                Action::Discard => drop(ready.take()),
+                Action::GoBack(_) => {
+                    let kept = inner.kept.take().expect("the state goes back to what it keeps only");
+                    ran.push(host.go_back(kept));
+                }
+                Action::Hurry => self.begin_round(&mut inner, host),
+                Action::Record(verdict) => {
+                    inner.reporter.record(&verdict, (self.clock.wall_ms)());
+                    has_verdict = true;
+                }
+                Action::Note(note) => self.note(&mut inner.reporter, note, took),
             }
-            Err(error) if error.is_transient() => {
-                self.trouble("The channel could not be looked at; the running release stays.", &error.to_string());
-            }
-            Err(error) => self.refuse(None, &NotTaken::from(error)),
         }
+        ran.extend(inner.kept.take());
+        let kept = inner.state.kept();
+        let at = ran.iter().position(|previous| Some(source_of(previous.active())) == kept);
+        inner.kept = at.map(|at| ran.swap_remove(at));
+        has_verdict
     }
 
-    /// Takes what the channel holds, if this host does not run it.
-    async fn take(&self, host: &Arc<Host>, pointer: Pointer) {
-        self.taker.registry.keep_pointer(&pointer, &self.taker.cache).await;
-        let (running, steps) = {
-            let state = self.state();
-            (state.running, state.steps)
-        };
-        if running == Some(pointer.release) {
-            self.state().pending = None;
+    /// Begins a round, or has the one that is on its way followed by another.
+    fn begin_round(self: &Arc<Self>, inner: &mut Inner, host: &Arc<Host>) {
+        if inner.round != Round::Idle {
+            inner.round = Round::WorkingTwice;
             return;
         }
-        let begun = (self.clock.now)();
-        let taken = self.taker.take(pointer.release, steps).await.and_then(|loaded| {
-            let steps = loaded.pipeline.steps.len();
-            let previous = host.swap(loaded).map_err(|error| NotTaken::for_good("swap", format!("{error:#}")))?;
-            Ok((previous, steps))
-        });
-        match taken {
-            Ok((previous, steps)) => self.swapped(&pointer, previous, steps, begun),
-            Err(not_taken) if not_taken.transient => {
-                self.trouble("A release could not be fetched; the running one stays.", &not_taken.to_string());
+        inner.round = Round::Working;
+        tokio::spawn(Arc::clone(self).rounds(Arc::clone(host)));
+    }
+
+    /// Rounds at the store until none is asked for any more. Each is a task whose end is seen: one that panics must not
+    /// keep this host from ever looking again.
+    async fn rounds(self: Arc<Self>, host: Arc<Host>) {
+        loop {
+            let ended = tokio::spawn(Arc::clone(&self).one_round(Arc::clone(&host))).await;
+            if let Err(error) = ended {
+                let fields = [("reason", json!(error.to_string()))];
+                self.log.error(
+                    "A look at the channel broke; the running release stays, and the next look is tried.",
+                    &fields,
+                );
             }
-            Err(not_taken) => {
-                self.refuse(Some(&pointer), &not_taken);
-                self.state().pending = None;
+            let again = {
+                let mut inner = self.inner();
+                let again = inner.round == Round::WorkingTwice;
+                inner.round = if again { Round::Working } else { Round::Idle };
+                again
+            };
+            self.progress.send_modify(|progress| {
+                progress.looks += 1;
+                progress.rounds += 1;
+            });
+            if !again {
+                return;
             }
         }
     }
 
-    fn swapped(&self, pointer: &Pointer, previous: Previous, steps: usize, begun: Instant) {
+    /// A look, what is to run next, this host's file.
+    async fn one_round(self: Arc<Self>, host: Arc<Host>) {
+        let looked = self.look(&host).await;
+        self.progress.send_modify(|progress| progress.looks += 1);
+        self.load_wanted(&host, looked).await;
+        self.report().await;
+        if self.inner().reporter.may_write((self.clock.now)()) {
+            self.record().await;
+        }
+    }
+
+    /// Looks at the channel; says whether that was possible.
+    async fn look(self: &Arc<Self>, host: &Arc<Host>) -> bool {
+        let looked = self.watch.lock().await.look(&self.loader.registry).await;
+        let event = match looked {
+            Ok(Some(pointer)) => {
+                self.loader.registry.keep_pointer(&pointer, &self.loader.cache).await;
+                self.inner().reporter.revision(pointer.revision);
+                Event::Moved(Named::from(&pointer))
+            }
+            Ok(None) => Event::Unmoved,
+            // What a look finds is there for good or not there now; what may not be looked at is a matter for people.
+            Err(error) => Event::LookFailed(NotTaken { transient: error.is_transient(), ..NotTaken::from(error) }),
+        };
+        let looked = !matches!(event, Event::LookFailed(_));
+        if looked {
+            self.inner().waiting.looked((self.clock.now)());
+        }
+        self.happened(host, event, None, Duration::ZERO);
+        looked
+    }
+
+    /// Loads what is to run next, the first of it that can be: from the store if that answers, and for a host that
+    /// leaves a release from the cache too.
+    async fn load_wanted(self: &Arc<Self>, host: &Arc<Host>, looked: bool) {
+        let (wanted, leaving) = {
+            let inner = self.inner();
+            (inner.state.wanted(), inner.state.is_leaving())
+        };
+        for source in wanted {
+            if !looked && !leaving {
+                return;
+            }
+            let begun = (self.clock.now)();
+            let loaded = self.load(host, source).await;
+            let took = (self.clock.now)().saturating_duration_since(begun);
+            match loaded {
+                Ok(ready) => {
+                    self.happened(host, Event::Loaded(source), Some(ready), took);
+                    return;
+                }
+                Err(why) => drop(self.happened(host, Event::NotLoaded(source, why), None, took)),
+            }
+        }
+    }
+
+    async fn load(&self, host: &Arc<Host>, source: Source) -> Result<Ready, NotTaken> {
+        let loaded = self.loader.load(source, host.pipeline().steps.len()).await?;
+        let host = Arc::clone(host);
+        let started =
+            move |_: &Loader| host.make_ready(loaded).map_err(|error| NotTaken::for_good("swap", format!("{error:#}")));
+        self.loader.blocking(started).await
+    }
+
+    /// Writes this host's file, when that is due.
+    async fn report(&self) {
+        let due = {
+            let mut inner = self.inner();
+            let due = inner.reporter.due((self.clock.now)(), (self.clock.wall_ms)());
+            due.map(|draft| (inner.reporter.name.clone(), draft))
+        };
+        let Some((name, draft)) = due else { return };
+        let written = self.loader.registry.write_host(&name, &draft.report).await;
         let now = (self.clock.now)();
-        let took = now.saturating_duration_since(begun);
-        let mut state = self.state();
-        let from = state.running.replace(pointer.release);
-        state.steps = steps;
-        state.pending = None;
-        let at_ms = (self.clock.wall_ms)();
-        state.tell.swapped(from, pointer, at_ms, took);
-        let seen = Observed::default();
-        state.probation =
-            Some(Trying { release: pointer.release, revision: pointer.revision, since: now, seen, previous });
-        let fields = [
-            ("release", json!(pointer.release)),
-            ("revision", json!(pointer.revision)),
-            ("from", json!(from)),
-            ("took_ms", json!(took.as_millis() as u64)),
-        ];
-        self.log.info("A new release runs from the next batch on.", &fields);
-        metrics::release(&self.log, at_ms, "Swaps", &pointer.release.to_string());
-    }
-
-    fn refuse(&self, pointer: Option<&Pointer>, not_taken: &NotTaken) {
-        let release = pointer.map(|pointer| pointer.release);
-        let mut state = self.state();
-        let text = format!("{release:?} {not_taken}");
-        if state.trouble.as_deref() == Some(&text) {
-            return; // Said already.
+        match written {
+            Ok(()) => self.inner().reporter.written(now, &draft),
+            Err(error) => self.write_failed(&error, "This host's file could not be written; it is tried again."),
         }
-        state.trouble = Some(text);
-        let at_ms = (self.clock.wall_ms)();
-        state.tell.refused(pointer, not_taken, at_ms);
-        let fields =
-            [("release", json!(release)), ("kind", json!(not_taken.kind)), ("reason", json!(not_taken.reason))];
-        self.log.warn("A release was refused; the running one stays.", &fields);
-        metrics::release(&self.log, at_ms, "ReleasesRefused", &release.map(|id| id.to_string()).unwrap_or_default());
     }
 
-    /// Back to the release before, by this host's own decision. The pointer has to move before it takes that release again.
-    fn return_from(&self, host: &Arc<Host>, state: &mut State, trying: Trying, fault: &str) {
-        let to = trying.previous.release().and_then(|release| release.parse().ok());
-        state.steps = trying.previous.steps();
-        host.go_back(trying.previous);
-        let at_ms = (self.clock.wall_ms)();
-        state.running = to;
-        state.tell.returned(trying.release, trying.revision, to, fault, at_ms);
-        let fields = [("release", json!(trying.release)), ("to", json!(to)), ("reason", json!(fault))];
-        self.log.error("A release did badly; this host has gone back to the one before.", &fields);
-        metrics::release(&self.log, at_ms, "ReleasesReturned", &trying.release.to_string());
+    /// Writes verdicts that wait: where every later start finds them, and where this very environment does if the store
+    /// is away then.
+    async fn record(self: Arc<Self>) {
+        let (name, verdicts) = {
+            let inner = self.inner();
+            (inner.reporter.name.clone(), inner.reporter.verdicts())
+        };
+        let Loader { registry, cache, .. } = &self.loader;
+        for verdict in verdicts {
+            if verdict.outcome == Outcome::Returned {
+                start::keep_returned(registry, cache, &self.settings.channel, &verdict).await;
+            }
+            match registry.write_verdict(&self.settings.channel, &name, &verdict).await {
+                Ok(()) => self.inner().reporter.recorded(&verdict),
+                Err(error) => {
+                    return self.write_failed(&error, "How a probation ended could not be written; it is tried again.");
+                }
+            }
+        }
     }
 
-    /// Says what is wrong with the store, once until it changes.
-    fn trouble(&self, message: &str, reason: &str) {
-        let mut state = self.state();
-        if state.trouble.as_deref() != Some(reason) {
-            state.trouble = Some(reason.to_owned());
-            self.log.warn(message, &[("reason", json!(reason))]);
+    fn write_failed(&self, error: &registry::Error, message: &str) {
+        let is_new = self.inner().reporter.write_failed((self.clock.now)(), error.kind().as_str());
+        if is_new {
+            self.log.warn(message, &[("reason", json!(error.to_string()))]);
         }
     }
 }

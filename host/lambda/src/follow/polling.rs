@@ -15,8 +15,8 @@ pub(super) struct Polling {
 }
 
 impl Polling {
-    /// A host that has looked just now. Its first own look comes at a random moment of the interval: a deployment starts many
-    /// hosts at once.
+    /// A host that has looked just now. Its first own look comes at a random moment of the interval: a deployment
+    /// starts many hosts at once.
     pub(super) fn new(now: Instant, interval: Duration, mut random: fastrand::Rng) -> Polling {
         Polling { interval, next: now + interval.mul_f64(random.f64()), random }
     }

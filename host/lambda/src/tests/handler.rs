@@ -221,8 +221,9 @@ async fn without_partial_failures_an_unsettled_batch_is_an_error() {
     let settings = crate::Settings { partial_failures: false, ..settings(&[]) };
     let bench = Bench::new(settings, FakeFirehose::scripted([]));
     let error = bench.host.handle(told(&["emit", "retry"]), bench.invocation()).await.unwrap_err();
-    let HandleError::Unsettled(_, report) = &error else { panic!("{error}") };
-    assert_eq!((report.counts.delivered, report.counts.returned), (1, 1));
+    let HandleError::Unsettled(_, handled) = &error else { panic!("{error}") };
+    assert_eq!((handled.report.counts.delivered, handled.report.counts.returned), (1, 1));
+    assert!(!handled.out_of_time, "a record goes back; there was time");
     assert!(error.to_string().contains("PADDLE_PARTIAL_FAILURES"));
     assert_eq!(handle(&bench, &["emit"]).await.0, None);
 }
@@ -246,6 +247,31 @@ async fn a_slow_plugin_makes_progress_window_by_window() {
     let first = reported(&handled.response).unwrap();
     assert!((1_001..1_100).contains(&first), "{first}");
     assert_eq!(handled.report.counts.events, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_batch_ran_out_of_time_is_known_with_and_without_partial_failures() {
+    let records: Vec<_> = (0..100).map(|n| (1_000 + n, b"{\"do\":\"slow\"}".to_vec())).collect();
+    for partial_failures in [true, false] {
+        let settings = crate::Settings { partial_failures, ..settings(&[("PADDLE_WORKERS", "1")]) };
+        let bench = Bench::new(settings, FakeFirehose::scripted([]));
+        let handled = match bench.host.handle(event(&records), bench.invocation()).await {
+            Ok(handled) => handled,
+            Err(HandleError::Unsettled(_, handled)) if !partial_failures => *handled,
+            Err(error) => panic!("{error}"),
+        };
+        assert!(handled.out_of_time && handled.iterator_age_ms.is_some(), "{partial_failures}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_invocation_ran_is_known_unless_it_was_no_batch() {
+    let bench = bench([]);
+    let (ran, handled) = bench.host.handle_with(told(&["panic"]), bench.invocation()).await;
+    assert!(matches!(handled, Err(HandleError::Bug(_))));
+    assert!(ran.is_some_and(|ran| Arc::ptr_eq(&ran, &bench.host.active())), "a release may be to blame");
+    let (ran, handled) = bench.host.handle_with(Bytes::from_static(b"{"), bench.invocation()).await;
+    assert!(ran.is_none() && matches!(handled, Err(HandleError::Event(_))));
 }
 
 #[tokio::test(start_paused = true)]

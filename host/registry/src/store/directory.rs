@@ -23,6 +23,7 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 /// Objects up to this size have their digest for a version: every signed text does. Larger ones are blobs, whose path
@@ -38,18 +39,33 @@ const LOCK_FILE: &str = "lock";
 /// A folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
-    files: LocalFileSystem,
+    /// Opened once the folder is there.
+    files: OnceLock<LocalFileSystem>,
     root: PathBuf,
 }
 
 impl Directory {
     pub(crate) fn open(root: &std::path::Path) -> Result<Directory> {
-        let files = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Directory { files, root: root.to_owned() })
+        let directory = Directory::awaited(root);
+        directory.files()?;
+        Ok(directory)
+    }
+
+    /// A folder that need not be there yet: until it is, every request fails as if the store did not answer.
+    pub(crate) fn awaited(root: &std::path::Path) -> Directory {
+        Directory { files: OnceLock::new(), root: root.to_owned() }
+    }
+
+    fn files(&self) -> Result<&LocalFileSystem> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let files = LocalFileSystem::new_with_prefix(&self.root)?.with_fsync(true);
+        Ok(self.files.get_or_init(|| files))
     }
 
     fn update(&self, location: &Path, payload: &PutPayload, wanted: &UpdateVersion) -> Result<PutResult> {
-        let path = self.files.path_to_filesystem(location)?;
+        let path = self.files()?.path_to_filesystem(location)?;
         let lock = lock(&self.root)?;
         let there = read_version(&path).map_err(|error| failed("read", &path, error))?;
         if there.is_none() || there != wanted.e_tag {
@@ -165,7 +181,7 @@ pub(crate) fn remove_leftovers(root: &std::path::Path, before: SystemTime) -> st
 impl ObjectStore for Directory {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let PutMode::Update(wanted) = options.mode else {
-            return self.files.put_opts(location, payload, options).await;
+            return self.files()?.put_opts(location, payload, options).await;
         };
         let (store, location) = (self.clone(), location.clone());
         // The lock lives inside this one closure: a caller that stops waiting cannot let go of it in the middle.
@@ -174,7 +190,7 @@ impl ObjectStore for Directory {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let plain = GetOptions { range: options.range.clone(), ..GetOptions::default() };
-        let mut found = self.files.get_opts(location, plain).await?;
+        let mut found = self.files()?.get_opts(location, plain).await?;
         if found.meta.size > VERSIONED_BYTES_MAX || options.range.is_some() {
             found.meta.e_tag = Some(large_version(found.meta.size));
             options.check_preconditions(&found.meta)?;
@@ -193,23 +209,29 @@ impl ObjectStore for Directory {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.files.put_multipart_opts(location, options).await
+        self.files()?.put_multipart_opts(location, options).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.files.delete_stream(locations)
+        match self.files() {
+            Ok(files) => files.delete_stream(locations),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list(prefix)
+        match self.files() {
+            Ok(files) => files.list(prefix),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.files.list_with_delimiter(prefix).await
+        self.files()?.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.files.copy_opts(from, to, options).await
+        self.files()?.copy_opts(from, to, options).await
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Whether to make the folder of a directory store that is not there. For publishers.
     pub create_folder: bool,
+    /// Whether to open a directory store whose folder is not there: until it is, the store does not answer. For hosts,
+    /// which start without their store too.
+    pub await_folder: bool,
 }
 
 /// How long to wait for the store, and how often to try.
@@ -52,7 +55,8 @@ impl Store {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for another URL or a plain-HTTP endpoint off this machine, [`ErrorKind::NoRegion`],
-    /// [`ErrorKind::Unauthenticated`] without credentials, [`ErrorKind::NoBucket`] for a folder that is not there.
+    /// [`ErrorKind::Unauthenticated`] without credentials, [`ErrorKind::NoBucket`] for a folder that is not there and is
+    /// neither made nor awaited.
     pub fn open(url: &str, options: &Options) -> Result<Store> {
         if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -96,10 +100,13 @@ fn folder_store(folder: &str, options: &Options) -> Result<Store> {
         })?;
     }
     let path = PathBuf::from(folder);
-    if !path.is_dir() {
+    if !path.is_dir() && !options.await_folder {
         return Err(Error::new(ErrorKind::NoBucket, action, "there is no such folder"));
     }
-    let objects = Directory::open(&path).map_err(|error| classify(&error, &action))?;
+    let objects = match options.await_folder {
+        true => Directory::awaited(&path),
+        false => Directory::open(&path).map_err(|error| classify(&error, &action))?,
+    };
     let mut store = Store::over(Arc::new(objects), Path::default(), folder, options);
     store.folder = Some(path);
     Ok(store)
@@ -112,6 +119,7 @@ impl std::fmt::Debug for Options {
             .field("settings", &self.settings.keys())
             .field("patience", &self.patience)
             .field("create_folder", &self.create_folder)
+            .field("await_folder", &self.await_folder)
             .finish_non_exhaustive()
     }
 }

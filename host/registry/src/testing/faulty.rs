@@ -46,6 +46,8 @@ pub enum Fault {
     HalfAnswer,
     /// The answer takes this long.
     Slow(Duration),
+    /// The store's client panics.
+    Panic,
 }
 
 #[derive(Debug, Default)]
@@ -182,7 +184,10 @@ impl FaultyStore {
             plan.dead = true;
             return (if carried_out { Fault::AnswerLost } else { Fault::Unavailable }, true);
         }
-        (plan.next.pop_front().unwrap_or(Fault::None), false)
+        let next = plan.next.pop_front().unwrap_or(Fault::None);
+        drop(plan);
+        assert_ne!(next, Fault::Panic, "as told");
+        (next, false)
     }
 }
 

@@ -1,7 +1,8 @@
 //! A folder as a store: what is ours in it.
 
 use crate::store::directory::{Directory, remove_leftovers};
-use crate::{ErrorKind, Options, Store};
+use crate::testing::{draft, live, pipeline, publish_live, publisher, trusting};
+use crate::{ErrorKind, Options, Patience, Registry, Store};
 use object_store::path::Path;
 use object_store::{
     Error, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
@@ -162,4 +163,24 @@ fn urls_are_taken_or_refused_with_a_reason() {
     }
     assert_eq!(kind(&format!("{path}/missing"), &[]), ErrorKind::NoBucket);
     assert!(Store::open(&format!("{path}/made/now"), &Options { create_folder: true, ..Options::default() }).is_ok());
+}
+
+#[tokio::test]
+async fn a_folder_that_is_awaited_is_a_store_that_does_not_answer_until_it_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("later");
+    let patience = Patience { tries: 1, ..Patience::default() };
+    let options = Options { await_folder: true, patience, ..Options::default() };
+    let store = Store::open(folder.to_str().unwrap(), &options).unwrap();
+    let registry = Registry::new(store, pipeline(), trusting(&[&publisher(1)]));
+    let error = registry.pointer(&live()).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert!(registry.hosts(1).await.is_err() && registry.channels().await.is_err());
+    let host = crate::Name::new("h").unwrap();
+    assert!(registry.write_host(&host, &crate::HostReport::new(live(), 1)).await.is_err());
+    assert!(!folder.exists(), "a host makes no store");
+    std::fs::create_dir(&folder).unwrap();
+    assert!(registry.pointer(&live()).await.unwrap().is_none());
+    publish_live(&registry, &draft("one", 1), &publisher(1), 1).await.unwrap();
+    assert_eq!(registry.pointer(&live()).await.unwrap().unwrap().revision, 1);
 }

@@ -15,6 +15,7 @@ mod requests;
 mod s3;
 mod s3_server;
 mod tampering;
+mod verdicts;
 
 use crate::testing::{FaultyStore, pipeline, publisher, trusting};
 use crate::{Error, ErrorKind, Registry, Result, SigningKey, Untrusted};
@@ -76,6 +77,7 @@ fn every_future_can_be_spawned(
     spawned(registry.releases(0, 1));
     spawned(registry.find_release("x"));
     spawned(registry.hosts(1));
+    spawned(registry.verdicts(live, 1));
     spawned(registry.channels());
     spawned(registry.cached_pointer(live, cache));
     spawned(crate::gc(registry.store(), 1, true));

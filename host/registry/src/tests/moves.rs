@@ -16,6 +16,11 @@ async fn publish(registry: &Registry, text: &str) -> ReleaseId {
 
 /// Lets `hosts` hosts say how the probation of what the channel holds went.
 async fn hosts_say(registry: &Registry, outcome: Outcome, hosts: u32) {
+    hosts_say_as(registry, outcome, hosts, "host").await;
+}
+
+/// The same, the hosts named like this.
+async fn hosts_say_as(registry: &Registry, outcome: Outcome, hosts: u32, name: &str) {
     let pointer = registry.pointer(&live()).await.unwrap().unwrap();
     for number in 0..hosts {
         let probation = Probation {
@@ -26,7 +31,7 @@ async fn hosts_say(registry: &Registry, outcome: Outcome, hosts: u32) {
             reason: String::new(),
         };
         let report = HostReport { probations: vec![probation], ..HostReport::new(live(), 1) };
-        registry.write_host(&Name::new(&format!("host-{number}")).unwrap(), &report).await.unwrap();
+        registry.write_host(&Name::new(&format!("{name}-{number}")).unwrap(), &report).await.unwrap();
     }
 }
 
@@ -49,7 +54,7 @@ async fn pressing_it_twice_never_returns_to_the_bad_one() {
     assert_eq!(moved.pointer.previous, Some(good[1]), "and if that is bad too");
     assert_eq!(moved.pointer.action, Action::RollBack);
     let left = moved.pointer.left.clone().unwrap();
-    assert_eq!((left.release, left.probation), (bad, Some(Tally { passed: 0, returned: 3 })));
+    assert_eq!((left.release, left.probation), (bad, Some(Tally { returned: 3, ..Tally::default() })));
     assert_eq!(moved.before.unwrap().release, bad);
     assert_eq!(roll_back(&registry).await.unwrap(), good[1]);
     assert_eq!(roll_back(&registry).await.unwrap(), good[0]);
@@ -92,7 +97,7 @@ async fn one_host_that_went_back_is_the_hosts_fault() {
     registry.write_host(&Name::new("host-9").unwrap(), &report).await.unwrap();
     let second = publish_live(&registry, &draft("second", 1), &publisher(1), now_ms()).await.unwrap();
     let left = second.pointer.left.unwrap();
-    assert_eq!(left.probation, Some(Tally { passed: 3, returned: 1 }));
+    assert_eq!(left.probation, Some(Tally { passed: 3, returned: 1, running: 0 }));
     assert!(left.probation.unwrap().has_passed());
     assert_eq!(roll_back(&registry).await.unwrap(), passed);
 }
@@ -268,7 +273,7 @@ async fn a_host_that_cannot_compile_finds_the_newest_compiled_release() {
     }
     let engine = "5".repeat(64).parse().unwrap();
     let pointer = registry.pointer(&live()).await.unwrap().unwrap();
-    assert_eq!(registry.newest_compiled(&pointer, engine, 100).await.unwrap(), None);
+    assert_eq!(registry.newest_compiled(&pointer, engine, 100, &[]).await.unwrap(), None);
     for id in [ids[0], ids[2]] {
         let release = registry.release(id).await.unwrap();
         let wasm = release.manifest.plugins[0].wasm.digest;
@@ -280,7 +285,75 @@ async fn a_host_that_cannot_compile_finds_the_newest_compiled_release() {
         };
         registry.add_compiled(id, &[compiled], publishing(&publisher(1), 1)).await.unwrap();
     }
-    assert_eq!(registry.newest_compiled(&pointer, engine, 100).await.unwrap(), Some(ids[0]), "not the bad one");
-    assert_eq!(registry.newest_compiled(&pointer, engine, 1).await.unwrap(), None);
-    assert_eq!(registry.newest_compiled(&pointer, crate::testing::engine(), 100).await.unwrap(), Some(ids[3]));
+    assert_eq!(registry.newest_compiled(&pointer, engine, 100, &[]).await.unwrap(), Some(ids[0]), "not the bad one");
+    assert_eq!(registry.newest_compiled(&pointer, engine, 1, &[]).await.unwrap(), None);
+    let newest = async |except: &[ReleaseId]| {
+        let pointer = registry.pointer(&live()).await.unwrap().unwrap();
+        registry.newest_compiled(&pointer, crate::testing::engine(), 100, except).await.unwrap()
+    };
+    assert_eq!(newest(&[]).await, Some(ids[3]));
+    assert_eq!(newest(&[ids[3]]).await, Some(ids[1]), "not what hosts have left");
+    // What hosts had gone back from when the channel was moved on is in its history.
+    hosts_say(&registry, Outcome::Returned, 1).await;
+    let last = publish(&registry, "e").await;
+    assert_eq!(newest(&[]).await, Some(last));
+    assert_eq!(newest(&[last]).await, Some(ids[1]));
+}
+
+#[tokio::test]
+async fn what_hosts_fall_back_to_has_passed_as_far_as_the_mover_can_see() {
+    // What hosts say of the second release when the third one comes, and whether hosts that take the third one fall back
+    // to the second; to the first one otherwise.
+    for (said, second) in [
+        (&[][..], true),
+        (&[(Outcome::Running, 1)], false),
+        (&[(Outcome::Running, 2), (Outcome::Passed, 1)], true),
+        (&[(Outcome::Returned, 1)], false),
+        (&[(Outcome::Returned, 1), (Outcome::Passed, 1)], true),
+        (&[(Outcome::Returned, 2), (Outcome::Passed, 5)], false),
+    ] {
+        let (_store, registry) = memory();
+        let ids = [publish(&registry, "first").await, publish(&registry, "second").await];
+        for (outcome, hosts) in said {
+            hosts_say_as(&registry, *outcome, *hosts, &format!("{outcome:?}").to_lowercase()).await;
+        }
+        publish(&registry, "third").await;
+        let pointer = registry.pointer(&live()).await.unwrap().unwrap();
+        assert_eq!(pointer.previous, Some(ids[usize::from(second)]), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn verdicts_count_when_their_hosts_are_long_gone() {
+    let (_store, registry) = memory();
+    let first = publish(&registry, "first").await;
+    publish(&registry, "second").await;
+    let pointer = registry.pointer(&live()).await.unwrap().unwrap();
+    let host = Name::new("host-1").unwrap();
+    let verdict = Probation {
+        release: pointer.release,
+        revision: pointer.revision,
+        outcome: Outcome::Returned,
+        at_ms: 1,
+        reason: String::new(),
+    };
+    registry.write_verdict(&live(), &host, &verdict).await.unwrap();
+    let day_later = now_ms() + 24 * 60 * 60 * 1000;
+    let moved = publish_live(&registry, &draft("third", 1), &publisher(1), day_later).await.unwrap().pointer;
+    assert_eq!(moved.left.unwrap().probation, Some(Tally { returned: 1, ..Tally::default() }));
+    assert_eq!(moved.previous, Some(first));
+    assert_eq!(roll_back(&registry).await.unwrap(), first, "not to the one that a host went back from");
+}
+
+#[tokio::test]
+async fn a_forced_move_says_so_and_the_next_one_does_not() {
+    let (_store, registry) = memory();
+    let id = publish(&registry, "a").await;
+    let forced = Move { force: true, ..moving(now_ms()) };
+    let signer = publisher(1);
+    assert!(registry.promote(id, Action::Promote, &forced, Some(&signer)).await.unwrap().pointer.forced);
+    publish(&registry, "b").await;
+    assert!(!registry.pointer(&live()).await.unwrap().unwrap().forced);
+    let back = registry.rollback(&forced, Some(&signer)).await.unwrap().pointer;
+    assert!(!back.forced, "nobody insists on what a rollback finds");
 }

@@ -3,7 +3,10 @@
 use super::{kind, memory, registry, untrusted};
 use crate::pointer::{self, Next, POINTER_BYTES_MAX};
 use crate::testing::{FaultyStore, draft, live, moving, operator, pipeline, publish_live, publisher, trusting};
-use crate::{Action, ErrorKind, Left, Name, Pointer, REVISION_MAX, ReleaseId, SigningKey, Trust, Untrusted, Watch};
+use crate::{
+    Action, ErrorKind, Left, Name, OPERATOR_MOVES_MAX, Pointer, REVISION_MAX, Refusal, ReleaseId, SigningKey, Trust,
+    Untrusted, Watch,
+};
 
 const PATH: &str = "pipelines/clickstream/channels/live.json";
 
@@ -23,6 +26,7 @@ fn next(revision: u64, to: ReleaseId, previous: Option<ReleaseId>, held: Vec<Str
         why: "a test".to_owned(),
         nonce: "n".to_owned(),
         bad: Vec::new(),
+        forced: false,
         held,
     }
 }
@@ -62,12 +66,64 @@ fn an_operators_pointer_must_prove_every_release_it_wants_run() {
     assert_eq!(untrusted(by_operator(None, vec![stranger])), Untrusted::UnknownKey);
     let own = sealed("live", next(4, release(1), None, vec![held(1)]), &operator);
     assert_eq!(untrusted(by_operator(None, vec![own])), Untrusted::NeverHeld, "an operator's word proves nothing");
-    assert_eq!(untrusted(by_operator(None, vec![held(1); 3])), Untrusted::Malformed);
+    assert_eq!(untrusted(by_operator(None, vec![held(1); 4])), Untrusted::Malformed);
     let mut forged = held(2);
     forged = forged.replace(&release(2).to_string(), &release(1).to_string());
     assert_eq!(untrusted(by_operator(None, vec![forged])), Untrusted::Signature);
     // A publisher needs no proof, and what it holds is not looked at.
     assert!(verify(&sealed("live", next(5, release(1), None, vec!["x".into()]), &publisher), &trust).is_ok());
+}
+
+#[test]
+fn an_operators_pointer_is_not_far_beyond_a_publishers() {
+    let (publisher, operator) = (publisher(1), operator(2));
+    let trust = trusting(&[&publisher, &operator]);
+    let held = |revision, number| sealed("live", next(revision, release(number), None, Vec::new()), &publisher);
+    let most = OPERATOR_MOVES_MAX;
+    // A reader that has never seen the channel judges by the pointer alone, after however many years.
+    for (revision, held, taken) in [
+        (1 + most, vec![held(1, 1)], true),
+        (2 + most, vec![held(1, 1)], false),
+        (REVISION_MAX, vec![held(1, 1)], false),
+        // An old release, proven by an old pointer, and a newer one that says how far publishers have come.
+        (36_500 + most, vec![held(1, 1), held(36_500, 2)], true),
+        (36_501 + most, vec![held(1, 1), held(36_500, 2)], false),
+    ] {
+        let read = verify(&sealed("live", next(revision, release(1), None, held), &operator), &trust);
+        match taken {
+            true => assert_eq!(read.unwrap().revision, revision),
+            false => assert_eq!(untrusted(read), Untrusted::Jumped, "{revision}"),
+        }
+    }
+    // A publisher may put anything on the channel, so its revision is no further bounded.
+    assert!(verify(&sealed("live", next(REVISION_MAX, release(1), None, vec![]), &publisher), &trust).is_ok());
+}
+
+#[tokio::test]
+async fn an_operators_key_cannot_end_a_channel() {
+    let store = FaultyStore::memory();
+    let (publisher, operator) = (publisher(1), operator(2));
+    let registry = registry(&store, &[&publisher, &operator]);
+    let good = publish_live(&registry, &draft("good", 1), &publisher, 1).await.unwrap().pointer;
+    let mut host = Watch::new(live(), 0);
+    host.look(&registry).await.unwrap();
+    // Whoever stole the key and may write the bucket goes as far as they can.
+    let jump = |revision| sealed("live", next(revision, good.release, None, vec![good.text.clone()]), &operator);
+    store.tamper(PATH, jump(REVISION_MAX)).await;
+    assert_eq!(untrusted(host.look(&registry).await), Untrusted::Jumped);
+    store.tamper(PATH, jump(1 + OPERATOR_MOVES_MAX)).await;
+    assert_eq!(host.look(&registry).await.unwrap().unwrap().revision, 1 + OPERATOR_MOVES_MAX);
+    // Operators are at their bound; a publisher goes on from there, and then operators may again.
+    let refused = registry.promote(good.release, Action::Promote, &moving(2), Some(&operator)).await;
+    assert_eq!(kind(refused), ErrorKind::Refused(Refusal::NeedsPublisher));
+    let next = publish_live(&registry, &draft("next", 2), &publisher, 2).await.unwrap().pointer;
+    assert_eq!(host.look(&registry).await.unwrap().unwrap().revision, next.revision);
+    // The old release is proven by an old pointer; a newer one beside it raises the bound.
+    let back = registry.rollback(&moving(3), Some(&operator)).await.unwrap().pointer;
+    assert_eq!((back.release, back.revision), (good.release, 3 + OPERATOR_MOVES_MAX));
+    for reader in [&mut host, &mut Watch::new(live(), 0)] {
+        assert_eq!(reader.look(&registry).await.unwrap().unwrap().revision, back.revision);
+    }
 }
 
 #[test]
@@ -107,7 +163,8 @@ fn the_longest_pointer_has_room() {
         let next = Next { release: release(number), ..longest(REVISION_MAX, Vec::new()) };
         pointer::seal(&name, &name, next, Some(&publisher)).unwrap()
     };
-    let text = pointer::seal(&name, &name, longest(REVISION_MAX, vec![proof(1), proof(2)]), Some(&operator)).unwrap();
+    let proofs = vec![proof(1), proof(2), proof(3)];
+    let text = pointer::seal(&name, &name, longest(REVISION_MAX, proofs), Some(&operator)).unwrap();
     assert!((text.len() as u64) < POINTER_BYTES_MAX, "{}", text.len());
     Pointer::verify(text.as_bytes(), &trusting(&[&publisher, &operator]), &name, &name).unwrap();
 }

@@ -112,7 +112,7 @@ async fn a_write_meets_every_answer_and_the_channel_moves_once() {
         let how = crate::Move { expected: Some(revision), ..crate::testing::moving(1) };
         async move { registry.promote(id, crate::Action::Promote, &how, Some(&publisher(1))).await }
     };
-    // The pointer's write is the 7th request of a move: see `a_promote_costs_few_requests`.
+    // The pointer's write is the 8th request of a move: see `a_promote_costs_few_requests`.
     let nothing = || Answer::Slow(Duration::ZERO);
     let mut revision = 1;
     for answer in [
@@ -123,13 +123,13 @@ async fn a_write_meets_every_answer_and_the_channel_moves_once() {
         Answer::Slow(Duration::from_secs(2)),
         Answer::Error(412, "PreconditionFailed"),
     ] {
-        s3.answer_next((0..6).map(|_| nothing()).chain([answer.clone()]));
+        s3.answer_next((0..7).map(|_| nothing()).chain([answer.clone()]));
         let moved = promote(revision).await.unwrap_or_else(|error| panic!("{answer:?}: {error}"));
         revision += 1;
         assert_eq!(moved.pointer.revision, revision, "{answer:?}");
         assert_eq!(registry.pointer(&live()).await.unwrap().unwrap().revision, revision, "{answer:?}");
     }
-    s3.answer_next((0..6).map(|_| nothing()).chain([Answer::Error(403, "AccessDenied")]));
+    s3.answer_next((0..7).map(|_| nothing()).chain([Answer::Error(403, "AccessDenied")]));
     assert_eq!(kind(promote(revision).await), ErrorKind::PermissionDenied);
     assert_eq!(registry.history(&live(), 100).await.unwrap().len() as u64, revision);
 }
@@ -144,7 +144,7 @@ async fn a_promote_costs_few_requests() {
     registry.promote(id, crate::Action::Promote, &crate::testing::moving(1), Some(&key)).await.unwrap();
     let requests = s3.requests()[before..].to_vec();
     let pointer = "/bucket/some/prefix/pipelines/clickstream/channels/live.json";
-    assert_eq!(requests.iter().position(|request| *request == format!("PUT {pointer}")), Some(6), "{requests:?}");
+    assert_eq!(requests.iter().position(|request| *request == format!("PUT {pointer}")), Some(7), "{requests:?}");
     // And a look is one.
     let mut watch = Watch::new(live(), 0);
     watch.look(&registry).await.unwrap();

@@ -1,85 +1,76 @@
-//! Taking a release: fetched and verified, compiled or loaded, started, and tried on its own test records.
+//! From the store to running code: a release is fetched and verified, compiled or loaded, and tried on its own test
+//! records. Or from the package.
 
+use super::not_taken::NotTaken;
+use super::state::Source;
 use crate::assets;
-use crate::config::Secrets;
+use crate::bundle::Bundle;
+use crate::config::Settings;
+use crate::host::streams;
 use crate::loaded::Loaded;
 use crate::trial::{Mismatch, TrialRecords};
 use anyhow::{Context as _, Result, anyhow};
 use engine::Engine;
 use pipeline::{Hidden, Pipeline, Plugin};
-use registry::{Cache, Code, ErrorKind, Fetched, Fingerprint, Registry, ReleaseId};
+use registry::{Cache, Code, Fetched, Fingerprint, Registry};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-/// Bytes of all blobs of a release that a function takes, as a share of its memory: they are in memory while it is loaded.
+/// Bytes of all blobs of a release that a function takes, as a share of its memory: they are in memory while it is
+/// loaded.
 const RELEASE_SHARE: u64 = 2;
 
-/// Why a release was not taken.
-#[derive(Debug)]
-pub(crate) struct NotTaken {
-    /// A short name, as in `paddle status`.
-    pub(crate) kind: &'static str,
-    /// Why, for people.
-    pub(crate) reason: String,
-    /// Whether another try may go better.
-    pub(crate) transient: bool,
+/// What loading needs. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Loader {
+    pub(super) registry: Registry,
+    pub(super) cache: Cache,
+    pub(super) engine: Engine,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) instances: u32,
+    pub(super) settings: Arc<Settings>,
 }
 
-impl NotTaken {
-    pub(crate) fn for_good(kind: &'static str, reason: impl fmt::Display) -> NotTaken {
-        NotTaken { kind, reason: reason.to_string(), transient: false }
+impl Loader {
+    /// The same without the store: only what the cache has kept can be loaded, and nothing waits for the network.
+    pub(super) fn without_store(&self) -> Loader {
+        Loader { registry: self.registry.without_store(), ..self.clone() }
     }
-}
 
-impl From<registry::Error> for NotTaken {
-    fn from(error: registry::Error) -> NotTaken {
-        let transient = match error.kind() {
-            // A publisher writes blobs before manifests and those before pointers: what is missing is missing for good.
-            ErrorKind::NotFound => false,
-            ErrorKind::PermissionDenied | ErrorKind::Unauthenticated => true,
-            _ => error.is_transient(),
+    /// Loads something, beside a pipeline of `steps_beside` steps.
+    pub(super) async fn load(&self, source: Source, steps_beside: usize) -> Result<Loaded, NotTaken> {
+        let Source::Release(id) = source else {
+            return self.blocking(Loader::package).await;
         };
-        NotTaken { kind: error.kind().as_str(), reason: error.to_string(), transient }
-    }
-}
-
-impl fmt::Display for NotTaken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.reason, self.kind)
-    }
-}
-
-/// What taking a release needs.
-pub(crate) struct Taker {
-    pub(crate) registry: Registry,
-    pub(crate) cache: Cache,
-    pub(crate) engine: Engine,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) secrets: Secrets,
-    pub(crate) workers: usize,
-    pub(crate) instances: u32,
-    pub(crate) memory_bytes: u64,
-}
-
-impl Taker {
-    /// Takes a release, beside one that has `steps_beside` steps.
-    pub(crate) async fn take(self: &Arc<Taker>, id: ReleaseId, steps_beside: usize) -> Result<Loaded, NotTaken> {
-        let bytes_max = self.memory_bytes / RELEASE_SHARE;
+        let bytes_max = (self.settings.memory_mib << 20) / RELEASE_SHARE;
         let fetched = self.registry.fetch(id, Some(self.fingerprint), bytes_max, &self.cache).await?;
-        let taker = Arc::clone(self);
-        // Compiling takes seconds, and plugins block: not on a thread that answers.
-        let loading = tokio::task::spawn_blocking(move || taker.load(&fetched, steps_beside));
+        self.blocking(move |loader| loader.release(&fetched, steps_beside)).await
+    }
+
+    /// Compiling takes seconds, and plugins block: not on a thread that answers.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Loader) -> Result<T, NotTaken> + Send + 'static,
+    ) -> Result<T, NotTaken> {
+        let loader = self.clone();
+        let loading = tokio::task::spawn_blocking(move || work(&loader));
         loading.await.unwrap_or_else(|panic| Err(NotTaken::for_good("panic", format!("loading it panicked: {panic}"))))
     }
 
-    fn load(&self, fetched: &Fetched, steps_beside: usize) -> Result<Loaded, NotTaken> {
+    /// The pipeline in the package.
+    fn package(&self) -> Result<Loaded, NotTaken> {
+        let loaded = Bundle::read(&self.settings.config)
+            .and_then(|bundle| bundle.with_artifacts().load(&self.engine, &self.settings.secrets, &|_| None));
+        loaded.map_err(|error| NotTaken::for_good("package", format!("{error:#}")))
+    }
+
+    fn release(&self, fetched: &Fetched, steps_beside: usize) -> Result<Loaded, NotTaken> {
         let manifest = &fetched.release.manifest;
         let mut pipeline = Pipeline::parse(&manifest.config)
             .map_err(|error| NotTaken::for_good("config", format!("its paddle.toml cannot be read: {error}")))?;
         let id = fetched.release.id.to_string();
         pipeline.document.rules.stamp = pipeline.document.release_field.clone().map(|field| (field, id));
-        let needed = (pipeline.steps.len() + steps_beside) * self.workers + pipeline.steps.len();
+        let needed = (pipeline.steps.len() + steps_beside) * self.settings.workers + pipeline.steps.len();
         if needed > self.instances as usize {
             return Err(NotTaken::for_good(
                 "pool",
@@ -92,6 +83,8 @@ impl Taker {
         }
         let loaded = self.steps(fetched, pipeline);
         let (loaded, hidden) = loaded.map_err(|error| NotTaken::for_good("load", format!("{error:#}")))?;
+        // The host would refuse it, and at a start there is no other release that would stay.
+        streams(&self.settings, &loaded).map_err(|error| NotTaken::for_good("swap", format!("{error:#}")))?;
         try_on(fetched, &loaded, &hidden)?;
         Ok(loaded)
     }
@@ -109,14 +102,15 @@ impl Taker {
         }
         let (mut steps, mut digests, mut hidden) = (Vec::new(), Vec::new(), Hidden::default());
         for step in &pipeline.steps {
-            let told = || format!("load step `{}` (plugin `{}`)", step.name, step.plugin);
+            let loading = || format!("load step `{}` (plugin `{}`)", step.name, step.plugin);
             let plugin = manifest.plugins.iter().find(|plugin| plugin.step == step.name);
-            let plugin = plugin.ok_or_else(|| anyhow!("the manifest names no plugin for it")).with_context(told)?;
+            let plugin = plugin.ok_or_else(|| anyhow!("the manifest names no plugin for it")).with_context(loading)?;
             let code =
-                codes.get(&plugin.wasm.digest).ok_or_else(|| anyhow!("its code is not there")).with_context(told)?;
-            let config = pipeline::fill_secrets(&step.config, &|name| self.secrets.get(name)).with_context(told)?;
+                codes.get(&plugin.wasm.digest).ok_or_else(|| anyhow!("its code is not there")).with_context(loading)?;
+            let config =
+                pipeline::fill_secrets(&step.config, &|name| self.settings.secrets.get(name)).with_context(loading)?;
             let assets = assets::of_release(step, fetched)?;
-            steps.push(self.engine.load(code, step, &config, &assets).with_context(told)?);
+            steps.push(self.engine.load(code, step, &config, &assets).with_context(loading)?);
             hidden = hidden.and(&config.hidden);
             digests.push(plugin.wasm.digest.to_string());
         }
@@ -126,16 +120,17 @@ impl Taker {
     }
 }
 
-/// The release's own test records must come to what they came to when it was published. What they come to here may hold secrets.
+/// The release's own test records must come to what they came to when it was published. What they come to here may hold
+/// secrets.
 fn try_on(fetched: &Fetched, loaded: &Loaded, hidden: &Hidden) -> Result<(), NotTaken> {
     let Some(records) = &fetched.test_records else { return Ok(()) };
     let failed = |error: anyhow::Error| NotTaken::for_good("test-records", format!("{error:#}"));
     let mismatches = TrialRecords::from_bytes(records).and_then(|records| records.try_on(loaded)).map_err(failed)?;
     let Some(first) = mismatches.first() else { return Ok(()) };
-    Err(NotTaken::for_good("test-records", told(first, hidden)))
+    Err(NotTaken::for_good("test-records", difference(first, hidden)))
 }
 
-fn told(mismatch: &Mismatch, hidden: &Hidden) -> String {
+fn difference(mismatch: &Mismatch, hidden: &Hidden) -> String {
     let shown = |answer: &Option<String>| {
         hidden.hide(answer.as_deref().unwrap_or("nothing")).chars().take(200).collect::<String>()
     };
@@ -158,13 +153,13 @@ fn compile(_: &Engine, _: &[u8]) -> Result<engine::Code> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hidden, Mismatch, told};
+    use super::{Hidden, Mismatch, difference};
 
     #[test]
     fn why_a_release_is_refused_shows_no_secret() {
         let came = Some(format!("{{\"key\":\"{}hush-hush\"}}", "x".repeat(185)));
         let mismatch = Mismatch { case: "a".into(), event: 3, expected: None, came };
-        let told = told(&mismatch, &Hidden::new(["hush-hush".to_owned()]));
+        let told = difference(&mismatch, &Hidden::new(["hush-hush".to_owned()]));
         assert!(told.starts_with("event 3 of test `a` comes to {\"key\":\"xxx"), "{told}");
         assert!(
             told.contains("x***") && told.ends_with(", and nothing was expected") && !told.contains("hush"),
