@@ -5,7 +5,9 @@ use crate::time;
 use anyhow::Result;
 use bytes::Bytes;
 use pipeline::settings::Policy;
-use pipeline::{Dropped, Emitted, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner, Unsettled};
+use pipeline::{
+    Dropped, Emitted, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner, Unsettled,
+};
 use std::sync::Arc;
 use unpack::{Part, Unpacked};
 
