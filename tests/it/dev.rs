@@ -1,7 +1,7 @@
 //! `paddle dev` for as long as somebody works: records posted, read and followed; plugins saved; and how it ends.
 
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -81,6 +81,17 @@ impl Dev {
             let body = response.text().await.expect("a body");
             (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
         })
+    }
+
+    /// Sends a request as it stands; the status line and the body of the answer.
+    fn raw(&self, request: &str) -> (String, String) {
+        let address = self.url.strip_prefix("http://").expect("its address");
+        let mut socket = std::net::TcpStream::connect(address).expect("it listens");
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("answered");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
     }
 
     /// Presses Ctrl-C.
@@ -322,6 +333,41 @@ fn records_come_from_standard_input_and_all_of_them_end_as_whole_lines() {
         assert_eq!(dev.document()["n"], 5_000);
         assert_eq!(dev.interrupt(), (0, Vec::new()));
     }
+}
+
+#[test]
+fn web_pages_cannot_post_records() {
+    let desk = project();
+    let dev = Dev::start(&desk, &[]);
+    let address = dev.url.strip_prefix("http://").expect("its address").to_owned();
+    let port = address.rsplit(':').next().expect("its port").to_owned();
+    let local = format!("Host: localhost:{port}");
+    let ours = format!("Host: {address}");
+    for (headers, status, words) in [
+        // As curl does, by name and by address.
+        (local.clone(), 200, "\"documents\":1"),
+        (ours.clone(), 200, "\"documents\":1"),
+        // A page elsewhere, which may send plain text without asking.
+        (
+            format!("{ours}\r\nOrigin: https://evil.example\r\nContent-Type: text/plain"),
+            403,
+            "the Origin of a web page",
+        ),
+        (format!("{local}\r\nOrigin: null"), 403, "the Origin of a web page"),
+        // A page whose name leads here.
+        (format!("Host: evil.example:{port}"), 403, "Host does not name this endpoint"),
+        (format!("Host: evil.example:{port}\r\nOrigin: http://evil.example:{port}"), 403, "Host does not name"),
+        (format!("Host: localhost:{port}\r\nHost: evil.example"), 403, "Host does not name this endpoint"),
+    ] {
+        let request =
+            format!("POST / HTTP/1.1\r\n{headers}\r\nContent-Length: 7\r\nConnection: close\r\n\r\n{{\"a\":1}}");
+        let (first, body) = dev.raw(&request);
+        assert!(first.starts_with(&format!("HTTP/1.1 {status} ")) && body.contains(words), "{headers}: {first} {body}");
+    }
+    let (first, _) = dev.raw(&format!("GET / HTTP/1.1\r\nHost: evil.example:{port}\r\nConnection: close\r\n\r\n"));
+    assert!(first.starts_with("HTTP/1.1 403 "), "{first}");
+    let (code, documents) = dev.interrupt();
+    assert_eq!((code, documents.len()), (0, 2), "{documents:?}");
 }
 
 #[test]

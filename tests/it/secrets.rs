@@ -11,7 +11,7 @@ fn step(way: Way, plugin: &str, config: &str, secret: &str) -> (Pipeline, Result
     let toml =
         format!("[[step]]\nplugin = \"{plugin}\"\nreads = [\"mode\", \"count\"]\nwrites = []\nmay = [\"route\"]\n");
     let pipeline = Pipeline::parse(&toml).unwrap_or_else(|error| panic!("{error}"));
-    let filled = Filled { json: config.to_owned(), hidden: Hidden::new([secret.to_owned()]) };
+    let filled = Filled { json: config.to_owned(), hidden: Hidden::new([secret.to_owned()]).expect("it is short") };
     let loaded = engine(way).load(&code(way, file(plugin)), &pipeline.steps[0], &filled, &Assets::default());
     (pipeline, loaded)
 }
@@ -69,5 +69,16 @@ fn an_init_that_tells_a_secret_is_told_without_it() {
         let (_, loaded) = step(way, "misbehave", r#"{"hash_key":"of the key"}"#, "hash_key");
         let told = loaded.err().expect("refused").to_string();
         assert!(told.contains("***") && !told.contains("hash_key"), "{told}");
+    }
+}
+
+/// Functions are named by whoever built the component, and the trace of a trap names them.
+#[test]
+fn the_trace_of_a_trap_shows_no_secret() {
+    for way in WAYS {
+        let (open, _) = told(way, "misbehave", "trap", "no such text");
+        let (hidden, _) = told(way, "misbehave", "trap", "transform");
+        assert!(open.contains("\n  at ") && open.contains("transform"), "{open}");
+        assert!(hidden.contains("***") && !hidden.contains("transform"), "{hidden}");
     }
 }

@@ -102,13 +102,16 @@ pub(crate) enum PluginFailure {
 }
 
 impl PluginFailure {
-    /// The same with secrets hidden.
-    pub(crate) fn hide(self, hidden: &Hidden) -> PluginFailure {
-        let hide = |message: String| if hidden.is_empty() { message } else { hidden.hide(&message).into_owned() };
+    /// What it means to the pipeline: its message is cut, with secrets hidden.
+    pub(crate) fn into_signal(self, hidden: &Hidden) -> Signal {
         match self {
-            PluginFailure::Reject(message) => PluginFailure::Reject(hide(message)),
-            PluginFailure::Retry(message) => PluginFailure::Retry(hide(message)),
-            PluginFailure::Error(message) => PluginFailure::Error(hide(message)),
+            PluginFailure::Reject(message) => {
+                Signal::Failed(Failure::of_guest(FailureKind::Reject, cut(&message, hidden)))
+            }
+            PluginFailure::Retry(message) => Signal::Retry(cut(&message, hidden)),
+            PluginFailure::Error(message) => {
+                Signal::Failed(Failure::of_guest(FailureKind::Error, cut(&message, hidden)))
+            }
         }
     }
 }
@@ -116,23 +119,14 @@ impl PluginFailure {
 /// Longest message of a failure that is kept, in bytes: a stack trace fits, a data dump does not.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
-impl From<PluginFailure> for Signal {
-    fn from(failure: PluginFailure) -> Signal {
-        match failure {
-            PluginFailure::Reject(message) => Signal::Failed(Failure::of_guest(FailureKind::Reject, cut(message))),
-            PluginFailure::Retry(message) => Signal::Retry(cut(message)),
-            PluginFailure::Error(message) => Signal::Failed(Failure::of_guest(FailureKind::Error, cut(message))),
-        }
-    }
-}
-
-/// The text, cut at the bound on a character's edge.
-pub(crate) fn cut(mut text: String) -> String {
+/// The text with secrets hidden, cut at the bound on a character's edge. A guest's text may have megabytes: no more of it is
+/// searched than is shown.
+pub(crate) fn cut(text: &str, hidden: &Hidden) -> String {
+    let mut start = hidden.hide_start(text, MESSAGE_BYTES_MAX).into_owned();
     if text.len() > MESSAGE_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(MESSAGE_BYTES_MAX));
-        text.push('…');
+        start.push('…');
     }
-    text
+    start
 }
 
 /// `log.level`.

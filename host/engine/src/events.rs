@@ -240,6 +240,9 @@ fn allowed<T>(text: &str, result: Result<T, Exhausted>) -> Result<T> {
     }
 }
 
+/// Bytes that a message shows of a malformed path.
+const PATH_BYTES_SHOWN_MAX: usize = 200;
+
 /// Parses a path or a pattern; one that is malformed ends the call.
 #[inline]
 fn parsed<'a, T>(state: &State, text: &'a str, parse: impl FnOnce(&'a str) -> Result<T, PathError>) -> Result<T> {
@@ -247,7 +250,7 @@ fn parsed<'a, T>(state: &State, text: &'a str, parse: impl FnOnce(&'a str) -> Re
         return stop(FailureKind::InvalidOutput, "a path has more than 4,096 bytes");
     }
     parse(text).or_else(|error| {
-        let shown: String = state.hidden.hide(text).chars().take(200).collect();
+        let shown = state.hidden.hide_start(text, PATH_BYTES_SHOWN_MAX);
         stop_quoting(FailureKind::InvalidOutput, "malformed path `", &shown, &format!("`: {error}"))
     })
 }

@@ -9,7 +9,7 @@ use crate::loaded::{Start, Step};
 use crate::state::{Held, HostStop, State};
 use crate::wasi::{self, Exit, SleptTooLong, Wasi};
 use document::{Document, Meter};
-use pipeline::{Event, Failure, FailureKind, Level, Output, Signal, Unsettled};
+use pipeline::{Event, Failure, FailureKind, Hidden, Level, Output, Signal, Unsettled};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::{InstancePre, Resource, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -120,7 +120,7 @@ impl Instance {
         };
         match exports.init(&mut store, &step.config) {
             Ok(Ok(())) => Ok(Instance { store, exports, fresh: true }),
-            Ok(Err(reason)) => Err(StartError::Init(cut(step.hidden.hide(&reason).into_owned()))),
+            Ok(Err(reason)) => Err(StartError::Init(cut(&reason, &step.hidden))),
             Err(error) => {
                 take_printed(&mut store);
                 Err(not_started(&store, error, StartError::InitBroke))
@@ -163,7 +163,7 @@ impl Instance {
         }
         match answer {
             Ok(Ok(outputs)) => self.accept(outputs),
-            Ok(Err(failure)) => Err(answered(failure.hide(&step.hidden))),
+            Ok(Err(failure)) => Err(answered(failure, &step.hidden)),
             Err(error) => Err(classify(&self.store, error)),
         }
     }
@@ -327,9 +327,9 @@ fn take_printed(store: &mut Store<State>) {
 }
 
 /// What a plugin's own failure means: an uncaught exception breaks its instance.
-fn answered(failure: PluginFailure) -> CallError {
+fn answered(failure: PluginFailure, hidden: &Hidden) -> CallError {
     let is_broken = matches!(failure, PluginFailure::Error(_));
-    match Signal::from(failure) {
+    match failure.into_signal(hidden) {
         Signal::Failed(failure) if is_broken => CallError::Broken(failure),
         signal @ (Signal::Failed(_) | Signal::Retry(_) | Signal::Unsettled(_)) => CallError::Signal(signal),
     }
@@ -399,16 +399,18 @@ fn broken(store: &Store<State>, error: wasmtime::Error) -> Failure {
     if error.is::<Interrupted>() || matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) {
         return Failure::new(FailureKind::Timeout, "it was still running after its time limit");
     }
+    let hidden = &store.data().hidden;
     let trap = error.root_cause().to_string();
-    let trap = store.data().hidden.hide(&trap);
     let frames = error.downcast_ref::<WasmBacktrace>().map(backtrace).unwrap_or_default();
     // A panic or an uncaught exception says on the way out what was wrong; the trap itself only says that there was one.
     let said = matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached))
         .then(|| last_words(store.data()))
         .flatten();
     match said {
-        Some(said) => Failure::quoting(FailureKind::Trap, "", &cut(said), &cut(format!("\n({trap}){frames}"))),
-        None => Failure::new(FailureKind::Trap, cut(format!("{trap}{frames}"))),
+        Some(said) => {
+            Failure::quoting(FailureKind::Trap, "", &cut(&said, hidden), &cut(&format!("\n({trap}){frames}"), hidden))
+        }
+        None => Failure::new(FailureKind::Trap, cut(&format!("{trap}{frames}"), hidden)),
     }
 }
 

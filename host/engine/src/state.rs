@@ -239,10 +239,9 @@ impl State {
             self.log_dropped += 1;
             return;
         }
-        let message = self.hidden.hide(message);
-        let end = message.floor_char_boundary(LOG_LINE_BYTES_MAX);
-        self.log_bytes += end;
-        self.log.push(LogLine { level, message: message[..end].to_owned() });
+        let message = self.hidden.hide_start(message, LOG_LINE_BYTES_MAX).into_owned();
+        self.log_bytes += message.len();
+        self.log.push(LogLine { level, message });
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -106,7 +106,7 @@ impl Plugin for StepPlugin {
         }
     }
 
-    fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.step.hidden.hide(text)
+    fn hide_start<'t>(&self, text: &'t str, bytes_max: usize) -> Cow<'t, str> {
+        self.step.hidden.hide_start(text, bytes_max)
     }
 }

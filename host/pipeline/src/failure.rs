@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(failure.shown(max), shown);
             assert_eq!(failure.shown(usize::MAX), failure.message());
         }
-        let hidden = quoting.hide(&Hidden::new(["größe".to_owned()]));
+        let hidden = quoting.hide(&Hidden::new(["größe".to_owned()]).expect("it is short"));
         assert_eq!(hidden, Failure::quoting(Denied, "it may not change `", "***", "` (see writes)"));
     }
 }

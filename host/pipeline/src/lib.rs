@@ -29,6 +29,7 @@ pub use plugin::{Fields, Level, LogLine, Output, Plugin, Said, Transformed};
 pub use report::{Counts, InputNotes, Report, StepReport, Times};
 pub use runner::{DOCUMENT_BYTES_MAX, Observe, Runner, Trace, TraceResult};
 pub use secret::{
-    DUMMY_SECRET, Filled, Hidden, SecretError, check as check_secret, fill as fill_secrets, names as secret_names,
+    DUMMY_SECRET, Filled, Hidden, SecretError, TooLong, check as check_secret, fill as fill_secrets,
+    names as secret_names,
 };
 pub use settings::Pipeline;

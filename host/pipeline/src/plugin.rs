@@ -26,9 +26,10 @@ pub trait Plugin: Send {
         Fields::default()
     }
 
-    /// A text of the plugin's with its secrets hidden, for messages that repeat it. What it logs and why it fails is so already.
-    fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        text.into()
+    /// The first `bytes_max` bytes of a plugin's text with its secrets hidden, for messages that repeat it. Its log lines and
+    /// failures come with secrets hidden.
+    fn hide_start<'t>(&self, text: &'t str, bytes_max: usize) -> Cow<'t, str> {
+        text[..text.floor_char_boundary(bytes_max)].into()
     }
 }
 

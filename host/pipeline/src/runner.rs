@@ -21,6 +21,9 @@ pub const DOCUMENT_BYTES_MAX: usize = 1_024_000;
 const CHECK_WORK_MAX: u64 = 100_000_000;
 const CHECK_BYTES_MAX: usize = 64 << 20;
 
+/// Bytes that a message shows of the name of a route that does not exist.
+const ROUTE_BYTES_SHOWN_MAX: usize = 100;
+
 /// Most documents of one event, and most bytes of them: a fan-out of fan-outs must not fill a function's memory.
 const EVENT_DOCUMENTS_MAX: usize = 10_000;
 const EVENT_DOCUMENT_BYTES_MAX: usize = 16 << 20;
@@ -258,7 +261,7 @@ impl Runner {
             }
             let Some(route) = self.pipeline.route(name) else {
                 let known: Vec<&str> = self.pipeline.routes.iter().map(|route| route.name.as_str()).collect();
-                let name: String = self.plugins[step].hide(name).chars().take(100).collect();
+                let name = self.plugins[step].hide_start(name, ROUTE_BYTES_SHOWN_MAX);
                 let after = format!("`; the pipeline has {}", known.join(", "));
                 let failure = Failure::quoting(FailureKind::InvalidOutput, "there is no route `", &name, &after);
                 return Err(Signal::Failed(failure));

@@ -77,7 +77,7 @@ pub(crate) struct Dev {
     /// Run what there is, then end
     #[arg(long)]
     once: bool,
-    /// Where to listen for records; port 0: any free one
+    /// Where to listen for records; port 0: any free one. Requests of web pages are refused
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070", conflicts_with = "once")]
     listen: std::net::SocketAddr,
     /// Go on reading the files of -i as they grow

@@ -130,9 +130,13 @@ fn try_on(fetched: &Fetched, loaded: &Loaded, hidden: &Hidden) -> Result<(), Not
     Err(NotTaken::for_good("test-records", difference(first, hidden)))
 }
 
+/// Characters of each of the two answers that a message about a mismatch shows.
+const SHOWN_CHARACTERS_MAX: usize = 200;
+
 fn difference(mismatch: &Mismatch, hidden: &Hidden) -> String {
     let shown = |answer: &Option<String>| {
-        hidden.hide(answer.as_deref().unwrap_or("nothing")).chars().take(200).collect::<String>()
+        let answer = answer.as_deref().unwrap_or("nothing");
+        hidden.hide_start(answer, 4 * SHOWN_CHARACTERS_MAX).chars().take(SHOWN_CHARACTERS_MAX).collect::<String>()
     };
     let Mismatch { event, case, expected, came } = mismatch;
     format!("event {event} of test `{case}` comes to {}, and {} was expected", shown(came), shown(expected))
@@ -159,7 +163,7 @@ mod tests {
     fn why_a_release_is_refused_shows_no_secret() {
         let came = Some(format!("{{\"key\":\"{}hush-hush\"}}", "x".repeat(185)));
         let mismatch = Mismatch { case: "a".into(), event: 3, expected: None, came };
-        let told = difference(&mismatch, &Hidden::new(["hush-hush".to_owned()]));
+        let told = difference(&mismatch, &Hidden::new(["hush-hush".to_owned()]).expect("it is short"));
         assert!(told.starts_with("event 3 of test `a` comes to {\"key\":\"xxx"), "{told}");
         assert!(
             told.contains("x***") && told.ends_with(", and nothing was expected") && !told.contains("hush"),
