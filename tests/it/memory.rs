@@ -46,7 +46,8 @@ impl Firehose for Counting {
 fn limit_address_space() {
     let sizes = std::fs::read_to_string("/proc/self/statm").expect("Linux tells a process its size");
     let pages: u64 = sizes.split_whitespace().next().and_then(|pages| pages.parse().ok()).expect("a number of pages");
-    let most = pages * rustix::param::page_size() as u64 + (MEMORY_KIB << 10);
+    let memory_kib = std::env::var("MEMORY_KIB").map_or(MEMORY_KIB, |text| text.parse().expect("a number"));
+    let most = pages * rustix::param::page_size() as u64 + (memory_kib << 10);
     let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
     rustix::process::setrlimit(rustix::process::Resource::As, limit).expect("a limit may be lowered");
 }
@@ -152,16 +153,17 @@ async fn arrays_of_many_elements() {
 
 /// Runs an inner test in a process that may have so much memory, and so many seconds of a processor: a minute is many times what
 /// each takes, and little for what is quadratic.
-pub(crate) fn within_bounds(inner: &str) {
-    within_bounds_about(inner, "");
+fn within_bounds(inner: &str) {
+    within_bounds_about(inner, "", MEMORY_KIB);
 }
 
-/// The same for an inner test that is about what the variable `ABOUT` says.
-pub(crate) fn within_bounds_about(inner: &str, about: &str) {
+/// The same for an inner test that is about what the variable `ABOUT` says, with so much memory.
+pub(crate) fn within_bounds_about(inner: &str, about: &str, memory_kib: u64) {
     let program = std::env::current_exe().expect("this program");
     let output = Command::new("sh")
         .args(["-c", "ulimit -d \"$1\" && ulimit -t \"$2\" && exec \"$3\" --exact \"$4\" --ignored", "sh"])
-        .args([MEMORY_KIB.to_string(), CPU_SECONDS.to_string()])
+        .args([memory_kib.to_string(), CPU_SECONDS.to_string()])
+        .env("MEMORY_KIB", memory_kib.to_string())
         .arg(program)
         .arg(inner)
         .env("ABOUT", about)
