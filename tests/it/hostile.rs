@@ -118,3 +118,83 @@ fn hostile_records_settle_within_memory_and_harm_no_neighbour() {
         memory::within_bounds_about("hostile::every_record_settles", toml, MEMORY_KIB);
     }
 }
+
+/// What stood in the records beside each of those that stopped a shard.
+const NEIGHBOUR: &str = r#"{"level":"INFO","user":{"email":"ann@example.com"},"items":[{"card":4111}],"a":["x"]}"#;
+
+/// A pipeline's step with a script of its own, if it has one, the record that stopped it, and how both records end.
+struct Stopped {
+    name: &'static str,
+    step: &'static str,
+    script: &'static str,
+    record: String,
+    ends: &'static [&'static str],
+}
+
+fn stopped() -> Vec<Stopped> {
+    let dotted = |name: &str, dots: usize, value: &str| format!("{{\"{name}{}\":{value},\"a\":[]}}", ".".repeat(dots));
+    let list = |count: usize, element: &str| format!("[{}]", vec![element; count].join(","));
+    let members: Vec<String> = (0..24_000).map(|k| format!("\"status.{k:x}\":1")).collect();
+    let script = "plugin = \"./script.js\"";
+    vec![
+        Stopped {
+            name: "expand",
+            step: "plugin = \"redact\"\nconfig = { fields = [\"user.email\", \"items[*].card\"], hash_key = \"0123456789abcdef\" }",
+            script: "",
+            record: dotted("items", 500_000, &list(9_999, "{\"card\":1}")),
+            ends: &["oversize 1", "1 document"],
+        },
+        Stopped {
+            name: "mask",
+            step: "plugin = \"redact\"\nconfig = { fields = [\"items[*].card\"] }\nreads = [\"items\"]",
+            script: "",
+            record: dotted("items", 500_000, &list(28_000, "{\"card\":1}")),
+            ends: &["invalid-output 1", "1 document"],
+        },
+        Stopped {
+            name: "spelled",
+            step: "plugin = \"filter\"\nconfig = { drop_if = [{ field = \"http.status\", less_than = 400 }] }",
+            script: "",
+            record: dotted("http", 500_000, &format!("{{{}}}", members.join(","))),
+            ends: &["invalid-output 1", "1 document"],
+        },
+        Stopped {
+            name: "rename",
+            step: script,
+            script: "export function transform(event) {\n  event.rename(\"user\", \"customer\");\n}\n",
+            record: format!("{{\"user\":{},\"customer\":1,\"customer.\":1,\"customer..\":1}}", list(400_000, "1")),
+            ends: &["timeout 1", "1 document"],
+        },
+        Stopped {
+            name: "inflate",
+            step: script,
+            script: "export function transform(event) {\n  event.replaceText(\"a[*]\", \"x\".repeat(4 << 20));\n  \
+                     event.set(\"length\", event.json().length);\n}\n",
+            record: format!("{{\"a\":{}}}", list(10_000, "1")),
+            // What is left of its neighbour is larger than Firehose takes.
+            ends: &["memory 1", "oversize 1"],
+        },
+    ]
+}
+
+#[test]
+fn records_that_stopped_a_shard_become_dead_letters() {
+    for Stopped { name, step, script, record, ends } in stopped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        file("paddle.toml", &format!("[pipeline]\nname = \"{name}\"\n[[step]]\n{step}\n"));
+        file("script.js", script);
+        file("records.ndjson", &format!("{record}\n{NEIGHBOUR}\n"));
+        let output = std::process::Command::new("sh")
+            .args(["-c", "ulimit -d \"$1\" && exec \"$2\" run . -i records.ndjson", "sh", &MEMORY_KIB.to_string()])
+            .arg(tests::programs::program("paddle"))
+            .current_dir(folder.path())
+            .output()
+            .expect("sh");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code().is_some() && shown.contains("2 records"), "{name} {}: {shown}", output.status);
+        for end in ends {
+            assert!(shown.contains(end), "{name} does not say {end:?}: {shown}");
+        }
+    }
+}

@@ -410,8 +410,9 @@ async fn the_hosts_own_reasons_are_in_the_log_whatever_guests_may_say() {
     handle(&bench, &["cut"]).await;
     let lines = bench.lines();
     let reasons: Vec<_> = lines.iter().filter_map(|line| line["reason"].as_str()).collect();
-    let back = "record shardId-000000000001:8 goes back: the batch ran out of time";
-    assert_eq!(reasons, ["as told", "the batch ran out of time", back]);
+    let cut = "the batch ran out of time in the middle of the event";
+    let back = "record shardId-000000000001:8 goes back: the batch ran out of time in the middle of the event";
+    assert_eq!(reasons, ["as told", cut, back]);
 }
 
 #[tokio::test(start_paused = true)]
