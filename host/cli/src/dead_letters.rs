@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Trouble};
 use crate::input::inflated;
-use crate::local::{Entered, Local};
+use crate::local::Local;
 use crate::time;
 use anyhow::Context as _;
+use lambda::walk::Entered;
 use pipeline::Failed;
 use serde::Deserialize;
 use std::fs::File;

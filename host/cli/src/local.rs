@@ -3,13 +3,9 @@
 use crate::input::{Data, Record};
 use crate::time;
 use anyhow::Result;
-use bytes::Bytes;
-use pipeline::settings::Policy;
-use pipeline::{
-    Dropped, Emitted, Event, Failed, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner, Unsettled,
-};
+use lambda::walk::{self, Entered, Events, Rules, Sink, Source, Walk, Walked};
+use pipeline::{Emitted, Failure, FailureKind, Observe, Outcome, Pipeline, Report, Runner, Unsettled};
 use std::sync::Arc;
-use unpack::{Part, Unpacked};
 
 /// What a stream is called that nobody named.
 const STREAM_DEFAULT: &str = "local";
@@ -18,21 +14,10 @@ const STREAM_DEFAULT: &str = "local";
 pub(crate) struct Local {
     pub(crate) pipeline: Arc<Pipeline>,
     runner: Runner,
-    unpack: unpack::Settings,
+    rules: Rules,
     report: Report,
     fixed_ms: Option<u64>,
     stream: String,
-}
-
-/// An event as it entered the pipeline, or what could not be taken apart.
-#[derive(Clone, Debug)]
-pub(crate) struct Entered {
-    pub(crate) id: String,
-    pub(crate) partition_key: String,
-    pub(crate) arrived_at_ms: u64,
-    pub(crate) data: Bytes,
-    /// Why it is no event.
-    pub(crate) refused: Option<Failure>,
 }
 
 /// An event and what became of it.
@@ -41,14 +26,33 @@ pub(crate) struct Settled {
     pub(crate) outcome: Outcome,
 }
 
+/// Keeps every event of a record with its outcome.
+struct Keeping<'r> {
+    settled: Vec<Settled>,
+    ran: &'r mut dyn FnMut(),
+}
+
+impl Sink for Keeping<'_> {
+    type Kept = Entered;
+
+    fn keep(&mut self, entered: &Entered) -> Entered {
+        entered.clone()
+    }
+
+    fn settle(&mut self, entered: Entered, outcome: Outcome) {
+        self.settled.push(Settled { entered, outcome });
+        (self.ran)();
+    }
+}
+
 impl Local {
     /// `fixed_ms`: what time it always is; none for the machine's clock.
     pub(crate) fn new(loaded: &lambda::Loaded, fixed_ms: Option<u64>) -> Result<Local> {
         let pipeline = Arc::clone(&loaded.pipeline);
         let runner = Runner::new(Arc::clone(&pipeline), (loaded.plugins)()?, STREAM_DEFAULT);
-        let unpack = lambda::unpacking::settings(&pipeline);
+        let rules = Rules::of(&pipeline);
         let report = Report { pipeline: pipeline.name.clone(), ..Report::default() };
-        Ok(Local { pipeline, runner, unpack, report, fixed_ms, stream: STREAM_DEFAULT.to_owned() })
+        Ok(Local { pipeline, runner, rules, report, fixed_ms, stream: STREAM_DEFAULT.to_owned() })
     }
 
     /// The stream of the latest record.
@@ -67,95 +71,76 @@ impl Local {
     }
 
     /// The events of a record.
-    pub(crate) fn events(&mut self, record: &Record) -> Vec<Entered> {
+    pub(crate) fn events(&mut self, record: &Record) -> Events {
         self.report.records += 1;
         let stream = record.stream.as_deref().unwrap_or(STREAM_DEFAULT);
         if self.stream != stream {
             self.runner.begin_batch(stream);
             self.stream = stream.to_owned();
         }
-        let arrived_at_ms = record.arrived_at_ms.unwrap_or_else(|| self.now_ms());
-        let entered = |part: Option<usize>, key: Option<String>, data, refused| Entered {
-            id: part.map_or_else(|| record.id.clone(), |part| format!("{}/{part}", record.id)),
-            partition_key: key.unwrap_or_else(|| record.partition_key.clone()),
-            arrived_at_ms,
-            data,
-            refused,
+        let source = Source {
+            id: &record.id.as_str().into(),
+            partition_key: &record.partition_key.as_str().into(),
+            arrived_at_ms: record.arrived_at_ms.unwrap_or_else(|| self.now_ms()),
+            data: match &record.data {
+                Data::Bytes(data) => Ok(data.clone()),
+                Data::Undecodable(text, why) => Err((Failure::new(FailureKind::Unpack, why.clone()), text.clone())),
+            },
         };
-        let data = match &record.data {
-            Data::Bytes(data) => data,
-            Data::Undecodable(text, why) => {
-                let failure = Failure::new(FailureKind::Unpack, why.clone());
-                return vec![entered(None, None, text.clone(), Some(failure))];
-            }
-        };
-        match lambda::unpacking::unpack(data, &self.unpack, &mut self.report.input) {
-            Ok(Unpacked::Plain) => vec![entered(None, None, data.clone(), None)],
-            Ok(Unpacked::Parts(parts)) => {
-                let part = |(at, part): (usize, Part)| {
-                    let refused = part.refusal.map(|refusal| Failure::new(FailureKind::Unpack, refusal.message));
-                    entered(Some(at), part.partition_key, part.data, refused)
-                };
-                parts.into_iter().enumerate().map(part).collect()
-            }
-            Err(failure) => vec![entered(None, None, data.clone(), Some(failure))],
-        }
+        walk::events(source, &self.rules, &mut self.report.input)
     }
 
     /// Runs the events of a record, one after the other, and settles the record as a whole, as the function does: if one of
     /// them goes back, all do, and a record that becomes too much is one dead letter. `ran` is called behind each event.
     pub(crate) fn run_record(&mut self, record: &Record, mut ran: impl FnMut()) -> Vec<Settled> {
-        let mut settled: Vec<Settled> = Vec::new();
-        for entered in self.events(record) {
-            let outcome = match settled.iter().any(|before| goes_back(&before.outcome).is_some()) {
-                true => Outcome::Unsettled(Unsettled::Host(String::new())),
-                false => self.outcome(&entered),
-            };
-            settled.push(Settled { entered, outcome });
-            ran();
-        }
-        if let Some(first) = settled.iter().position(|settled| goes_back(&settled.outcome).is_some()) {
-            let reason = goes_back(&settled[first].outcome).unwrap_or_default();
-            let reason = format!("another event of its record goes back: {reason}");
-            for (_, other) in settled.iter_mut().enumerate().filter(|(at, _)| *at != first) {
-                other.outcome = Outcome::Unsettled(Unsettled::Host(reason.clone()));
+        let events = self.events(record);
+        let mut keeping = Keeping { settled: Vec::new(), ran: &mut ran };
+        let walked = self.walk().record(events, &mut keeping);
+        let mut settled = keeping.settled;
+        match walked {
+            Walked::Settled => {}
+            Walked::Back { kept: entered, outcome, rest } => {
+                let reason = format!("another event of its record goes back: {}", why_back(&outcome));
+                let back = |entered| Settled { entered, outcome: Outcome::Unsettled(Unsettled::Host(reason.clone())) };
+                settled = settled.into_iter().map(|settled| back(settled.entered)).collect();
+                settled.push(Settled { entered, outcome });
+                ran();
+                for entered in rest {
+                    settled.push(back(entered));
+                    ran();
+                }
             }
-        }
-        let bytes = settled.iter().flat_map(|settled| documents(&settled.outcome)).map(|document| document.bytes.len());
-        if let Some(failure) = lambda::oversize(bytes.sum()) {
-            settled = vec![self.whole(record, settled.swap_remove(0).entered, failure)];
+            Walked::Oversize(failure) => settled = vec![self.whole(record, failure)],
         }
         settled.iter().for_each(|settled| self.count(settled));
         settled
     }
 
-    /// A record that failed as a whole. `first`: the first of its events.
-    fn whole(&mut self, record: &Record, first: Entered, failure: Failure) -> Settled {
-        let data = match &record.data {
-            Data::Bytes(data) => data.clone(),
-            Data::Undecodable(text, _) => text.clone(),
+    /// A record that failed as a whole.
+    fn whole(&mut self, record: &Record, failure: Failure) -> Settled {
+        let (Data::Bytes(data) | Data::Undecodable(data, _)) = &record.data;
+        let entered = Entered {
+            part: None,
+            id: record.id.as_str().into(),
+            partition_key: record.partition_key.as_str().into(),
+            arrived_at_ms: record.arrived_at_ms.unwrap_or_else(|| self.now_ms()),
+            data: data.clone(),
+            refused: None,
         };
-        *self.report.edge_failures.entry(failure.kind).or_default() += 1;
-        *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
-        let entered = Entered { id: record.id.clone(), data, ..first };
-        Settled { entered, outcome: Outcome::DeadLetter(Box::new(Failed::outside(failure))) }
+        Settled { entered, outcome: walk::dead_letter(failure, data.clone(), &mut self.report) }
     }
 
     /// Runs one event to its end, as if it were a record, and counts how it settled.
     pub(crate) fn run(&mut self, entered: Entered) -> Settled {
-        let settled = Settled { outcome: self.outcome(&entered), entered };
+        let settled = Settled { outcome: self.walk().event(entered.clone()), entered };
         self.count(&settled);
         settled
     }
 
-    /// Runs one event to its end.
-    fn outcome(&mut self, entered: &Entered) -> Outcome {
-        if let Some(failure) = &entered.refused {
-            return self.refuse(failure.clone());
-        }
-        let (id, key) = (entered.id.as_str().into(), entered.partition_key.as_str().into());
-        let event = Event::new(id, key, entered.arrived_at_ms, entered.data.clone());
-        self.runner.process(event, self.now_ms(), None)
+    fn walk(&mut self) -> Walk<'_> {
+        let now_ms = self.now_ms();
+        let (rules, runner, report) = (&self.rules, &mut self.runner, &mut self.report);
+        Walk { rules, runner, report, now_ms, deadline: None }
     }
 
     /// Counts how an event settled.
@@ -175,17 +160,6 @@ impl Local {
         }
     }
 
-    fn refuse(&mut self, failure: Failure) -> Outcome {
-        *self.report.edge_failures.entry(failure.kind).or_default() += 1;
-        match self.pipeline.input.on_failure {
-            Policy::Drop => Outcome::Drop(Dropped { step: None, failure: Some(failure) }),
-            Policy::DeadLetter | Policy::Pass | Policy::Retry => {
-                *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
-                Outcome::DeadLetter(Box::new(Failed::outside(failure)))
-            }
-        }
-    }
-
     fn now_ms(&self) -> u64 {
         self.fixed_ms.unwrap_or_else(time::now_ms)
     }
@@ -197,12 +171,12 @@ impl Local {
     }
 }
 
-/// Why an event goes back to Kinesis, if it does.
-fn goes_back(outcome: &Outcome) -> Option<String> {
+/// Why an event goes back to Kinesis.
+fn why_back(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Retry(failed) => Some(failed.failure.message().to_owned()),
-        Outcome::Unsettled(reason) => Some(reason.to_string()),
-        Outcome::Emit(_) | Outcome::Drop(_) | Outcome::DeadLetter(_) => None,
+        Outcome::Retry(failed) => failed.failure.message().to_owned(),
+        Outcome::Unsettled(reason) => reason.to_string(),
+        Outcome::Emit(_) | Outcome::Drop(_) | Outcome::DeadLetter(_) => String::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use engine::{Clock, Code, Engine, LoadError, Mode};
 use pipeline::settings::Step;
-use pipeline::{Assets, DUMMY_SECRET, Pipeline, Plugin, secret_names};
+use pipeline::{Assets, DUMMY_SECRET, Pipeline, secret_names};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,6 +94,65 @@ pub(crate) struct Ready {
     pub(crate) engine: Engine,
     /// The code of each component, by digest.
     pub(crate) codes: HashMap<String, Code>,
+}
+
+/// Finds the plugins of a project, and builds those that have source.
+struct InProject<'a> {
+    project: &'a Project,
+    engine: &'a Engine,
+    components: &'a mut Components,
+    context: &'a mut Context,
+    secrets: lambda::Secrets,
+    secrets_from: SecretsFrom,
+    codes: HashMap<String, Code>,
+    infos: Vec<StepInfo>,
+    /// The step that is being loaded, and since when.
+    current: Option<(Origin, StepParts, Instant)>,
+}
+
+impl lambda::Finder for InProject<'_> {
+    type Error = Error;
+
+    fn find(&mut self, step: &Step) -> Result<lambda::StepParts, Error> {
+        let loading = || loading(step);
+        let origin = self.project.origin(step)?;
+        let config = match self.secrets_from {
+            SecretsFrom::Environment => pipeline::fill_secrets(&step.config, &|name| self.secrets.get(name)),
+            SecretsFrom::Dummy => pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
+        };
+        let config = config.with_context(loading).or_usage()?;
+        let parts = self.components.of(step, self.project, self.context)?;
+        let digest = lambda::digest(&parts.wasm);
+        let begun = Instant::now();
+        let code = match self.codes.get(&digest) {
+            Some(code) => code.clone(),
+            None => {
+                let code = compiled::code(self.engine, &parts.wasm, &step.name, self.context);
+                code.with_context(loading).or_plugin()?
+            }
+        };
+        self.codes.insert(digest.clone(), code.clone());
+        let assets = parts.assets.clone();
+        self.current = Some((origin, parts, begun));
+        Ok(lambda::StepParts { digest, code, config, assets })
+    }
+
+    fn refused(&self, step: &Step, error: LoadError) -> Error {
+        load_error(error, loading(step))
+    }
+
+    fn accepted(&mut self, _step: &Step, _parts: lambda::StepParts) {
+        self.infos.extend(self.current.take().map(|(origin, parts, begun)| StepInfo {
+            origin,
+            parts,
+            load: begun.elapsed(),
+        }));
+    }
+}
+
+/// What is being done with a step, for errors.
+pub(crate) fn loading(step: &Step) -> String {
+    format!("load step `{}` (plugin `{}`)", step.name, shown(step))
 }
 
 /// How to load.
@@ -267,33 +326,23 @@ impl Project {
     ) -> Result<Ready, Error> {
         let engine = engine(loading, self.pipeline.steps.len())?;
         let secrets = environment::secrets().or_usage()?;
-        let mut codes: HashMap<String, Code> = HashMap::new();
-        let (mut steps, mut infos, mut digests) = (Vec::new(), Vec::new(), Vec::new());
-        for step in &self.pipeline.steps {
-            let told = || format!("load step `{}` (plugin `{}`)", step.name, shown(step));
-            let origin = self.origin(step)?;
-            let config = match loading.secrets {
-                SecretsFrom::Environment => pipeline::fill_secrets(&step.config, &|name| secrets.get(name)),
-                SecretsFrom::Dummy => pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
-            };
-            let config = config.with_context(told).or_usage()?;
-            let parts = components.of(step, self, context)?;
-            let digest = lambda::digest(&parts.wasm);
-            let started = Instant::now();
-            let code = match codes.get(&digest) {
-                Some(code) => code.clone(),
-                None => compiled::code(&engine, &parts.wasm, &step.name, context).with_context(told).or_plugin()?,
-            };
-            let loaded = engine.load(&code, step, &config, &parts.assets);
-            steps.push(loaded.map_err(|error| load_error(error, told()))?);
-            infos.push(StepInfo { origin, parts, load: started.elapsed() });
-            codes.insert(digest.clone(), code);
-            digests.push(digest);
-        }
-        let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
-        let pipeline = Arc::new(self.pipeline.clone());
-        let loaded = lambda::Loaded { pipeline, plugins: Box::new(plugins), digests, release: None };
-        Ok(Ready { loaded, steps: infos, engine, codes })
+        let (codes, infos) = (HashMap::new(), Vec::new());
+        let secrets_from = loading.secrets;
+        let (project, engine_of) = (self, &engine);
+        let mut finder = InProject {
+            project,
+            engine: engine_of,
+            components,
+            context,
+            secrets,
+            secrets_from,
+            codes,
+            infos,
+            current: None,
+        };
+        let loaded = lambda::Loaded::assemble(&engine, Arc::new(self.pipeline.clone()), &mut finder)?;
+        let InProject { codes, infos: steps, .. } = finder;
+        Ok(Ready { loaded, steps, engine, codes })
     }
 
     /// Secrets that the pipeline names and the environment does not have, with the variable of each.

@@ -2,12 +2,12 @@
 
 use crate::assets;
 use crate::config::Secrets;
-use crate::loaded::Loaded;
+use crate::loaded::{Finder, Loaded, StepParts};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
-use engine::{Code, Engine};
+use engine::{Code, Engine, LoadError};
+use pipeline::Pipeline;
 use pipeline::settings::Step;
-use pipeline::{Pipeline, Plugin};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -61,25 +61,8 @@ impl Bundle {
     /// # Errors
     /// A plugin that is not there or not built, that the engine refuses, or a secret that is not set.
     pub fn load(&self, engine: &Engine, secrets: &Secrets, ready_made: ReadyMade<'_>) -> Result<Loaded> {
-        let mut codes: HashMap<String, Code> = HashMap::new();
-        let (mut steps, mut digests) = (Vec::new(), Vec::new());
-        for step in &self.pipeline.steps {
-            let wasm = self.wasm(step, ready_made)?;
-            let digest = digest(&wasm.bytes);
-            let code = match codes.get(&digest) {
-                Some(code) => code.clone(),
-                None => self.code(engine, &wasm, &digest).with_context(|| format!("load step `{}`", step.name))?,
-            };
-            let config = pipeline::fill_secrets(&step.config, &|name| secrets.get(name))
-                .with_context(|| format!("load step `{}`", step.name))?;
-            let assets = assets::read(step, &self.folder, &BTreeMap::new())?;
-            let loaded = engine.load(&code, step, &config, &assets);
-            steps.push(loaded.with_context(|| format!("load step `{}` (plugin `{}`)", step.name, step.plugin))?);
-            codes.insert(digest.clone(), code);
-            digests.push(digest);
-        }
-        let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
-        Ok(Loaded { pipeline: Arc::clone(&self.pipeline), plugins: Box::new(plugins), digests, release: None })
+        let mut finder = InPackage { bundle: self, engine, secrets, ready_made, codes: HashMap::new() };
+        Loaded::assemble(engine, Arc::clone(&self.pipeline), &mut finder)
     }
 
     /// The bytes of a step's plugin. A bare name is one shipped with the program, else one in the folder `plugins`; anything
@@ -125,6 +108,37 @@ impl Bundle {
 impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bundle").field("pipeline", &self.pipeline.name).field("folder", &self.folder).finish()
+    }
+}
+
+/// Finds the plugins of a package. Those that are the same are compiled once.
+struct InPackage<'a> {
+    bundle: &'a Bundle,
+    engine: &'a Engine,
+    secrets: &'a Secrets,
+    ready_made: ReadyMade<'a>,
+    codes: HashMap<String, Code>,
+}
+
+impl Finder for InPackage<'_> {
+    type Error = anyhow::Error;
+
+    fn find(&mut self, step: &Step) -> Result<StepParts> {
+        let loading = || format!("load step `{}`", step.name);
+        let wasm = self.bundle.wasm(step, self.ready_made)?;
+        let digest = digest(&wasm.bytes);
+        let code = match self.codes.get(&digest) {
+            Some(code) => code.clone(),
+            None => self.bundle.code(self.engine, &wasm, &digest).with_context(loading)?,
+        };
+        self.codes.insert(digest.clone(), code.clone());
+        let config = pipeline::fill_secrets(&step.config, &|name| self.secrets.get(name)).with_context(loading)?;
+        let assets = assets::read(step, &self.bundle.folder, &BTreeMap::new())?;
+        Ok(StepParts { digest, code, config, assets })
+    }
+
+    fn refused(&self, step: &Step, error: LoadError) -> anyhow::Error {
+        anyhow::Error::new(error).context(format!("load step `{}` (plugin `{}`)", step.name, step.plugin))
     }
 }
 

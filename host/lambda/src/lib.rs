@@ -1,6 +1,6 @@
 //! Kinesis in, Firehose out: the function's handler, usable in any process.
 //!
-//! Layout: `config` (settings), `kinesis` (the event), `record` (one record to its outcome), `window` and `workers` (many, in
+//! Layout: `config` (settings), `kinesis` (the event), `walk` (one record to its outcome), `record` (what becomes of that), `window` and `workers` (many, in
 //! parallel and within bounds), `delivery` (documents, in order), `dead_letter`, `response`; `handler` tells the story with
 //! them. `host` is what lives from batch to batch, `loaded` what it runs, `bundle` and `follow` where that comes from: the package, or a store's
 //! channel, with `assets`, the files of steps. `firehose` is AWS;
@@ -29,6 +29,7 @@ mod tests;
 mod time;
 pub mod trial;
 pub mod unpacking;
+pub mod walk;
 mod window;
 mod workers;
 
@@ -39,8 +40,7 @@ pub use firehose::{Answer, AwsFirehose, Firehose, SendError, Sending};
 pub use follow::{Follower, StartContext};
 pub use host::{HandleError, Handled, Host, Invocation, Previous, Ready, World};
 pub use kinesis::{Batch, Encoded, EventError, Record, records};
-pub use loaded::{Loaded, Plugins};
+pub use loaded::{Finder, Loaded, Plugins, StepParts};
 pub use log::{Format as LogFormat, Level as LogLevel, Output};
 pub use prepare::{Prepared, prepare};
-pub use record::oversize;
 pub use time::Clock;

@@ -1,7 +1,8 @@
 //! The part of a batch that is work for the processor alone, with the handler's own functions: what the benchmark measures.
 
 use crate::kinesis::{self, EventError};
-use crate::record::{Done, Rules, Time};
+use crate::record::{Done, Time};
+use crate::walk::Rules;
 use bytes::Bytes;
 use pipeline::{Pipeline, Report, Runner};
 use std::time::{Duration, Instant};

@@ -1,36 +1,12 @@
-//! One record: decoded, taken apart, run through the pipeline, and what became of it as a whole.
+//! What became of the records of a window: what is sent, what is written, and what goes back.
 
 use crate::kinesis::{Encoded, Record};
-use crate::unpacking;
+use crate::walk::{self, Rules, Sink, Source, Walk, Walked};
 use bytes::Bytes;
 use bytestring::ByteString;
-use pipeline::settings::Policy;
-use pipeline::{Event, Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Pipeline, Report, Runner};
+use pipeline::{Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Report, Runner};
 use std::borrow::Cow;
 use std::time::Instant;
-use unpack::{Part, Unpacked};
-
-/// Bytes of documents that one record may become. Beyond, it is a dead letter: a fan-out must not fill the memory.
-const RECORD_DOCUMENT_BYTES_MAX: usize = 16 << 20;
-
-/// Why a record with documents of so many bytes is a dead letter; none if it is not.
-pub fn oversize(bytes: usize) -> Option<Failure> {
-    let told = "the record became more than 16 MiB of documents";
-    (bytes > RECORD_DOCUMENT_BYTES_MAX).then(|| Failure::new(FailureKind::Oversize, told))
-}
-
-/// What the pipeline says about records.
-#[derive(Debug)]
-pub(crate) struct Rules {
-    unpack: unpack::Settings,
-    on_failure: Policy,
-}
-
-impl Rules {
-    pub(crate) fn of(pipeline: &Pipeline) -> Rules {
-        Rules { unpack: unpacking::settings(pipeline), on_failure: pipeline.input.on_failure }
-    }
-}
 
 /// What some records of a window became, in their order.
 #[derive(Default)]
@@ -123,138 +99,101 @@ impl Reason {
     }
 }
 
-/// The events of a record. Most records are one.
-enum Events {
-    One(Bytes),
-    Parts(Vec<Part>),
+/// Takes what became of one record's events.
+struct Settling<'d> {
+    record: &'d Record,
+    documents: &'d mut Vec<Document>,
+    dead_letters: &'d mut Vec<Draft>,
+    tally: Tally,
+}
+
+/// Which part of its record an event is, and its key, if it is one.
+#[derive(Default)]
+struct PartOf {
+    part: Option<usize>,
+    partition_key: Option<ByteString>,
+}
+
+impl Sink for Settling<'_> {
+    type Kept = PartOf;
+
+    fn keep(&mut self, entered: &walk::Entered) -> PartOf {
+        PartOf { part: entered.part, partition_key: entered.part.map(|_| entered.partition_key.clone()) }
+    }
+
+    fn settle(&mut self, kept: PartOf, outcome: Outcome) {
+        let record = self.tally.record;
+        match outcome {
+            Outcome::Emit(emitted) => {
+                self.tally.emitted += 1;
+                self.documents.extend(emitted.into_iter().map(|emitted| Document {
+                    record,
+                    event: kept.part.unwrap_or(0),
+                    route: emitted.route,
+                    bytes: emitted.bytes.into(),
+                }));
+            }
+            Outcome::Drop(_) => self.tally.dropped += 1,
+            Outcome::DeadLetter(mut failed) => {
+                self.tally.dead_letters += 1;
+                let data = std::mem::take(&mut failed.entered);
+                let entered = entered(self.record, kept.part, kept.partition_key, data);
+                self.dead_letters.push(Draft { record, entered, failed });
+            }
+            Outcome::Retry(_) | Outcome::Unsettled(_) => unreachable!("what goes back does not settle"),
+        }
+    }
 }
 
 impl Done {
     /// Runs one record to its end. A record settles as a whole: if one of its events goes back, all do.
     pub(crate) fn run(&mut self, at: usize, record: &Record, rules: &Rules, runner: &mut Runner, time: &Time) {
         let (documents, dead_letters) = (self.documents.len(), self.dead_letters.len());
-        let mut tally = Tally { record: at, ..Tally::default() };
         let mut notes = InputNotes::default();
-        let events = events(record, rules, &mut notes);
+        let events = walk::events(record.source(), rules, &mut notes);
         if notes != InputNotes::default() {
             self.notes.push((at, notes));
         }
-        match events {
-            Err((failure, data)) => self.refuse(record, rules, failure, data, None, &mut tally),
-            Ok(Events::One(data)) => {
-                if let Err(back) = self.event((None, None), data, record, runner, time, &mut tally) {
-                    self.returned = Some(Returned { record: at, events: 1, ..back });
-                }
-            }
-            Ok(Events::Parts(parts)) => self.parts(parts, record, rules, runner, time, &mut tally),
-        }
-        if self.returned.as_ref().is_some_and(|returned| returned.record == at) {
-            self.documents.truncate(documents);
-            self.dead_letters.truncate(dead_letters);
+        let count = events.len() as u64;
+        let tally = Tally { record: at, ..Tally::default() };
+        let report = &mut self.report;
+        let mut walk = Walk { rules, runner, report, now_ms: time.now_ms, deadline: Some(time.deadline) };
+        let (all_documents, all_letters) = (&mut self.documents, &mut self.dead_letters);
+        let mut sink = Settling { record, documents: all_documents, dead_letters: all_letters, tally };
+        let walked = walk.record(events, &mut sink);
+        if let Walked::Settled = walked {
+            let tally = sink.tally;
+            self.tallies.push(tally);
             return;
         }
-        let bytes: usize = self.documents[documents..].iter().map(|document| document.bytes.len()).sum();
-        if let Some(failure) = oversize(bytes) {
-            self.documents.truncate(documents);
-            self.dead_letters.truncate(dead_letters);
-            tally = Tally { record: at, ..Tally::default() };
-            let data = record.data.decode().unwrap_or_default();
-            self.keep(record, None, failure, data, &mut tally);
+        self.documents.truncate(documents);
+        self.dead_letters.truncate(dead_letters);
+        match walked {
+            Walked::Settled => {}
+            Walked::Oversize(failure) => self.give_up(at, record, failure),
+            Walked::Back { outcome, .. } => {
+                let (step, reason) = match outcome {
+                    Outcome::Retry(failed) => (failed.step, Reason::Failure(failed.failure)),
+                    Outcome::Unsettled(reason) => (None, Reason::Unsettled(reason.to_string())),
+                    Outcome::Emit(_) | Outcome::Drop(_) | Outcome::DeadLetter(_) => {
+                        unreachable!("what settled does not go back")
+                    }
+                };
+                self.returned = Some(Returned { record: at, events: count, step, reason });
+            }
         }
+    }
+
+    /// Makes one dead letter of a record, whatever it holds.
+    pub(crate) fn give_up(&mut self, at: usize, record: &Record, failure: Failure) {
+        let data = record.data.decode().unwrap_or_else(|_| record.data.text());
+        let outcome = walk::dead_letter(failure, data, &mut self.report);
+        let tally = Tally { record: at, ..Tally::default() };
+        let (documents, dead_letters) = (&mut self.documents, &mut self.dead_letters);
+        let mut sink = Settling { record, documents, dead_letters, tally };
+        sink.settle(PartOf::default(), outcome);
+        let tally = sink.tally;
         self.tallies.push(tally);
-    }
-
-    fn parts(
-        &mut self,
-        parts: Vec<Part>,
-        record: &Record,
-        rules: &Rules,
-        runner: &mut Runner,
-        time: &Time,
-        tally: &mut Tally,
-    ) {
-        let events = parts.len() as u64;
-        let mut bytes = 0;
-        for (part_at, part) in parts.into_iter().enumerate() {
-            if let Some(refusal) = part.refusal {
-                let failure = Failure::new(FailureKind::Unpack, refusal.message);
-                self.refuse(record, rules, failure, part.data, Some(part_at), tally);
-                continue;
-            }
-            let before = self.documents.len();
-            let part_of = (Some(part_at), part.partition_key.map(ByteString::from));
-            if let Err(back) = self.event(part_of, part.data, record, runner, time, tally) {
-                self.returned = Some(Returned { events, ..back });
-                return;
-            }
-            bytes += self.documents[before..].iter().map(|document| document.bytes.len()).sum::<usize>();
-            if oversize(bytes).is_some() {
-                return; // The caller sees it too, and makes one dead letter of the record.
-            }
-        }
-    }
-
-    /// `part`: which part of the record it is, and that part's own key.
-    fn event(
-        &mut self,
-        part: (Option<usize>, Option<ByteString>),
-        data: Bytes,
-        record: &Record,
-        runner: &mut Runner,
-        time: &Time,
-        tally: &mut Tally,
-    ) -> Result<(), Returned> {
-        let back = |step, reason| Err(Returned { record: tally.record, events: 1, step, reason });
-        let (part_at, part_key) = part;
-        let Entered { id, partition_key, data } = entered(record, part_at, part_key.clone(), data);
-        let event = Event::new(id, partition_key, record.arrived_at_ms, data);
-        match runner.process(event, time.now_ms, Some(time.deadline)) {
-            Outcome::Emit(emitted) => {
-                tally.emitted += 1;
-                self.documents.extend(emitted.into_iter().map(|emitted| Document {
-                    record: tally.record,
-                    event: part_at.unwrap_or(0),
-                    route: emitted.route,
-                    bytes: emitted.bytes.into(),
-                }));
-            }
-            Outcome::Drop(_) => tally.dropped += 1,
-            Outcome::DeadLetter(mut failed) => {
-                tally.dead_letters += 1;
-                let entered = entered(record, part_at, part_key, std::mem::take(&mut failed.entered));
-                self.dead_letters.push(Draft { record: tally.record, entered, failed });
-            }
-            Outcome::Retry(failed) => return back(failed.step, Reason::Failure(failed.failure)),
-            Outcome::Unsettled(reason) => return back(None, Reason::Unsettled(reason.to_string())),
-        }
-        Ok(())
-    }
-
-    /// A record, or a part of one, that cannot be taken apart: what `[input] on_failure` says.
-    fn refuse(
-        &mut self,
-        record: &Record,
-        rules: &Rules,
-        failure: Failure,
-        data: Bytes,
-        part: Option<usize>,
-        tally: &mut Tally,
-    ) {
-        match rules.on_failure {
-            Policy::Drop => {
-                *self.report.edge_failures.entry(failure.kind).or_default() += 1;
-                tally.dropped += 1;
-            }
-            Policy::DeadLetter | Policy::Pass | Policy::Retry => self.keep(record, part, failure, data, tally),
-        }
-    }
-
-    fn keep(&mut self, record: &Record, part: Option<usize>, failure: Failure, data: Bytes, tally: &mut Tally) {
-        *self.report.edge_failures.entry(failure.kind).or_default() += 1;
-        *self.report.edge_dead_letters.entry(failure.kind).or_default() += 1;
-        tally.dead_letters += 1;
-        let entered = entered(record, part, None, data);
-        self.dead_letters.push(Draft { record: tally.record, entered, failed: Box::new(Failed::outside(failure)) });
     }
 
     /// Adds what another worker did; the order of records is restored by [`Done::sort`].
@@ -295,28 +234,13 @@ pub(crate) struct Time {
     pub(crate) deadline: Instant,
 }
 
-/// What a record holds, or why it cannot be taken apart, with the bytes that say so.
-fn events(record: &Record, rules: &Rules, counted: &mut InputNotes) -> Result<Events, (Failure, Bytes)> {
-    let data = match record.data.decode() {
-        Ok(data) => data,
-        Err(reason) => return Err((Failure::new(FailureKind::Unpack, reason), record.data.text())),
-    };
-    match unpacking::unpack(&data, &rules.unpack, counted) {
-        Ok(Unpacked::Plain) => Ok(Events::One(data)),
-        Ok(Unpacked::Parts(parts)) => Ok(Events::Parts(parts)),
-        Err(failure) => Err((failure, data)),
-    }
-}
-
 /// An event of a record once more, for the rare document that Firehose refuses: keeping every event's bytes until then would
 /// double what a window holds.
 pub(crate) fn entered_again(record: &Record, event: usize, rules: &Rules) -> Entered {
-    let part = match events(record, rules, &mut InputNotes::default()) {
-        Ok(Events::One(data)) => return entered(record, None, None, data),
-        Ok(Events::Parts(mut parts)) if event < parts.len() => parts.swap_remove(event),
-        Ok(Events::Parts(_)) | Err(_) => unreachable!("the record was taken apart before, and unpacking is a function"),
-    };
-    entered(record, Some(event), part.partition_key.map(ByteString::from), part.data)
+    let mut events = walk::events(record.source(), rules, &mut InputNotes::default());
+    assert!(event < events.len(), "the record was taken apart before, and unpacking is a function");
+    let walk::Entered { id, partition_key, data, .. } = events.swap_remove(event);
+    Entered { id, partition_key, data }
 }
 
 fn entered(record: &Record, part: Option<usize>, partition_key: Option<ByteString>, data: Bytes) -> Entered {
@@ -328,6 +252,17 @@ fn entered(record: &Record, part: Option<usize>, partition_key: Option<ByteStrin
 }
 
 impl Record {
+    /// As it is walked.
+    fn source(&self) -> Source<'_> {
+        let failed = |reason| (Failure::new(FailureKind::Unpack, reason), self.data.text());
+        Source {
+            id: &self.id,
+            partition_key: &self.partition_key,
+            arrived_at_ms: self.arrived_at_ms,
+            data: self.data.decode().map_err(failed),
+        }
+    }
+
     /// Whether it begins as gzip or a KPL aggregate do: then nobody knows what it will become.
     pub(crate) fn looks_packed(&self) -> bool {
         // The magic numbers 1F 8B and F3 89 9A C2, in base64.

@@ -3,14 +3,14 @@
 //! A publisher runs them on what it ships and keeps the answers; a host runs them before it takes the release.
 
 use crate::loaded::Loaded;
-use crate::unpacking;
+use crate::walk::{self, Entered, Rules, Source, Walk};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use pipeline::{Dropped, Event, Failure, InputNotes, Outcome, Pipeline, Runner};
+use bytestring::ByteString;
+use pipeline::{Dropped, Failure, InputNotes, Outcome, Pipeline, Report, Runner};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use unpack::{Part, Unpacked};
 
 /// When every test record arrived, and what time it is: 2026-01-01T00:00:00Z, in milliseconds since the Unix epoch.
 pub const TRIAL_NOW_MS: u64 = 1_767_225_600_000;
@@ -118,25 +118,16 @@ impl TrialRecords {
 pub fn answers(loaded: &Loaded, records: &[Bytes]) -> Result<Vec<String>> {
     let pipeline = Arc::new(loaded.pipeline.without_ids());
     let mut runner = Runner::new(Arc::clone(&pipeline), (loaded.plugins)()?, "trial");
-    let settings = unpacking::settings(&pipeline);
+    let (rules, report) = (Rules::of(&pipeline), &mut Report::default());
+    let mut walk = Walk { rules: &rules, runner: &mut runner, report, now_ms: TRIAL_NOW_MS, deadline: None };
     let mut answers = Vec::new();
     for (at, record) in records.iter().enumerate() {
-        let parts = match unpacking::unpack(record, &settings, &mut InputNotes::default()) {
-            Ok(Unpacked::Plain) => vec![Part { data: record.clone(), partition_key: None, refusal: None }],
-            Ok(Unpacked::Parts(parts)) => parts,
-            Err(failure) => {
-                answers.push(refused(&failure));
-                continue;
-            }
-        };
-        for (part_at, part) in parts.into_iter().enumerate() {
-            if let Some(refusal) = part.refusal {
-                answers.push(refused(&Failure::new(pipeline::FailureKind::Unpack, refusal.message)));
-                continue;
-            }
-            let key = part.partition_key.unwrap_or_default();
-            let event = Event::new(format!("trial:{at}/{part_at}").into(), key.into(), TRIAL_NOW_MS, part.data);
-            answers.push(answer(&runner.process(event, TRIAL_NOW_MS, None), &pipeline));
+        let (id, data) = (format!("trial:{at}").into(), Ok(record.clone()));
+        let source = Source { id: &id, partition_key: &ByteString::default(), arrived_at_ms: TRIAL_NOW_MS, data };
+        for entered in walk::events(source, &rules, &mut InputNotes::default()) {
+            // Releases hold answers of plugins that write this id, so it stays as it always was.
+            let id = format!("trial:{at}/{}", entered.part.unwrap_or(0)).into();
+            answers.push(answer(&walk.event(Entered { id, ..entered }), &pipeline));
         }
     }
     Ok(answers)
@@ -201,10 +192,6 @@ pub fn answer(outcome: &Outcome, pipeline: &Pipeline) -> String {
         Outcome::Unsettled(reason) => Answer::Retry { retry: reason.to_string(), step: None },
     };
     line(&answer)
-}
-
-fn refused(failure: &Failure) -> String {
-    line(&Answer::Failed { failed: failure.kind.as_str(), step: None, message: message(failure) })
 }
 
 /// A backtrace changes with every build; the first line says what happened.

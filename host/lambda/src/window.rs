@@ -6,8 +6,9 @@
 //! next window, and what another worker ran behind it is run again there.
 
 use crate::kinesis::Batch;
-use crate::record::{Done, Draft, Rules, Time};
+use crate::record::{Done, Draft, Time};
 use crate::time::Clock;
+use crate::walk::Rules;
 use pipeline::Runner;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

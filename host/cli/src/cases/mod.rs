@@ -9,10 +9,11 @@ pub(crate) mod wrong;
 
 use crate::error::{Error, Trouble};
 use crate::input::{Flow, Reader, Record};
-use crate::local::{Entered, Local};
+use crate::local::Local;
 use crate::project::{Origin, Project, tidy};
 use anyhow::Context as _;
 use lambda::trial::{TRIAL_NOW_MS, answer, minify};
+use lambda::walk::Entered;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 

@@ -174,7 +174,7 @@ impl Job<'_> {
             let calls: Vec<_> = calls.iter().map(call).collect();
             let (outcome, _) = settled_as(&settled.outcome, &self.local);
             return self.context.ui.json(
-                &json!({"event": settled.entered.id, "place": record.place, "outcome": outcome, "steps": calls}),
+                &json!({"event": &*settled.entered.id, "place": record.place, "outcome": outcome, "steps": calls}),
             );
         }
         let ui = &mut self.context.ui;

@@ -4,7 +4,7 @@ use super::OrBug as _;
 use crate::Context;
 use crate::environment;
 use crate::error::{Error, Trouble};
-use crate::project::{self, Loading, StepParts, load_error, shown};
+use crate::project::{self, Loading, StepParts, load_error, loading};
 use crate::text::{self, count};
 use crate::time;
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use engine::{Code, Engine, LoadError};
 use pipeline::settings::Step;
-use pipeline::{Assets, Filled, Pipeline, Plugin};
+use pipeline::{Assets, Filled, Pipeline};
 use registry::{Digest, DraftCompiled, Fingerprint};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -117,7 +117,7 @@ pub(crate) fn compile(
                 place.insert(engine.precompile(&wasm).context("compile a plugin").or_plugin()?.into())
             }
         };
-        let told = || told(step);
+        let told = || loading(step);
         let config = config(step, pipeline::DUMMY_SECRET)?;
         let started = Instant::now();
         let code = engine.load_precompiled(artifact).with_context(told).or_plugin()?;
@@ -196,26 +196,40 @@ pub(crate) fn load(
     code_of: &dyn Fn(&Digest) -> anyhow::Result<Code>,
     secret: &str,
 ) -> Result<lambda::Loaded, Error> {
-    let mut codes: BTreeMap<Digest, Code> = BTreeMap::new();
-    let mut steps = Vec::with_capacity(parts.len());
-    for (step, (digest, assets)) in pipeline.steps.iter().zip(&parts) {
-        if !codes.contains_key(digest) {
-            codes.insert(*digest, code_of(digest).with_context(|| told(step)).or_plugin()?);
-        }
-        let loaded = engine.load(&codes[digest], step, &config(step, secret)?, assets);
-        steps.push(loaded.map_err(|error| load_error(error, told(step)))?);
-    }
-    let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
-    let digests = parts.iter().map(|(digest, _)| digest.to_string()).collect();
-    Ok(lambda::Loaded { pipeline: Arc::new(pipeline.clone()), plugins: Box::new(plugins), digests, release: None })
+    let mut finder = ByDigest { parts: parts.into_iter(), code_of, secret, codes: BTreeMap::new() };
+    lambda::Loaded::assemble(engine, Arc::new(pipeline.clone()), &mut finder)
 }
 
-fn told(step: &Step) -> String {
-    format!("load step `{}` (plugin `{}`)", step.name, shown(step))
+/// Finds the plugins of a pipeline by their digests.
+struct ByDigest<'a> {
+    parts: std::vec::IntoIter<(Digest, Assets)>,
+    code_of: &'a dyn Fn(&Digest) -> anyhow::Result<Code>,
+    /// The text for all secrets.
+    secret: &'a str,
+    codes: BTreeMap<Digest, Code>,
+}
+
+impl lambda::Finder for ByDigest<'_> {
+    type Error = Error;
+
+    fn find(&mut self, step: &Step) -> Result<lambda::StepParts, Error> {
+        let (digest, assets) =
+            self.parts.next().context("it has no component").with_context(|| loading(step)).or_bug()?;
+        let code = match self.codes.get(&digest) {
+            Some(code) => code.clone(),
+            None => (self.code_of)(&digest).with_context(|| loading(step)).or_plugin()?,
+        };
+        self.codes.insert(digest, code.clone());
+        Ok(lambda::StepParts { digest: digest.to_string(), code, config: config(step, self.secret)?, assets })
+    }
+
+    fn refused(&self, step: &Step, error: LoadError) -> Error {
+        load_error(error, loading(step))
+    }
 }
 
 fn config(step: &Step, secret: &str) -> Result<Filled, Error> {
-    pipeline::fill_secrets(&step.config, &|_| Ok(secret.to_owned())).with_context(|| told(step)).or_usage()
+    pipeline::fill_secrets(&step.config, &|_| Ok(secret.to_owned())).with_context(|| loading(step)).or_usage()
 }
 
 #[cfg(test)]

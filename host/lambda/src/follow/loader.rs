@@ -5,14 +5,15 @@ use super::not_taken::NotTaken;
 use super::state::Source;
 use crate::assets;
 use crate::bundle::Bundle;
-use crate::config::Settings;
+use crate::config::{Secrets, Settings};
 use crate::host::streams;
-use crate::loaded::Loaded;
+use crate::loaded::{Finder, Loaded, StepParts};
 use crate::trial::{Mismatch, TrialRecords};
 use anyhow::{Context as _, Result, anyhow};
-use engine::Engine;
-use pipeline::{Hidden, Pipeline, Plugin};
-use registry::{Cache, Code, Fetched, Fingerprint, Registry};
+use engine::{Engine, LoadError};
+use pipeline::settings::Step;
+use pipeline::{Hidden, Pipeline};
+use registry::{Cache, Code, Digest, Fetched, Fingerprint, Registry};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -91,7 +92,6 @@ impl Loader {
 
     /// The release's steps, and what hides the secrets of all of them.
     fn steps(&self, fetched: &Fetched, pipeline: Pipeline) -> Result<(Loaded, Hidden)> {
-        let manifest = &fetched.release.manifest;
         let mut codes = BTreeMap::new();
         for (digest, code) in &fetched.code {
             let compiled = match code {
@@ -100,24 +100,47 @@ impl Loader {
             };
             codes.insert(*digest, compiled);
         }
-        let (mut steps, mut digests, mut hidden) = (Vec::new(), Vec::new(), Hidden::default());
-        for step in &pipeline.steps {
-            let loading = || format!("load step `{}` (plugin `{}`)", step.name, step.plugin);
-            let plugin = manifest.plugins.iter().find(|plugin| plugin.step == step.name);
-            let plugin = plugin.ok_or_else(|| anyhow!("the manifest names no plugin for it")).with_context(loading)?;
-            let code =
-                codes.get(&plugin.wasm.digest).ok_or_else(|| anyhow!("its code is not there")).with_context(loading)?;
-            let config =
-                pipeline::fill_secrets(&step.config, &|name| self.settings.secrets.get(name)).with_context(loading)?;
-            let assets = assets::of_release(step, fetched)?;
-            steps.push(self.engine.load(code, step, &config, &assets).with_context(loading)?);
-            hidden = hidden.and(&config.hidden);
-            digests.push(plugin.wasm.digest.to_string());
-        }
-        let plugins = move || Ok(steps.iter().map(engine::Loaded::plugin).collect::<Vec<Box<dyn Plugin>>>());
-        let release = Some(fetched.release.id.to_string());
-        Ok((Loaded { pipeline: Arc::new(pipeline), plugins: Box::new(plugins), digests, release }, hidden))
+        let secrets = &self.settings.secrets;
+        let mut finder = InRelease { fetched, codes, secrets, hidden: Hidden::default() };
+        let loaded = Loaded::assemble(&self.engine, Arc::new(pipeline), &mut finder)?;
+        Ok((Loaded { release: Some(fetched.release.id.to_string()), ..loaded }, finder.hidden))
     }
+}
+
+/// Finds the plugins of a release.
+struct InRelease<'a> {
+    fetched: &'a Fetched,
+    codes: BTreeMap<Digest, engine::Code>,
+    secrets: &'a Secrets,
+    /// What hides the secrets of all steps.
+    hidden: Hidden,
+}
+
+impl Finder for InRelease<'_> {
+    type Error = anyhow::Error;
+
+    fn find(&mut self, step: &Step) -> Result<StepParts> {
+        let loading = || loading(step);
+        let plugin = self.fetched.release.manifest.plugins.iter().find(|plugin| plugin.step == step.name);
+        let plugin = plugin.ok_or_else(|| anyhow!("the manifest names no plugin for it")).with_context(loading)?;
+        let digest = plugin.wasm.digest;
+        let code = self.codes.get(&digest).ok_or_else(|| anyhow!("its code is not there")).with_context(loading)?;
+        let config = pipeline::fill_secrets(&step.config, &|name| self.secrets.get(name)).with_context(loading)?;
+        let assets = assets::of_release(step, self.fetched)?;
+        Ok(StepParts { digest: digest.to_string(), code: code.clone(), config, assets })
+    }
+
+    fn refused(&self, step: &Step, error: LoadError) -> anyhow::Error {
+        anyhow::Error::new(error).context(loading(step))
+    }
+
+    fn accepted(&mut self, _step: &Step, parts: StepParts) {
+        self.hidden = std::mem::take(&mut self.hidden).and(&parts.config.hidden);
+    }
+}
+
+fn loading(step: &Step) -> String {
+    format!("load step `{}` (plugin `{}`)", step.name, step.plugin)
 }
 
 /// The release's own test records must come to what they came to when it was published. What they come to here may hold

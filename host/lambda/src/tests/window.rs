@@ -2,8 +2,9 @@
 
 use super::fakes::{NOW_MS, Retries, event, loaded};
 use crate::kinesis;
-use crate::record::{Draft, Rules, Time};
+use crate::record::{Draft, Time};
 use crate::time::Clock;
+use crate::walk::Rules;
 use crate::window::{Bounds, Window};
 use crate::workers::Workers;
 use serde_json::json;

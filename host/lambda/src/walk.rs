@@ -1,0 +1,195 @@
+//! One record on its way to what becomes of it: taken apart, each event run, and settled as a whole.
+//!
+//! The function, `paddle run`, the tests of a project, a release's trial and the comparison at `publish` all walk this way; they differ in
+//! where a record comes from (a [`Source`]) and in what they do with what came of it (a [`Sink`]).
+
+use crate::unpacking;
+use bytes::Bytes;
+use bytestring::ByteString;
+use pipeline::settings::Policy;
+use pipeline::{Dropped, Event, Failed, Failure, FailureKind, InputNotes, Outcome, Pipeline, Report, Runner};
+use smallvec::{SmallVec, smallvec};
+use std::time::Instant;
+use unpack::{Part, Unpacked};
+
+/// Bytes of documents that one record may become. Beyond, it is a dead letter: a fan-out must not fill the memory.
+const RECORD_DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// What the pipeline says about records.
+#[derive(Debug)]
+pub struct Rules {
+    unpack: unpack::Settings,
+    on_failure: Policy,
+}
+
+impl Rules {
+    /// Those of a pipeline.
+    pub fn of(pipeline: &Pipeline) -> Rules {
+        Rules { unpack: unpacking::settings(pipeline), on_failure: pipeline.input.on_failure }
+    }
+}
+
+/// A record, wherever it comes from.
+pub struct Source<'r> {
+    /// The id of its event, or what those of its parts begin with.
+    pub id: &'r ByteString,
+    /// Its partition key; a part of an aggregate may have its own.
+    pub partition_key: &'r ByteString,
+    /// Milliseconds since the Unix epoch.
+    pub arrived_at_ms: u64,
+    /// Its bytes; or why they cannot be decoded, and the text that they stand in.
+    pub data: Result<Bytes, (Failure, Bytes)>,
+}
+
+/// An event as it entered the pipeline, or a record or part that cannot be taken apart.
+#[derive(Clone, Debug)]
+pub struct Entered {
+    /// Which part of its record it is; none for a record that is one event.
+    pub part: Option<usize>,
+    /// The event's id.
+    pub id: ByteString,
+    /// The event's partition key.
+    pub partition_key: ByteString,
+    /// Milliseconds since the Unix epoch.
+    pub arrived_at_ms: u64,
+    /// The event's bytes.
+    pub data: Bytes,
+    /// Why it is no event.
+    pub refused: Option<Failure>,
+}
+
+/// The events of a record. Most records are one.
+pub type Events = SmallVec<[Entered; 1]>;
+
+/// Takes a record apart, and counts what was noticed.
+pub fn events(source: Source<'_>, rules: &Rules, noticed: &mut InputNotes) -> Events {
+    let Source { id, partition_key, arrived_at_ms, data } = source;
+    let whole = |data, refused| Entered {
+        part: None,
+        id: id.clone(),
+        partition_key: partition_key.clone(),
+        arrived_at_ms,
+        data,
+        refused,
+    };
+    let data = match data {
+        Ok(data) => data,
+        Err((failure, text)) => return smallvec![whole(text, Some(failure))],
+    };
+    let parts = match unpacking::unpack(&data, &rules.unpack, noticed) {
+        Ok(Unpacked::Plain) => return smallvec![whole(data, None)],
+        Ok(Unpacked::Parts(parts)) => parts,
+        Err(failure) => return smallvec![whole(data, Some(failure))],
+    };
+    let part = |(at, part): (usize, Part)| Entered {
+        part: Some(at),
+        id: format!("{id}/{at}").into(),
+        partition_key: part.partition_key.map_or_else(|| partition_key.clone(), ByteString::from),
+        arrived_at_ms,
+        data: part.data,
+        refused: part.refusal.map(|refusal| Failure::new(FailureKind::Unpack, refusal.message)),
+    };
+    parts.into_iter().enumerate().map(part).collect()
+}
+
+/// Why a record with documents of so many bytes is a dead letter; none if it is not.
+fn oversize(bytes: usize) -> Option<Failure> {
+    let reason = "the record became more than 16 MiB of documents";
+    (bytes > RECORD_DOCUMENT_BYTES_MAX).then(|| Failure::new(FailureKind::Oversize, reason))
+}
+
+/// Takes what became of the events of a record.
+pub trait Sink {
+    /// What it keeps of an event while that runs.
+    type Kept;
+
+    /// An event is about to run.
+    fn keep(&mut self, entered: &Entered) -> Self::Kept;
+
+    /// The event is delivered, dropped or a dead letter, if its record settles.
+    fn settle(&mut self, kept: Self::Kept, outcome: Outcome);
+}
+
+/// How a record ended.
+pub enum Walked<K> {
+    /// Each of its events settled.
+    Settled,
+    /// It goes back, with all of its events.
+    Back {
+        /// What was kept of the event that goes back.
+        kept: K,
+        /// Why: [`Outcome::Retry`] or [`Outcome::Unsettled`].
+        outcome: Outcome,
+        /// The events behind it, which were not run.
+        rest: Vec<Entered>,
+    },
+    /// It became more than a record may, and is one dead letter.
+    Oversize(Failure),
+}
+
+/// What a record needs on its way.
+pub struct Walk<'w> {
+    /// Those of the runner's pipeline.
+    pub rules: &'w Rules,
+    /// Runs its events.
+    pub runner: &'w mut Runner,
+    /// Where failures outside of steps are counted.
+    pub report: &'w mut Report,
+    /// Milliseconds since the Unix epoch, for `retry_for_s`.
+    pub now_ms: u64,
+    /// When plugins must be done; none for never.
+    pub deadline: Option<Instant>,
+}
+
+impl Walk<'_> {
+    /// Runs the events of a record, one after the other, until one of them goes back or they become too much.
+    pub fn record<S: Sink>(&mut self, events: Events, sink: &mut S) -> Walked<S::Kept> {
+        let mut bytes = 0;
+        let mut events = events.into_iter();
+        while let Some(entered) = events.next() {
+            let kept = sink.keep(&entered);
+            let outcome = self.event(entered);
+            if let Outcome::Retry(_) | Outcome::Unsettled(_) = outcome {
+                return Walked::Back { kept, outcome, rest: events.collect() };
+            }
+            if let Outcome::Emit(documents) = &outcome {
+                bytes += documents.iter().map(|document| document.bytes.len()).sum::<usize>();
+            }
+            if let Some(failure) = oversize(bytes) {
+                return Walked::Oversize(failure);
+            }
+            sink.settle(kept, outcome);
+        }
+        Walked::Settled
+    }
+
+    /// Runs one event to its end.
+    pub fn event(&mut self, entered: Entered) -> Outcome {
+        let Entered { id, partition_key, arrived_at_ms, data, refused, .. } = entered;
+        match refused {
+            None => {
+                let event = Event::new(id, partition_key, arrived_at_ms, data);
+                self.runner.process(event, self.now_ms, self.deadline)
+            }
+            Some(failure) => self.refuse(failure, data),
+        }
+    }
+
+    /// What cannot be taken apart: what `[input] on_failure` says.
+    fn refuse(&mut self, failure: Failure, data: Bytes) -> Outcome {
+        match self.rules.on_failure {
+            Policy::Drop => {
+                *self.report.edge_failures.entry(failure.kind).or_default() += 1;
+                Outcome::Drop(Dropped { step: None, failure: Some(failure) })
+            }
+            Policy::DeadLetter | Policy::Pass | Policy::Retry => dead_letter(failure, data, self.report),
+        }
+    }
+}
+
+/// Makes one dead letter of what failed outside of the steps: a part of a record, or all of it.
+pub fn dead_letter(failure: Failure, data: Bytes, report: &mut Report) -> Outcome {
+    *report.edge_failures.entry(failure.kind).or_default() += 1;
+    *report.edge_dead_letters.entry(failure.kind).or_default() += 1;
+    Outcome::DeadLetter(Box::new(Failed { entered: data, ..Failed::outside(failure) }))
+}
