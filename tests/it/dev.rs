@@ -27,7 +27,7 @@ fn project() -> Desk {
 }
 
 /// A running `paddle dev`.
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
     out: Receiver<String>,
     err: Receiver<String>,
@@ -35,7 +35,7 @@ struct Dev {
 }
 
 impl Dev {
-    fn start(desk: &Desk, arguments: &[&str]) -> Dev {
+    pub(crate) fn start(desk: &Desk, arguments: &[&str]) -> Dev {
         let all = [&["dev", "--listen", "127.0.0.1:0"], arguments].concat();
         let mut command = desk.command(&all);
         let mut child =
@@ -53,7 +53,7 @@ impl Dev {
     }
 
     /// The next line on standard error that holds these words.
-    fn said(&self, words: &str) -> String {
+    pub(crate) fn said(&self, words: &str) -> String {
         let mut before = Vec::new();
         loop {
             let line = self.err.recv_timeout(PATIENCE);
@@ -72,7 +72,7 @@ impl Dev {
     }
 
     /// Posts records; the status and the answer.
-    fn post(&self, body: &str) -> (u16, Value) {
+    pub(crate) fn post(&self, body: &str) -> (u16, Value) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let sent = reqwest::Client::new().post(&self.url).body(body.to_owned()).timeout(PATIENCE).send();

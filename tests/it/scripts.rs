@@ -173,6 +173,40 @@ fn packages_of_python_travel_in_a_release_and_a_missing_one_is_explained() {
     assert!(ran.err.ends_with(&format!("{told}\n  at <module> (plugins/geo/plugin.py:1)\n{hint}\n")), "{ran:#?}");
 }
 
+/// What is found in the project's folder may have been committed, or come out of a CI's cache.
+#[test]
+fn archives_that_another_put_there_are_made_again() {
+    let desk = geo();
+    let run = || desk.ok(&["run", "-i", "events.ndjson"]);
+    let expected = run();
+    let other = geo();
+    other.write("plugins/geo/packages/tiers/names.py", "FIRST = \"evil\"\n");
+    assert!(other.ok(&["run", "-i", "events.ndjson"]).contains("\"evil\""), "the other's archives hold other code");
+    let file = |desk: &Desk, name: &str| desk.path("project/.paddle/build/geo").join(name);
+    for swapped in [
+        // The archives alone, beside the marks of what was there.
+        &["packages.bytecode.zip"][..],
+        &["packages.zip"],
+        // With the marks of whoever made them.
+        &["packages.bytecode.zip", "packages.bytecode.inputs"],
+        &["packages.zip", "packages.inputs", "packages.bytecode.zip", "packages.bytecode.inputs"],
+    ] {
+        let ours: Vec<Vec<u8>> = swapped.iter().map(|name| std::fs::read(file(&desk, name)).expect("made")).collect();
+        for name in swapped {
+            std::fs::copy(file(&other, name), file(&desk, name)).expect("copied");
+        }
+        assert_eq!(run(), expected, "{swapped:?}");
+        for (name, ours) in swapped.iter().zip(ours) {
+            assert!(std::fs::read(file(&desk, name)).expect("made") == ours, "{name} is made again");
+        }
+    }
+    // What nobody touched is not made again.
+    let built = |desk: &Desk| std::fs::metadata(file(desk, "packages.bytecode.zip")).and_then(|file| file.modified());
+    let before = built(&desk).expect("there");
+    run();
+    assert_eq!(built(&desk).expect("there"), before);
+}
+
 #[test]
 fn what_a_plugin_in_python_imports_is_bytecode() {
     let desk = geo();

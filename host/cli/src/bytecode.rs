@@ -3,6 +3,10 @@
 //!
 //! It is made by the interpreter that will read it. A script of ours imports the author's, in a pipeline of one step, and answers with
 //! what that has imported. What is imported later, or not at all here, is compiled where it is imported.
+//!
+//! A release ships bytecode in place of sources that people have read, so an archive in the project's folder, which may have been
+//! committed or come out of a CI's cache, is not believed by what stands beside it. It is used again only with a mark that is made of
+//! its own bytes, of all that went into it, and of this user's seal (`compiled::seal`). Otherwise it is made again.
 
 use crate::Context;
 use crate::compiled;
@@ -17,7 +21,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use toolchain::{MAIN, PACKAGES};
 use zip::{ZipArchive, ZipWriter};
@@ -54,12 +58,17 @@ pub(crate) fn add(
     let told = || format!("compile the packages of {name}");
     let (with, marker) = (packages.with_extension("bytecode.zip"), packages.with_extension("bytecode.inputs"));
     let parts = read(&files).with_context(told).or_outside()?;
-    let inputs = inputs(&parts, wasm);
-    if !with.is_file() || fs::read_to_string(&marker).ok().as_ref() != Some(&inputs) {
+    let (inputs, seal) = (inputs(&parts, wasm), compiled::seal());
+    let mark = |archive: &[u8]| Some(toolchain::mark(seal.as_deref()?, &inputs, archive));
+    let known = fs::read(&with).ok().and_then(|archive| mark(&archive));
+    if known.is_none() || fs::read_to_string(&marker).ok() != known {
+        let archive = parts[PACKAGES].bytes.clone();
         let made = make(parts, wasm, name, context).with_context(told).or_plugin()?;
-        let archive = extended(&packages, made).with_context(told).or_outside()?;
+        let archive = extended(&archive, made).with_context(told).or_outside()?;
         toolchain::write_if_changed(&with, &archive).or_outside()?;
-        toolchain::write_if_changed(&marker, inputs.as_bytes()).or_outside()?;
+        if let Some(mark) = mark(&archive) {
+            toolchain::write_if_changed(&marker, mark.as_bytes()).or_outside()?;
+        }
     }
     files.insert(PACKAGES.to_owned(), with);
     Ok(files)
@@ -117,10 +126,10 @@ fn make(
 }
 
 /// The archive with these files in it too.
-fn extended(archive: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
+fn extended(archive: &[u8], files: BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut extended = ZipWriter::new(Cursor::new(&mut bytes));
-    let mut packed = ZipArchive::new(fs::File::open(archive)?)?;
+    let mut packed = ZipArchive::new(Cursor::new(archive))?;
     for at in 0..packed.len() {
         extended.raw_copy_file(packed.by_index_raw(at)?)?;
     }

@@ -1,9 +1,9 @@
 //! What plugins compile to, kept in the user's cache: a Python plugin takes ten seconds to compile and two milliseconds to
 //! load.
 //!
-//! What is loaded becomes machine code of this process, so only a folder that is the user's own and that nobody else may
-//! write to is believed; a file that was cut off or spoiled shows by its digest, and is compiled anew. Without such a
-//! folder everything is compiled every time.
+//! What is loaded becomes machine code of this process, so only a folder that is the user's own is believed, and only if nobody
+//! else may write to it or put another in its place; a file that was cut off or spoiled shows by its digest, and is compiled
+//! anew. Without such a folder everything is compiled every time.
 
 use crate::Context;
 use crate::environment;
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use engine::{Code, Engine};
 use registry::Cache;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,9 @@ const ARTIFACT_BYTES_MAX: u64 = 512 << 20;
 
 /// Bytes of the digest in front of an artifact, in hexadecimal.
 const DIGEST_BYTES: usize = 64;
+
+/// Bytes of the seal: no one guesses them.
+const SEAL_BYTES: usize = 32;
 
 /// Work that is worth telling where no terminal shows it.
 const LONG_S: u64 = 2;
@@ -60,11 +64,27 @@ fn build() -> Option<String> {
     Some(format!("{:x}", modified.as_nanos() ^ u128::from(program.len())))
 }
 
+/// Random text that only this user can read, made once: what is derived from it was made by this user on this machine. None where
+/// no folder can keep it.
+pub(crate) fn seal() -> Option<String> {
+    let file = folder()?.join("seal");
+    let is_whole = |seal: &String| seal.len() == 2 * SEAL_BYTES;
+    if let Some(seal) = fs::read_to_string(&file).ok().filter(is_whole) {
+        return Some(seal);
+    }
+    let mut random = [0; SEAL_BYTES];
+    getrandom::fill(&mut random).ok()?;
+    let seal: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    write_private(&file, &seal).ok()?;
+    // Of several that make it at once, the last one is right.
+    fs::read_to_string(&file).ok().filter(is_whole)
+}
+
 /// The folder, when it is there or can be made, and only its owner may write to it.
 fn folder() -> Option<PathBuf> {
     let folder = environment::cache_folder()?.join("compiled");
     make_private(&folder).ok()?;
-    is_ours(&folder).then_some(folder)
+    private(&folder)
 }
 
 #[cfg(unix)]
@@ -78,22 +98,46 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-/// Whether the folder is this user's, and nobody else may write to it.
+/// The folder by a path without links, if nobody else can change what is in it or what stands in its place.
 #[cfg(unix)]
-fn is_ours(folder: &Path) -> bool {
+fn private(folder: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::MetadataExt as _;
-    // What a process makes is its user's: a file of our own tells who we are.
-    let probe = folder.join(format!(".{}", std::process::id()));
-    let us = fs::write(&probe, "").and_then(|()| fs::metadata(&probe)).map(|made| made.uid());
-    let _ = fs::remove_file(&probe);
-    fs::symlink_metadata(folder)
-        .is_ok_and(|there| there.is_dir() && there.mode() & 0o022 == 0 && us.is_ok_and(|us| us == there.uid()))
+    const OTHERS_WRITE: u32 = 0o022;
+    // In a folder with this bit, such as `/tmp`, a user moves and removes only what is that user's own.
+    const STICKY: u32 = 0o1000;
+    let us = rustix::process::geteuid().as_raw();
+    if !fs::symlink_metadata(folder).ok()?.is_dir() {
+        return None;
+    }
+    let path = fs::canonicalize(folder).ok()?;
+    let is_safe = |above: &Path| {
+        fs::symlink_metadata(above).is_ok_and(|there| {
+            let is_owned = there.uid() == us || above != path && there.uid() == 0;
+            let is_closed = there.mode() & OTHERS_WRITE == 0 || above != path && there.mode() & STICKY != 0;
+            there.is_dir() && is_owned && is_closed
+        })
+    };
+    path.ancestors().all(is_safe).then_some(path)
 }
 
 /// Where files have no modes, the folder is the user's by its place.
 #[cfg(not(unix))]
-fn is_ours(_: &Path) -> bool {
-    true
+fn private(folder: &Path) -> Option<PathBuf> {
+    Some(folder.to_owned())
+}
+
+/// Writes a file that only its owner can read. It appears whole, by rename, and no link is followed.
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    let being_written = file.with_extension(std::process::id().to_string());
+    let mut options = fs::File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&being_written).and_then(|mut open| open.write_all(text.as_bytes()));
+    written.and_then(|()| fs::rename(&being_written, file)).inspect_err(|_| {
+        // One that a process of the same number left behind must not stand in the way for ever.
+        let _ = fs::remove_file(&being_written);
+    })
 }
 
 /// Where one artifact is kept.
@@ -131,9 +175,11 @@ impl Place {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
-    use super::{Place, is_ours};
+    use super::{Place, private, write_private};
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+    use std::path::Path;
 
     #[tokio::test]
     async fn what_was_kept_is_read_as_it_was_written_and_what_was_spoiled_is_not() {
@@ -150,15 +196,64 @@ mod tests {
         assert_eq!(place.read().await, None);
     }
 
-    #[cfg(unix)]
     #[test]
-    fn a_folder_that_others_may_write_to_is_not_believed() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().expect("a folder");
-        let mode = |mode| std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).expect("ours");
-        for (bits, believed) in [(0o700, true), (0o755, true), (0o777, false), (0o770, false)] {
-            mode(bits);
-            assert_eq!(is_ours(folder.path()), believed, "{bits:o}");
+    fn a_folder_that_others_may_change_is_not_believed() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (parent, folder) = (home.path().join("paddlewheel"), home.path().join("paddlewheel/compiled"));
+        std::fs::create_dir_all(&folder).expect("made");
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
+        };
+        mode(&parent, 0o755);
+        for (bits, believed) in [(0o700, true), (0o755, true), (0o777, false), (0o770, false), (0o1777, false)] {
+            mode(&folder, bits);
+            assert_eq!(private(&folder).is_some(), believed, "{bits:o}");
         }
+        mode(&folder, 0o700);
+        for (bits, believed) in [(0o755, true), (0o777, false), (0o775, false), (0o1777, true)] {
+            mode(&parent, bits);
+            assert_eq!(private(&folder).is_some(), believed, "{bits:o} above it");
+        }
+        mode(&parent, 0o755);
+        assert_eq!(private(&folder), Some(folder.canonicalize().expect("there")));
+        if rustix::process::geteuid().is_root() {
+            for path in [&folder, &parent] {
+                chown(path, Some(65_534), None).expect("root may");
+                assert_eq!(private(&folder), None, "{} is another user's", path.display());
+                chown(path, Some(0), None).expect("root may");
+            }
+        }
+    }
+
+    #[test]
+    fn links_are_not_believed_and_not_written_through() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (ours, open) = (home.path().join("ours"), home.path().join("open"));
+        for folder in [&ours, &open] {
+            std::fs::create_dir_all(folder.join("compiled")).expect("made");
+            std::fs::set_permissions(folder.join("compiled"), std::fs::Permissions::from_mode(0o700)).expect("ours");
+        }
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).expect("ours");
+        // A link in the folder's place, also to a folder that is ours.
+        let link = home.path().join("link");
+        symlink(ours.join("compiled"), &link).expect("linked");
+        assert_eq!(private(&link), None);
+        // A link above it leads to where it must be safe, and is not followed a second time.
+        let above = home.path().join("above");
+        symlink(&ours, &above).expect("linked");
+        assert_eq!(private(&above.join("compiled")), Some(ours.join("compiled").canonicalize().expect("there")));
+        std::fs::remove_file(&above).expect("a link");
+        symlink(&open, &above).expect("linked");
+        assert_eq!(private(&above.join("compiled")), None);
+        // A file of ours behind a link stays as it is.
+        let victim = home.path().join("victim");
+        std::fs::write(&victim, "precious").expect("written");
+        let seal = ours.join("compiled/seal");
+        symlink(&victim, seal.with_extension(std::process::id().to_string())).expect("linked");
+        assert!(write_private(&seal, "secret").is_err());
+        symlink(&victim, &seal).expect("linked");
+        write_private(&seal, "secret").expect("the link is replaced");
+        assert_eq!(std::fs::read_to_string(&seal).expect("there"), "secret");
+        assert_eq!(std::fs::read_to_string(&victim).expect("there"), "precious");
     }
 }

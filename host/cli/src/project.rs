@@ -473,7 +473,7 @@ fn build(folder: &Path, context: &mut Context) -> Result<Built, Error> {
     if is_told {
         progress.begin(&doing);
     }
-    let options = Options { messages: Messages::Keep, ..Options::default() };
+    let options = Options { messages: Messages::Keep, seal: compiled::seal(), ..Options::default() };
     let built = toolchain::build(folder, &options).with_context(|| format!("build {name}")).or_plugin()?;
     let time = text::time(begun.elapsed());
     match built.changed {

@@ -1,11 +1,16 @@
 //! What is written where: data and answers on standard output, everything else on standard error, colours and progress only
 //! where somebody sees them.
+//!
+//! Whatever is written for people passes through [`visible`]. So no text of a record, plugin, release or project steers the
+//! terminal, whoever prints it. Only [`Ui::data`] writes bytes as they are.
 
 use crate::error::Error;
+use crate::text::{shown, shown_json, steers};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 use std::time::{Duration, Instant};
 use terminal_size::terminal_size_of;
@@ -81,23 +86,27 @@ impl Ui {
 
     /// A line of an answer.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Error> {
-        self.data(text.as_ref().as_bytes())?;
+        let text = visible(text.as_ref(), self.out_paint);
+        self.data(text.as_bytes())?;
+        self.data(b"\n")
+    }
+
+    /// A line of JSON that is written already.
+    pub(crate) fn json_line(&mut self, json: &str) -> Result<(), Error> {
+        self.data(shown_json(json).as_bytes())?;
         self.data(b"\n")
     }
 
     /// An answer as one line of JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Error> {
-        let text = serde_json::to_vec(value).map_err(|error| Error::Bug(error.into()))?;
-        self.data(&text)?;
-        self.data(b"\n")
+        let text = serde_json::to_string(value).map_err(|error| Error::Bug(error.into()))?;
+        self.json_line(&text)
     }
 
     /// A line beside the answer.
     pub(crate) fn note(&mut self, text: impl AsRef<str>) -> Result<(), Error> {
         self.flush()?; // On one terminal, in the order in which it was said.
-        let mut err = io::stderr().lock();
-        // If nobody hears us, there is nobody to tell.
-        let _ = err.write_all(text.as_ref().as_bytes()).and_then(|()| err.write_all(b"\n"));
+        write_note(text.as_ref(), self.err_paint);
         Ok(())
     }
 
@@ -111,7 +120,7 @@ impl Ui {
     pub(crate) fn error(&mut self, error: &Error) {
         let label = self.err_paint.red("error:");
         // Standard output may be what failed, and is not touched again.
-        let _ = writeln!(io::stderr().lock(), "{label} {error}");
+        write_note(&format!("{label} {}", shown(&error.to_string())), self.err_paint);
     }
 
     /// Empties the terminal, for what is shown again and again.
@@ -130,12 +139,44 @@ impl Ui {
     }
 }
 
+/// Writes a line to standard error, as a terminal may show it.
+fn write_note(text: &str, paint: Paint) {
+    // If nobody hears us, there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{}", visible(text, paint));
+}
+
+/// A text as a terminal may show it, with nothing but our own colours where there are colours.
+fn visible(text: &str, paint: Paint) -> Cow<'_, str> {
+    if !text.contains(|char| steers(char) && char != '\n' && char != '\t') {
+        return Cow::Borrowed(text);
+    }
+    let mut visible = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\u{1b}') {
+        visible.push_str(&shown(&rest[..at]));
+        let length = paint.sequence(&rest[at..]);
+        match length {
+            Some(length) => visible.push_str(&rest[at..at + length]),
+            None => visible.push('\u{fffd}'),
+        }
+        rest = &rest[at + length.unwrap_or(1)..];
+    }
+    visible.push_str(&shown(rest));
+    Cow::Owned(visible)
+}
+
 fn written(error: io::Error) -> Error {
     match error.kind() {
         ErrorKind::BrokenPipe => Error::Closed,
         _ => Error::Outside(anyhow::Error::new(error).context("write to standard output")),
     }
 }
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default().bold();
 
 /// Puts colours around text, or leaves it alone.
 #[derive(Clone, Copy, Debug)]
@@ -151,24 +192,31 @@ impl Paint {
         if self.on { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
+    /// The length of the sequence that a text begins with, if it is one of ours.
+    fn sequence(self, text: &str) -> Option<usize> {
+        let ours =
+            [BOLD, DIM, GREEN, YELLOW, RED].into_iter().flat_map(|style| [format!("{style}"), format!("{style:#}")]);
+        ours.filter(|sequence| self.on && text.starts_with(sequence)).map(|sequence| sequence.len()).max()
+    }
+
     pub(crate) fn bold(self, text: &str) -> String {
-        self.with(Style::new().bold(), text)
+        self.with(BOLD, text)
     }
 
     pub(crate) fn dim(self, text: &str) -> String {
-        self.with(Style::new().dimmed(), text)
+        self.with(DIM, text)
     }
 
     pub(crate) fn green(self, text: &str) -> String {
-        self.with(AnsiColor::Green.on_default(), text)
+        self.with(GREEN, text)
     }
 
     pub(crate) fn yellow(self, text: &str) -> String {
-        self.with(AnsiColor::Yellow.on_default(), text)
+        self.with(YELLOW, text)
     }
 
     pub(crate) fn red(self, text: &str) -> String {
-        self.with(AnsiColor::Red.on_default().bold(), text)
+        self.with(RED, text)
     }
 }
 
@@ -189,11 +237,11 @@ impl Progress {
             let style =
                 ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
             bar.set_style(style);
-            bar.set_message(doing.to_owned());
+            bar.set_message(shown(doing));
             bar.enable_steady_tick(TICK);
             bar
         });
-        Progress { bar, doing: doing.to_owned(), counted, count: 0, told: Instant::now(), silent }
+        Progress { bar, doing: shown(doing), counted, count: 0, told: Instant::now(), silent }
     }
 
     /// Nothing to see: for work whose data goes to the same terminal.
@@ -212,7 +260,7 @@ impl Progress {
             Some(_) => {}
             None if !self.silent && self.told.elapsed() >= PLAIN_PROGRESS_EVERY => {
                 self.told = Instant::now();
-                let _ = writeln!(io::stderr().lock(), "{} {} {} so far", self.doing, self.count, self.counted);
+                write_note(&format!("{} {} {} so far", self.doing, self.count, self.counted), Paint::PLAIN);
             }
             None => {}
         }
@@ -232,8 +280,7 @@ impl Progress {
 
     fn plain(&self, text: &str) {
         if self.bar.is_none() && !self.silent {
-            // If nobody hears us, there is nobody to tell.
-            let _ = writeln!(io::stderr().lock(), "{text}");
+            write_note(text, Paint::PLAIN);
         }
     }
 
@@ -244,10 +291,8 @@ impl Progress {
         }
         self.told = Instant::now();
         match &self.bar {
-            Some(bar) => bar.set_message(format!("{} {text}", self.doing)),
-            None if !self.silent => {
-                let _ = writeln!(io::stderr().lock(), "{} {text}", self.doing);
-            }
+            Some(bar) => bar.set_message(format!("{} {}", self.doing, shown(text))),
+            None if !self.silent => write_note(&format!("{} {text}", self.doing), Paint::PLAIN),
             None => {}
         }
     }
@@ -265,5 +310,33 @@ impl Drop for Progress {
 pub(crate) fn leave_progress() {
     if io::stderr().is_terminal() {
         let _ = writeln!(io::stderr().lock());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Paint, visible};
+
+    #[test]
+    fn only_our_own_colours_reach_the_terminal() {
+        let (on, off) = (Paint { on: true }, Paint::PLAIN);
+        for paint in [Paint::bold, Paint::dim, Paint::green, Paint::yellow, Paint::red] {
+            let painted = format!("{} and {}", paint(on, "text"), paint(on, "more"));
+            assert_eq!(visible(&painted, on), painted);
+            assert!(!visible(&painted, off).contains('\u{1b}'), "{painted:?}");
+        }
+        for (text, expected) in [
+            ("plain\tö\nlines", "plain\tö\nlines"),
+            ("\u{1b}]0;title\u{7}", "\u{fffd}]0;title\u{fffd}"),
+            ("\u{1b}[2J\u{1b}[8mhidden", "\u{fffd}[2J\u{fffd}[8mhidden"),
+            ("\u{1b}[1;8mhidden", "\u{fffd}[1;8mhidden"),
+            ("\u{9b}31m\rover\u{8}", "\u{fffd}31m\u{fffd}over\u{fffd}"),
+            ("ends\u{1b}", "ends\u{fffd}"),
+            ("\u{202e}desrever", "\u{fffd}desrever"),
+        ] {
+            for paint in [on, off] {
+                assert_eq!(visible(text, paint), expected, "{text:?}");
+            }
+        }
     }
 }

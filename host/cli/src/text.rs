@@ -2,10 +2,35 @@
 
 use std::time::Duration;
 
-/// One line without control characters.
+/// A text as a terminal may show it: lines and tabs stay, and `\u{fffd}` stands for every other character that would steer it.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|char| if steers(char) && !matches!(char, '\n' | '\t') { '\u{fffd}' } else { char }).collect()
+}
+
+/// The first line of a text, as a terminal may show it, without tabs.
 pub(crate) fn one_line(text: &str) -> String {
-    let first = text.lines().next().unwrap_or_default();
-    first.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+    shown(text.lines().next().unwrap_or_default()).replace('\t', "\u{fffd}")
+}
+
+/// JSON with every character escaped that would steer a terminal: the same values, in another spelling. Spaces stand for control
+/// characters between tokens.
+pub(crate) fn shown_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for char in json.chars() {
+        match steers(char) {
+            // Inside a string it would not be JSON.
+            true if char.is_ascii_whitespace() => escaped.push(' '),
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(char))),
+            false => escaped.push(char),
+        }
+    }
+    escaped
+}
+
+/// Whether a character does more to a terminal than appear in its place: control characters (C0, DEL, C1), and those that turn
+/// the direction of the text that follows.
+pub(crate) fn steers(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// At most `width` characters, the last of them `…` when something was cut.
@@ -78,6 +103,19 @@ mod tests {
     fn text_is_cut_by_characters_and_cannot_steer_the_terminal() {
         assert_eq!(cut("größe", 4), "grö…");
         assert_eq!(cut("größe", 5), "größe");
-        assert_eq!(one_line("\u{1b}[31mred\nsecond"), "\u{fffd}[31mred");
+        for (text, line, whole) in [
+            ("\u{1b}[31mred\nsecond", "\u{fffd}[31mred", "\u{fffd}[31mred\nsecond"),
+            ("a\tb", "a\u{fffd}b", "a\tb"),
+            ("over\rwritten\u{8}", "over\u{fffd}written\u{fffd}", "over\u{fffd}written\u{fffd}"),
+            ("\u{9b}2J \u{7f}", "\u{fffd}2J \u{fffd}", "\u{fffd}2J \u{fffd}"),
+            ("a\u{202e}b\u{2066}c", "a\u{fffd}b\u{fffd}c", "a\u{fffd}b\u{fffd}c"),
+            ("größe 漢 😀", "größe 漢 😀", "größe 漢 😀"),
+        ] {
+            assert_eq!((one_line(text).as_str(), shown(text).as_str()), (line, whole), "{text:?}");
+        }
+        let value = serde_json::json!({"a\u{9b}": "\u{202e}\u{7f}\u{1b}ö"});
+        let text = shown_json(&format!("{value:#}\r\n"));
+        assert!(!text.chars().any(steers), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON"), value);
     }
 }

@@ -40,7 +40,7 @@ pub use component::{Adapter, CONTRACT, Encoding, Wit, componentize};
 pub use error::BuildError;
 pub use inspect::{Contract, Inspection, Interface, WasmKind, inspect};
 pub use language::Language;
-pub use output::{COMPONENT_BYTES_MAX, write_if_changed, zip_options};
+pub use output::{COMPONENT_BYTES_MAX, mark, write_if_changed, zip_options};
 pub use rust::ensure_rust_target;
 pub use script::{MAIN, MODULES_MAX, PACKAGES, Script, script};
 
@@ -65,6 +65,9 @@ pub struct Options {
     pub wasi: Adapter,
     /// What becomes of the compiler's messages.
     pub messages: Messages,
+    /// A text that nobody but this user knows. With it, packed packages that this user's earlier build left in the project's folder
+    /// are used again; without it they are packed anew, since anybody may have put them there.
+    pub seal: Option<String>,
 }
 
 /// What becomes of a compiler's messages.

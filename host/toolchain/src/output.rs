@@ -52,6 +52,11 @@ pub fn zip_options(mode: u32) -> SimpleFileOptions {
         .unix_permissions(mode)
 }
 
+/// What marks a file as made from these inputs by whoever knows the seal.
+pub fn mark(seal: &str, inputs: &str, made: &[u8]) -> String {
+    digest(format!("{seal} {inputs} {}", digest(made)).as_bytes())
+}
+
 /// SHA-256 in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);

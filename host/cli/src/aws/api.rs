@@ -6,6 +6,7 @@
 use super::{configuration, credentials, last_cause};
 use crate::environment;
 use crate::error::Error;
+use crate::text::steers;
 use anyhow::{Context as _, anyhow};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningParams, SigningSettings, sign};
@@ -205,7 +206,7 @@ impl Refused {
         // `com.amazonaws.firehose#ResourceNotFoundException:http://…`
         let code = code.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default().to_owned();
         let message = text(["message", "Message"]).or_else(|| of_xml("Message")).unwrap_or_default();
-        let message = message.chars().filter(|char| !char.is_control()).take(WORDS_CHARS_MAX).collect();
+        let message = message.chars().filter(|char| !steers(*char)).take(WORDS_CHARS_MAX).collect();
         Refused { status, code, message }
     }
 

@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::dead_letters;
 use crate::error::{Error, Status};
-use crate::text::{count, one_line};
+use crate::text::{count, one_line, steers};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -37,17 +37,18 @@ impl DeadLetters {
                 letters += 1;
                 let ui = &mut context.ui;
                 if show.data {
-                    return ui.line(as_record(&letter.bytes()));
+                    ui.data(as_record(&letter.bytes()).as_bytes())?;
+                    return ui.data(b"\n");
                 }
                 if ui.is_json() {
-                    return ui.line(line);
+                    return ui.json_line(line);
                 }
                 let paint = ui.paint();
                 let place =
                     letter.step.as_deref().map_or("outside the steps".into(), |step| format!("at {}", one_line(step)));
-                ui.line(format!("{} {}", paint.red(&letter.kind), paint.bold(&place)))?;
+                ui.line(format!("{} {}", paint.red(&one_line(&letter.kind)), paint.bold(&place)))?;
                 block("why", &letter.message).iter().try_for_each(|line| ui.line(line))?;
-                ui.line(format!("  id     {} ({})", one_line(&letter.id), letter.arrived_at))?;
+                ui.line(format!("  id     {} ({})", one_line(&letter.id), one_line(&letter.arrived_at)))?;
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 block("data", &text(&letter.bytes())).iter().try_for_each(|line| ui.line(line))?;
                 if let Some(input) = letter.input_bytes() {
@@ -78,7 +79,10 @@ fn block(label: &str, text: &str) -> Vec<String> {
 /// A line that stands for these bytes in an input of records.
 pub(crate) fn as_record(bytes: &[u8]) -> String {
     let plain = std::str::from_utf8(bytes).ok().filter(|text| {
-        text.trim() == *text && !text.is_empty() && !text.contains(['\n', '\r']) && !text.contains("$base64")
+        text.trim() == *text
+            && !text.is_empty()
+            && !text.contains(|char| steers(char) && char != '\t')
+            && !text.contains("$base64")
     });
     match plain {
         Some(text) => text.to_owned(),
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn any_bytes_become_one_line() {
         assert_eq!(as_record(b"{\"a\":1}"), "{\"a\":1}");
-        for bytes in [&b""[..], b" a", b"a\nb", b"\xff", b"{\"$base64\":\"eA==\"}"] {
+        for bytes in [&b""[..], b" a", b"a\nb", b"\xff", b"{\"$base64\":\"eA==\"}", b"\x1b[2J", b"\"\xc2\x9b\""] {
             let line = as_record(bytes);
             assert!(line.starts_with("{\"$base64\":\"") && !line.contains('\n'), "{line}");
         }

@@ -5,7 +5,7 @@ use super::wait::{self, Waited};
 use crate::Context;
 use crate::environment;
 use crate::error::{Error, Status};
-use crate::text::one_line;
+use crate::text::{one_line, steers};
 use crate::time;
 use clap::Args;
 use registry::{ErrorKind, Move, Moved, Name, Pointer, REASON_CHARS_MAX};
@@ -37,7 +37,7 @@ impl Moving {
     /// Why, checked.
     pub(crate) fn why(&self) -> Result<String, Error> {
         let why = self.why.trim();
-        if why.chars().count() > REASON_CHARS_MAX || why.chars().any(char::is_control) {
+        if why.chars().count() > REASON_CHARS_MAX || why.chars().any(steers) {
             return Err(Error::usage(format!("--why is one line of at most {REASON_CHARS_MAX} characters")));
         }
         Ok(why.to_owned())

@@ -66,18 +66,24 @@ pub(super) fn pack<'a>(
     let mut wanted: BTreeSet<String> =
         sources.iter().flat_map(|text| imported(&String::from_utf8_lossy(text))).collect();
     wanted.extend(installed.right_in(&beside).chain(named.names.iter().flat_map(|name| installed.of(name))));
-    // What was made is known by a digest and the modules that it covers.
+    // What was made is known by a mark, which only this user can make, and the modules that it covers.
     let known = fs::read_to_string(&marker).unwrap_or_default();
-    let (digest, modules) = known.split_once('\n').unwrap_or_default();
-    if file.is_file() && digest == inputs(&wanted, &installed, modules.lines()) {
+    let (found, modules) = known.split_once('\n').unwrap_or_default();
+    if let (Some(seal), Ok(archive)) = (&options.seal, fs::read(&file))
+        && found == output::mark(seal, &inputs(&wanted, &installed, modules.lines()), &archive)
+    {
         return Ok(Some(Packed { file, changed: false }));
     }
     let mut chosen = Chosen { installed: &installed, folder, files: BTreeMap::new(), sizes: BTreeMap::new() };
     chosen.take(wanted.iter().cloned().collect())?;
-    let changed = output::write_if_changed(&file, &chosen.archive()?)?;
-    let modules = || chosen.sizes.keys().map(String::as_str);
-    let lines = [inputs(&wanted, &installed, modules())].into_iter().chain(modules().map(str::to_owned));
-    output::write_if_changed(&marker, lines.collect::<Vec<_>>().join("\n").as_bytes())?;
+    let archive = chosen.archive()?;
+    let changed = output::write_if_changed(&file, &archive)?;
+    if let Some(seal) = &options.seal {
+        let modules = || chosen.sizes.keys().map(String::as_str);
+        let mark = output::mark(seal, &inputs(&wanted, &installed, modules()), &archive);
+        let lines = [mark].into_iter().chain(modules().map(str::to_owned));
+        output::write_if_changed(&marker, lines.collect::<Vec<_>>().join("\n").as_bytes())?;
+    }
     Ok(Some(Packed { file, changed }))
 }
 

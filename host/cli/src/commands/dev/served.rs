@@ -12,7 +12,7 @@ use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Record};
 use crate::project::{Loading, Project, tidy};
 use crate::sink;
-use crate::text::{count, one_line, time};
+use crate::text::{count, one_line, shown, time};
 use crate::time::now_ms;
 use anyhow::Context as _;
 use lambda::Host;
@@ -324,7 +324,7 @@ fn show_failed(failed: &[Noted], context: &mut Context) -> Result<(), Error> {
     let paint = context.ui.note_paint();
     for Noted { step, kind, message, .. } in failed.iter().take(SHOWN_MAX) {
         let step = step.as_deref().unwrap_or("input or output");
-        context.ui.note(format!("{} {step}: {kind}: {}", paint.red("dead letter"), message.trim_end()))?;
+        context.ui.note(format!("{} {step}: {kind}: {}", paint.red("dead letter"), shown(message.trim_end())))?;
     }
     Ok(())
 }
@@ -334,7 +334,11 @@ fn show_said(report: &Report, names: &[String], context: &mut Context) -> Result
     for said in report.said.iter().take(SHOWN_MAX) {
         let step = names.get(said.step).map_or("?", String::as_str);
         let level = format!("{:?}", said.line.level).to_lowercase();
-        context.ui.note(format!("{} {}", paint.dim(&format!("{step} {level}:")), said.line.message.trim_end()))?;
+        context.ui.note(format!(
+            "{} {}",
+            paint.dim(&format!("{step} {level}:")),
+            shown(said.line.message.trim_end())
+        ))?;
     }
     Ok(())
 }
