@@ -244,6 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_taken_apart_is_dropped_if_the_pipeline_says_so() {
+        let broken = vec![Bytes::from_static(b"\x1F\x8B\x08 not gzip")];
+        let answer_of = |policy: &str| {
+            let toml = format!("[pipeline]\nname = \"p\"\n[input]\nunpack = [\"gzip\"]\non_failure = \"{policy}\"\n");
+            let pipeline = Arc::new(Pipeline::parse(&toml).unwrap());
+            answers(&Loaded { pipeline, ..Loaded::identity("p") }, &broken).unwrap().remove(0)
+        };
+        assert_eq!(answer_of("drop"), r#"{"dropped_by":"the check","failed":"unpack"}"#);
+        assert!(answer_of("dead-letter").starts_with(r#"{"failed":"unpack""#), "{}", answer_of("dead-letter"));
+    }
+
+    #[test]
     fn what_is_no_test_records_is_refused() {
         assert!(TrialRecords::from_bytes(b"{}").is_err());
         assert!(
