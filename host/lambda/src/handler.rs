@@ -323,7 +323,12 @@ impl<'a> Run<'a> {
         let missing = self.active.seen.lock().unwrap_or_else(PoisonError::into_inner).add(&self.report);
         for Missing { step, news, .. } in missing.iter().filter(|missing| !missing.news.is_empty()) {
             let step = &self.active.loaded.pipeline.steps[*step];
-            let fields = [("step", json!(step.name)), ("plugin", json!(step.plugin)), ("fields", json!(news))];
+            // A plugin chooses the names that it asks for, and may put into them what it read.
+            let asked_for = match self.host.settings.log_guest_text {
+                0 => ("count", json!(news.len())),
+                max => ("fields", news.iter().map(|name| json!(cut(name, max))).collect()),
+            };
+            let fields = [("step", json!(step.name)), ("plugin", json!(step.plugin)), asked_for];
             self.log.warn("A step asks for fields that no event had: are they spelled right?", &fields);
         }
         self.facts.missing = missing;

@@ -141,6 +141,14 @@ fn keys_are_made_once_and_kept_secret() {
     let again = desk.fails(&["keygen"], 5, "keys are never overwritten");
     assert!(again.err.contains(told["public"].as_str().expect("a line")), "{again:?}");
     desk.fails(&["keygen", "--name", "../x"], 2, "make the name of a key");
+    let narrow = desk.json(&["keygen", "--name", "narrow", "--purposes", "release+channel"]);
+    assert_eq!(narrow["purposes"], "release+channel");
+    let public = narrow["public"].as_str().expect("a line");
+    assert!(public.starts_with("release+channel:"), "{public}");
+    let shown = desk.run(&["keygen", "--name", "other", "--purposes", "channel+release"]);
+    assert!(shown.err.contains("It may publish releases, move channels to any release."), "{shown:?}");
+    desk.fails(&["keygen", "--name", "none", "--purposes", "publish"], 2, "`release`, `channel`, `compiled`");
+    desk.fails(&["keygen", "--name", "both", "--purposes", "release", "--operator"], 2, "cannot be used with");
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).expect("changed");
     desk.fails(&["releases"], 2, "can be read by others (mode 644)");
 }

@@ -208,6 +208,12 @@ impl Plugin for Obedient {
         };
         Transformed { result, elapsed: Duration::from_micros(3), memory_bytes: 65_536, log, log_dropped: 0, fuel: 0 }
     }
+
+    /// It asked for a field that was not there.
+    fn take_fields(&mut self) -> pipeline::Fields {
+        let asked = BTreeMap::from([("as told".to_owned(), 1)]);
+        pipeline::Fields { read: asked.clone(), absent: asked, ..Default::default() }
+    }
 }
 
 /// The event with as many bytes more as it says.

@@ -404,6 +404,21 @@ async fn guests_text_in_the_log_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_of_missing_fields_are_guests_text() {
+    for (bytes, shown) in
+        [("0", json!({"count": 1})), ("2", json!({"fields": ["as"]})), ("9", json!({"fields": ["as told"]}))]
+    {
+        let bench = Bench::new(settings(&[("PADDLE_LOG_GUEST_TEXT", bytes)]), FakeFirehose::scripted([]));
+        handle(&bench, &["emit"; 1_000]).await;
+        let asks =
+            |line: &Value| line["message"].as_str().is_some_and(|text| text.starts_with("A step asks for fields"));
+        let line = bench.lines().into_iter().find(asks).unwrap();
+        assert_eq!((line.get("count"), line.get("fields")), (shown.get("count"), shown.get("fields")), "{line}");
+        assert!(bytes != "0" || !line.to_string().contains("as told"), "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_hosts_own_reasons_are_in_the_log_whatever_guests_may_say() {
     let bench = Bench::new(settings(&[("PADDLE_LOG_GUEST_TEXT", "0")]), FakeFirehose::scripted([]));
     handle(&bench, &["trap"]).await;
