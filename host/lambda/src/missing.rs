@@ -155,7 +155,7 @@ mod tests {
             assert_eq!(step.fields.len(), NAMES_MAX.min(NAMES_BYTES_MAX / length), "there is room for so many");
             assert_eq!(step.told.len(), step.fields.len().min(FIELDS_MAX));
             // What was known before goes on being counted: it was there after all.
-            let known = step.fields.keys().next().unwrap().clone();
+            let known = step.fields.keys().next().expect("a step has fields").clone();
             let mut present = made_up(0, 0, 12);
             present.steps[0].fields.read.insert(known, 2);
             let before = step.fields.len() as u64;
