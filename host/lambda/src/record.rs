@@ -5,13 +5,18 @@ use crate::unpacking;
 use bytes::Bytes;
 use bytestring::ByteString;
 use pipeline::settings::Policy;
-use pipeline::{Event, Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Pipeline, Report, Runner};
+use pipeline::{
+    Event, Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Pipeline, Report, Runner, Unsettled,
+};
 use std::borrow::Cow;
 use std::time::Instant;
 use unpack::{Part, Unpacked};
 
 /// Bytes of documents that one record may become. Beyond, it is a dead letter: a fan-out must not fill the memory.
 const RECORD_DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// Panics of one worker in one window whose texts are kept: the rest is counted.
+const PANICS_MAX: usize = 20;
 
 /// Why a record with documents of so many bytes is a dead letter; none if it is not.
 pub fn oversize(bytes: usize) -> Option<Failure> {
@@ -43,6 +48,9 @@ pub(crate) struct Done {
     /// What unpacking noticed, by record, where it noticed something. Not in the report, since a record may be run
     /// twice.
     pub(crate) notes: Vec<(usize, InputNotes)>,
+    /// Panics of ours while records were run: how many, and the first of them.
+    pub(crate) panics: u64,
+    pub(crate) panicked: Vec<Panicked>,
     /// What happened at the steps and the edges; settling is not counted yet.
     pub(crate) report: Report,
 }
@@ -60,6 +68,23 @@ impl Tally {
     pub(crate) fn events(&self) -> u64 {
         self.emitted + self.dropped + self.dead_letters
     }
+}
+
+/// A panic of ours while a record was run.
+#[derive(Debug)]
+pub(crate) struct Panicked {
+    pub(crate) record: usize,
+    pub(crate) failure: Failure,
+    /// Whether the record is given up, and not run again.
+    pub(crate) is_last: bool,
+}
+
+/// How much there was before a record was run.
+pub(crate) struct Mark {
+    tallies: usize,
+    documents: usize,
+    dead_letters: usize,
+    notes: usize,
 }
 
 /// One document of one event of one record.
@@ -106,11 +131,22 @@ pub(crate) struct Returned {
     pub(crate) reason: Reason,
 }
 
+impl Returned {
+    /// Whether the record was cut by the end of the batch. Before that, events of it may have taken the time.
+    fn is_cut(&self, has_run: bool) -> bool {
+        match self.reason {
+            Reason::Unsettled(Unsettled::CutShort) => true,
+            Reason::Unsettled(Unsettled::NoTime) => has_run,
+            Reason::Unsettled(Unsettled::Host(_)) | Reason::Failure(_) => false,
+        }
+    }
+}
+
 /// Who gives the reason decides how much of it a log shows.
 #[derive(Debug)]
 pub(crate) enum Reason {
     Failure(Failure),
-    Unsettled(String),
+    Unsettled(Unsettled),
 }
 
 impl Reason {
@@ -118,7 +154,7 @@ impl Reason {
     pub(crate) fn shown(&self, guest_bytes_max: usize) -> Cow<'_, str> {
         match self {
             Reason::Failure(failure) => failure.shown(guest_bytes_max),
-            Reason::Unsettled(reason) => reason.into(),
+            Reason::Unsettled(reason) => reason.to_string().into(),
         }
     }
 }
@@ -151,16 +187,51 @@ impl Done {
         if self.returned.as_ref().is_some_and(|returned| returned.record == at) {
             self.documents.truncate(documents);
             self.dead_letters.truncate(dead_letters);
+            if time.has_all == Some(at) && self.returned.as_ref().is_some_and(|back| back.is_cut(tally.events() > 0)) {
+                self.returned = None;
+                let told = "a whole invocation had not the time for this record";
+                self.give_up(at, record, Failure::new(FailureKind::Timeout, told));
+            }
             return;
         }
         let bytes: usize = self.documents[documents..].iter().map(|document| document.bytes.len()).sum();
         if let Some(failure) = oversize(bytes) {
             self.documents.truncate(documents);
             self.dead_letters.truncate(dead_letters);
-            tally = Tally { record: at, ..Tally::default() };
-            let data = record.data.decode().unwrap_or_default();
-            self.keep(record, None, failure, data, &mut tally);
+            return self.give_up(at, record, failure);
         }
+        self.tallies.push(tally);
+    }
+
+    /// How much there is before a record is run.
+    pub(crate) fn mark(&self) -> Mark {
+        let Done { tallies, documents, dead_letters, notes, .. } = self;
+        let (tallies, documents) = (tallies.len(), documents.len());
+        Mark { tallies, documents, dead_letters: dead_letters.len(), notes: notes.len() }
+    }
+
+    /// Forgets what came of a record that is run again. What happened at the edges stays counted, as at the steps.
+    pub(crate) fn go_back_to(&mut self, mark: Mark) {
+        self.tallies.truncate(mark.tallies);
+        self.documents.truncate(mark.documents);
+        self.dead_letters.truncate(mark.dead_letters);
+        self.notes.truncate(mark.notes);
+        self.returned = None; // Behind a record that goes back, no other is run.
+    }
+
+    /// Notes a panic.
+    pub(crate) fn panicked(&mut self, panicked: Panicked) {
+        self.panics += 1;
+        if self.panicked.len() < PANICS_MAX {
+            self.panicked.push(panicked);
+        }
+    }
+
+    /// Makes one dead letter of a record, whatever it holds.
+    pub(crate) fn give_up(&mut self, at: usize, record: &Record, failure: Failure) {
+        let mut tally = Tally { record: at, ..Tally::default() };
+        let data = record.data.decode().unwrap_or_else(|_| record.data.text());
+        self.keep(record, None, failure, data, &mut tally);
         self.tallies.push(tally);
     }
 
@@ -225,7 +296,7 @@ impl Done {
                 self.dead_letters.push(Draft { record: tally.record, entered, failed });
             }
             Outcome::Retry(failed) => return back(failed.step, Reason::Failure(failed.failure)),
-            Outcome::Unsettled(reason) => return back(None, Reason::Unsettled(reason.to_string())),
+            Outcome::Unsettled(reason) => return back(None, Reason::Unsettled(reason)),
         }
         Ok(())
     }
@@ -263,6 +334,8 @@ impl Done {
         self.documents.extend(other.documents);
         self.dead_letters.extend(other.dead_letters);
         self.notes.extend(other.notes);
+        self.panics += other.panics;
+        self.panicked.extend(other.panicked);
         self.report.merge(other.report);
         self.returned = match (self.returned.take(), other.returned) {
             (Some(one), Some(other)) if other.record < one.record => Some(other),
@@ -293,6 +366,8 @@ pub(crate) struct Time {
     pub(crate) now_ms: u64,
     /// When the batch must be done with plugins.
     pub(crate) deadline: Instant,
+    /// The record that has all the time of its invocation: the first one that it runs.
+    pub(crate) has_all: Option<usize>,
 }
 
 /// What a record holds, or why it cannot be taken apart, with the bytes that say so.

@@ -123,6 +123,11 @@ impl Runner {
         self.plugins.iter_mut().for_each(|plugin| plugin.observe_fields(on));
     }
 
+    /// A text of the host's with the secrets of all steps hidden.
+    pub fn hide(&self, text: &str) -> String {
+        self.plugins.iter().fold(text.to_owned(), |text, plugin| plugin.hide(&text).into_owned())
+    }
+
     /// What happened at the steps and at the check since the last call. Settling is for the caller to count.
     pub fn take_report(&mut self) -> Report {
         let mut report = std::mem::replace(&mut self.report, fresh_report(&self.pipeline));
