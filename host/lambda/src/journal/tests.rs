@@ -186,7 +186,8 @@ fn only_what_was_settled_of_the_very_same_batch_is_skipped() {
 
 #[test]
 fn what_is_older_than_an_hour_is_forgotten() {
-    for (later_ms, settled, files) in [(0, 5, 2), (AGE_MS_MAX as i64 - 1, 5, 2), (AGE_MS_MAX as i64, 0, 1), (-1, 0, 1)]
+    for (later_ms, settled, files) in
+        [(0, 5, 2), (AGE_MS_MAX as i64 - 1, 5, 2), (AGE_MS_MAX as i64, 0, 1), (-1, 5, 2), (-(AGE_MS_MAX as i64), 0, 1)]
     {
         let desk = Desk::new();
         desk.die(&batch(1..=9), &RELEASE, 5);

@@ -1,7 +1,7 @@
 //! What breaks the host settles alone: panics while a record is run, records that no invocation has the time for, and
 //! batches in which the process died.
 
-use super::fakes::{Bench, FakeFirehose, Reply, SECRET, event, reported, settings, told};
+use super::fakes::{Bench, FakeFirehose, Reply, SECRET, contains, event, reported, settings, told};
 use crate::HandleError;
 use crate::firehose::SendError;
 use serde_json::{Value, json};
@@ -44,6 +44,8 @@ async fn a_record_that_panics_settles_alone() {
             assert_eq!((counts.events, counts.dead_letters), (501, u64::from(dead)), "{what} {workers}");
             let all: Vec<u64> = (0..501).filter(|n| !dead || *n != 250).collect();
             assert_eq!(taken(&bench.firehose), all, "{what} {workers}");
+            let has_id = |document: &bytes::Bytes| contains(document, b"\"paddle_id\":\"clicks/shardId-000000000001:");
+            assert!(bench.firehose.taken.lock().unwrap().iter().all(has_id), "of the same stream as before");
             assert_eq!(metric(&bench, "HostPanics"), panics, "{what} {workers}");
             assert_eq!(handled.report.steps[0].events, 501 + 1, "what happened before the panic is counted");
             let errors: Vec<_> = bench.lines().into_iter().filter(|line| line["level"] == "ERROR").collect();
