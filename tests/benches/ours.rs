@@ -2,8 +2,8 @@
 //! job.
 //!
 //! `bench serve DIR TASK` and `bench serve dump DIR CASE TASK`, as the programs in `tests/peers`. A task is
-//! `job:STEPS` (the whole job), `through:STEPS` (a record's JSON in, a document's JSON out), `split:STEPS` or
-//! `index`; steps are parts of the job, with commas between them.
+//! `job:STEPS` (the whole job), `through:STEPS` (a record's JSON in, a document's JSON out), `split:STEPS`,
+//! `index` or `journal`; steps are parts of the job, with commas between them.
 
 use super::split::Split;
 use super::through::{Through, records, timed};
@@ -15,6 +15,9 @@ use pipeline::{Assets, Runner};
 use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Records that settle with one answer of Firehose: as many as a request has, where one becomes one document.
+const ANSWERED_RECORDS: usize = 500;
 
 /// What is measured.
 pub(crate) trait Work {
@@ -61,6 +64,7 @@ fn work(task: &str, folder: &str, case: &str) -> Box<dyn Work> {
         "through" => Box::new(Through::new(records(event), Mask::new().runner(&steps).1)),
         "split" => Box::new(Split::new(&Mask::new(), event, &steps)),
         "index" => Box::new(Index(records(event))),
+        "journal" => Box::new(Journaled::new(event)),
         other => panic!("there is no task {other}"),
     }
 }
@@ -147,6 +151,35 @@ impl Work for Index {
     fn turn(&mut self, runs: u32) -> Vec<Duration> {
         let parse = |data: &Bytes| Document::parse(data.clone()).expect("JSON").overlay_bytes();
         vec![timed(runs, || self.0.iter().map(parse).sum())]
+    }
+
+    fn documents(&mut self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+}
+
+/// What the journal writes of a batch: at its begin and end, and at every answer of Firehose.
+struct Journaled {
+    _folder: tempfile::TempDir,
+    journal: lambda::Journal,
+    batch: Arc<lambda::Batch>,
+}
+
+impl Journaled {
+    fn new(event: Bytes) -> Journaled {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = lambda::Journal::open(&folder.path().join("journal"), lambda::Clock::system());
+        Journaled { _folder: folder, journal, batch: Arc::new(lambda::records(event).expect("an event")) }
+    }
+}
+
+impl Work for Journaled {
+    fn turn(&mut self, runs: u32) -> Vec<Duration> {
+        let write = || {
+            self.journal.rehearse(&self.batch, ANSWERED_RECORDS);
+            self.batch.records.len()
+        };
+        vec![timed(runs, write)]
     }
 
     fn documents(&mut self) -> Vec<Vec<u8>> {

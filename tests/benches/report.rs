@@ -18,7 +18,7 @@ pub(crate) fn print(rows: &[Row]) {
     println!(
         "\nCPU time; medians of interleaved rounds; × is the median of the rounds' ratios to the row named there\n"
     );
-    println!("{:<30} {:>9} {:>9} {:<9} {:>5} {:<21} {:>5}", "", "median", "p10", "", "×", "of", "bar");
+    println!("{:<30} {:>9} {:>9} {:<9} {:>6} {:<21} {:>6}", "", "median", "p10", "", "×", "of", "bar");
     let (mut missed, mut unanswered) = (Vec::new(), Vec::new());
     for row in rows {
         let outcome = outcome(row, rows);
@@ -77,18 +77,20 @@ fn print_row(outcome: &Outcome<'_>) {
     let Outcome { row, median, p10, ratio, met } = outcome;
     let number = |value: &f64| match row.unit {
         Unit::NsPerRecord | Unit::NsPerCall => format!("{value:.0}"),
+        Unit::Ms | Unit::Mib if *value < 1.0 => format!("{value:.3}"),
         Unit::Ms | Unit::Mib => format!("{value:.1}"),
     };
-    let shown = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+    let share = |ratio: f64| if ratio < 0.05 { format!("{ratio:.4}") } else { format!("{ratio:.2}") };
+    let shown = ratio.map_or(String::new(), share);
     let base = ratio.and(row.base.as_deref()).unwrap_or("");
     let bar = match row.bar {
-        Some(Bar::Ratio(bar)) => format!("{bar:.2}"),
+        Some(Bar::Ratio(bar)) => share(bar),
         Some(Bar::Median(bar)) => format!("{bar:.0} {}", unit(row.unit)),
         None => String::new(),
     };
     let met = met.map_or("", |met| if met { "met" } else { "MISSED" });
     println!(
-        "{:<30} {:>9} {:>9} {:<9} {shown:>5} {base:<21} {bar:>5} {met:<6} {}",
+        "{:<30} {:>9} {:>9} {:<9} {shown:>6} {base:<21} {bar:>6} {met:<6} {}",
         row.name,
         number(median),
         number(p10),

@@ -19,6 +19,9 @@ const BEFORE: &str = "BENCH_BEFORE";
 /// Milliseconds that `handler_ms_10k` may take.
 const HANDLER_MS_MAX: f64 = 80.0;
 
+/// Share of that time that the journal may take.
+const JOURNAL_SHARE_MAX: f64 = 0.005;
+
 /// Host calls that the guest makes for a record.
 const CALLS: usize = 100;
 
@@ -134,6 +137,10 @@ fn handler(places: &Places<'_>) -> Vec<Bench> {
             same_as: Some(base.to_owned()),
             work: places.ours("split:drop,mask,add", "p600"),
         },
+        alone(
+            against("handler_ms_10k", Some(JOURNAL_SHARE_MAX), ms("journal_share", "what the journal writes of them")),
+            places.ours("journal", "p600"),
+        ),
         alone(ms("handler_ms_10k_pass", "the validating pass, part of plugins"), places.ours("index", "p600")),
     ]
 }

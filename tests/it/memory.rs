@@ -66,6 +66,7 @@ pub(crate) fn host(folder: &Path, toml: &str, firehose: &Arc<Counting>) -> Host 
         clock: Clock::system(),
         output: Output::none(),
         seed: 1,
+        journal: None,
     };
     let settings = Settings { workers: 2, partial_failures: true, window_bytes: 64 << 20, ..Settings::default() };
     let host = Host::new(settings, loaded, world).expect("a host");

@@ -55,6 +55,7 @@ fn host(folder: &Path, pipeline: &str, url: &str, seed: u64, output: Output) -> 
         clock: Clock::system(),
         output,
         seed,
+        journal: None,
     };
     let settings = Settings { workers: 2, partial_failures: true, log_format: LogFormat::Json, ..Settings::default() };
     Host::new(settings, loaded, world).expect("a host")

@@ -231,6 +231,6 @@ pub async fn follow(
     let (follower, loaded) = Follower::start(&settings, store, context).await.expect("it starts");
     let dead_letters = lambda::open_dead_letters(&format!("file://{}/dead", cache.display())).expect("a folder");
     let firehose = Arc::clone(firehose) as Arc<dyn Firehose>;
-    let world = World { firehose, dead_letters, clock, output: Output::none(), seed: 1 };
+    let world = World { firehose, dead_letters, clock, output: Output::none(), seed: 1, journal: None };
     (follower, Arc::new(Host::new(settings, loaded, world).expect("a host")))
 }

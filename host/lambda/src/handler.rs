@@ -8,38 +8,41 @@
 //! Kinesis rewinds: everything from the lowest reported sequence number on is sent again. So records settle in order, and
 //! nothing at or behind the first one that is not settled is begun, written or acknowledged.
 
+mod telling;
+
 use crate::dead_letter::Story;
 use crate::delivery::{Delivered, Delivery, DeliveryOptions, Refusal, State, Stopped, of_event};
 use crate::host::{Active, HandleError, Handled, Host, Invocation};
+use crate::journal::{Begun, Page};
 use crate::kinesis::{self, Batch};
 use crate::log::{Log, cut};
 use crate::metrics::{self, Facts};
-use crate::missing::Missing;
 use crate::record::{Document, Done, Draft, Returned, Tally, Time, entered_again};
 use crate::response::response;
-use crate::window::{Bounds, Window};
+use crate::window::{Bounds, Care, Window};
 use crate::workers::Workers;
 use anyhow::Context as _;
 use bytes::Bytes;
-use pipeline::{Failed, Failure, FailureKind, Report, Said};
+use pipeline::{Failed, Failure, FailureKind, Report};
 use serde_json::json;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A window is begun only if this much time is left for it: less would not deliver a request.
 const WINDOW_TIME_MIN: Duration = Duration::from_millis(20);
 
-/// Dead letters told one by one in the log of a batch; the rest is counted.
-const DEAD_LETTERS_LOGGED_MAX: usize = 20;
-
 /// Longest reason in a log line, in bytes: a backtrace fits.
 const REASON_BYTES_MAX: usize = 4 << 10;
 
-/// Lines of plugins in the log of a batch, over all its windows; metrics count all.
-const GUEST_LINES_MAX: usize = 200;
-
 /// One batch in this many notes which fields the steps read and write: noting costs time, and they read the same each time.
 const FIELDS_EVERY: u64 = 100;
+
+/// Bytes of documents and dead letters in a window of a batch that runs carefully: what Firehose takes in one request, so
+/// that little comes again when the process dies.
+const CAREFUL_WINDOW_BYTES: usize = 4 << 20;
+
+/// Records that the process died of, told in one log line.
+const NOTED_LOGGED_MAX: usize = 20;
 
 impl Host {
     /// Handles one event. What the answer says is done: dead letters are written, documents accepted, metrics and logs out.
@@ -76,8 +79,12 @@ impl Host {
         let active = ran.insert(self.active());
         let mut set = self.check_out(Arc::clone(active)).map_err(HandleError::Bug)?;
         let mut run = Run::new(self, active, Arc::clone(&batch), &invocation, begun);
+        let page = run.look_back();
         let ran = run.windows(&mut set.workers).await;
         let ended = run.end(begun);
+        if let (Some(journal), Some(page)) = (&self.world.journal, page) {
+            journal.end(&page, ran.is_ok() && ended.is_ok());
+        }
         self.world.output.flush();
         ran.map_err(HandleError::Bug)?; // The workers are dropped: what a panic leaves behind is not to be trusted.
         self.check_in(set);
@@ -96,15 +103,24 @@ struct Run<'a> {
     /// When nothing new is begun.
     until: Instant,
     now_ms: u64,
+    /// How many batches the host had before.
+    number: u64,
     observe_fields: bool,
+    /// Records that were settled before: the batch begins behind them.
+    first: usize,
     /// Records that are settled: all before this one.
     settled: usize,
+    /// Where that is written down.
+    page: Option<Arc<Page>>,
+    /// There, if the batch runs carefully.
+    care: Option<Arc<Care>>,
     /// Events of records that were run and go back; a record that was not run counts as one.
     returned: Vec<Tally>,
     stopped: Option<Stopped>,
     dead_letter_objects: u32,
     dead_letters_logged: usize,
     guest_lines: usize,
+    panics_logged: usize,
     report: Report,
     facts: Facts,
 }
@@ -131,6 +147,7 @@ impl<'a> Run<'a> {
             ("shard", json!(batch.shard)),
         ];
         common.extend(active.loaded.release.as_ref().map(|release| ("release", json!(release))));
+        let number = host.next_batch();
         Run {
             host,
             active,
@@ -139,17 +156,42 @@ impl<'a> Run<'a> {
             random: host.fork_random(),
             until: begun + invocation.remaining.saturating_sub(reserve),
             now_ms: (host.world.clock.wall_ms)(),
-            observe_fields: host.next_batch().is_multiple_of(FIELDS_EVERY),
+            number,
+            observe_fields: number.is_multiple_of(FIELDS_EVERY),
+            first: 0,
             settled: 0,
+            page: None,
+            care: None,
             returned: Vec::new(),
             stopped: None,
             dead_letter_objects: 0,
             dead_letters_logged: 0,
             guest_lines: 0,
+            panics_logged: 0,
             report,
             facts: Facts::default(),
             batch,
         }
+    }
+
+    /// Looks what the journal knows of the batch, and begins a page for it.
+    fn look_back(&mut self) -> Option<Arc<Page>> {
+        let journal = self.host.world.journal.as_ref()?;
+        let Begun { page, settled, deaths, deaths_of } = journal.begin(&self.batch, &self.active.name);
+        self.page = page.map(Arc::new);
+        (self.first, self.settled) = (settled, settled);
+        (self.facts.settled_before, self.facts.deaths_remembered) = (settled as u64, deaths as u64);
+        if settled > 0 {
+            self.log.info("The first records of the batch were settled before.", &[("records", json!(settled))]);
+        }
+        if deaths > 0 {
+            let noted: Vec<_> =
+                deaths_of.keys().take(NOTED_LOGGED_MAX).map(|at| &*self.batch.records[*at].id).collect();
+            let fields = [("deaths", json!(deaths)), ("noted", json!(noted))];
+            self.log.warn("The process died with records of this batch: they run one at a time.", &fields);
+            self.care = Some(Arc::new(Care { page: self.page.clone(), deaths_of }));
+        }
+        self.page.clone()
     }
 
     /// Window after window, until all records are settled or one cannot be.
@@ -174,13 +216,18 @@ impl<'a> Run<'a> {
         if left < WINDOW_TIME_MIN {
             return None;
         }
+        let bytes_max = self.host.settings.window_bytes;
+        let begins_batch = self.settled == self.first;
+        // In the first invocation of a process, its start may have taken part of the time.
+        let has_all = Some(self.first).filter(|_| self.number > 0 && begins_batch);
         let bounds = Bounds {
-            bytes_max: self.host.settings.window_bytes,
+            bytes_max: if self.care.is_some() { bytes_max.min(CAREFUL_WINDOW_BYTES) } else { bytes_max },
             begin_until: now + left / 2,
-            time: Time { now_ms: self.now_ms, deadline: now + left / 4 * 3 },
+            time: Time { now_ms: self.now_ms, deadline: now + left / 4 * 3, has_all },
         };
         let (batch, rules) = (Arc::clone(&self.batch), Arc::clone(&self.active.rules));
         let window = Window::new(batch, rules, self.settled, bounds, self.host.world.clock.clone());
+        let window = window.begins_batch(begins_batch).care(self.care.clone());
         Some(Arc::new(window.observe_fields(self.observe_fields)))
     }
 
@@ -190,6 +237,8 @@ impl<'a> Run<'a> {
         let said = std::mem::take(&mut done.report.said);
         self.report.merge(std::mem::take(&mut done.report));
         self.say(said);
+        self.facts.host_panics += done.panics;
+        self.tell_panics(&done.panicked);
         done.end_at(end);
         if let Some(returned) = &done.returned {
             self.go_back(returned);
@@ -202,6 +251,9 @@ impl<'a> Run<'a> {
             self.stop(Stopped::Transient("a record goes back to Kinesis".into()));
         }
         self.settled = boundary;
+        if let Some(page) = &self.page {
+            page.advance(boundary);
+        }
         Ok(())
     }
 
@@ -212,13 +264,17 @@ impl<'a> Run<'a> {
         documents: &[Document],
         mut boundary: usize,
     ) -> anyhow::Result<(Delivered, Vec<Draft>, usize)> {
+        // All that comes before these documents is settled: dead letters are written.
+        let (page, all) = (self.page.clone(), boundary);
+        let on_settled = page
+            .map(|page| move |count: usize| page.advance(documents.get(count).map_or(all, |document| document.record)));
         let options = DeliveryOptions {
             firehose: &self.host.world.firehose,
             streams: &self.active.streams,
             concurrency: self.host.settings.delivery_concurrency,
             until: self.until,
             clock: &self.host.world.clock,
-            on_settled: None,
+            on_settled: on_settled.as_ref().map(|advance| advance as &(dyn Fn(usize) + Send + Sync)),
         };
         let mut delivery = Delivery::new(documents, options, self.random.fork());
         let mut dead_letters = Vec::new();
@@ -301,59 +357,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tell(&mut self, drafts: &[Draft], path: &str) {
-        let room = DEAD_LETTERS_LOGGED_MAX - self.dead_letters_logged;
-        for draft in drafts.iter().take(room) {
-            let step = draft.failed.step.and_then(|step| self.active.loaded.pipeline.steps.get(step));
-            let reason = draft.failed.failure.shown(self.host.settings.log_guest_text);
-            let fields = [
-                ("id", json!(&*draft.entered.id)),
-                ("step", json!(step.map(|step| &step.name))),
-                ("kind", json!(draft.failed.failure.kind)),
-                ("reason", json!(cut(&reason, REASON_BYTES_MAX))),
-            ];
-            self.log.warn("An event became a dead letter.", &fields);
-        }
-        self.dead_letters_logged += drafts.len().min(room);
-        self.log.info("Dead letters were written.", &[("count", json!(drafts.len())), ("path", json!(path))]);
-    }
-
-    /// Says which fields a step has never met.
-    fn tell_missing(&mut self) {
-        let missing = self.active.seen.lock().unwrap_or_else(PoisonError::into_inner).add(&self.report);
-        for Missing { step, news, .. } in missing.iter().filter(|missing| !missing.news.is_empty()) {
-            let step = &self.active.loaded.pipeline.steps[*step];
-            // A plugin chooses the names that it asks for, and may put into them what it read.
-            let asked_for = match self.host.settings.log_guest_text {
-                0 => ("count", json!(news.len())),
-                max => ("fields", news.iter().map(|name| json!(cut(name, max))).collect()),
-            };
-            let fields = [("step", json!(step.name)), ("plugin", json!(step.plugin)), asked_for];
-            self.log.warn("A step asks for fields that no event had: are they spelled right?", &fields);
-        }
-        self.facts.missing = missing;
-    }
-
-    /// Writes what plugins logged.
-    fn say(&mut self, said: Vec<Said>) {
-        let room = GUEST_LINES_MAX - self.guest_lines;
-        for Said { step, event, line } in said.iter().take(room) {
-            let text = cut(&line.message, self.host.settings.log_guest_text);
-            if text.is_empty() {
-                continue;
-            }
-            let step = &self.active.loaded.pipeline.steps[*step];
-            let fields = [
-                ("id", json!(&**event)),
-                ("step", json!(step.name)),
-                ("plugin", json!(step.plugin)),
-                ("text", json!(text)),
-            ];
-            self.log.line(line.level.into(), "A plugin says:", &fields);
-            self.guest_lines += 1;
-        }
-    }
-
     /// Dead letters for the documents of records before `boundary` that Firehose will not take: one for each event,
     /// with the document as its input. Each says how many others of its event Firehose has already, since whoever sends
     /// the event again repeats those.
@@ -420,6 +423,7 @@ impl<'a> Run<'a> {
         if self.observe_fields {
             self.tell_missing();
         }
+        self.tell_trouble();
         let open = &self.batch.records[self.settled..];
         let known: u64 = self.returned.iter().map(Tally::events).sum();
         let returned = known + (open.len() as u64).saturating_sub(self.returned.len() as u64);

@@ -3,6 +3,7 @@
 use crate::config::Settings;
 use crate::dead_letter::DeadLetters;
 use crate::firehose::Firehose;
+use crate::journal::{self, Journal};
 use crate::kinesis::EventError;
 use crate::loaded::Loaded;
 use crate::log::{Log, Output};
@@ -34,6 +35,8 @@ pub struct World {
     pub output: Output,
     /// Begins the random pauses of delivery.
     pub seed: u64,
+    /// What is remembered past the death of this process; none where nobody starts another in its place.
+    pub journal: Option<Journal>,
 }
 
 /// One invocation.
@@ -117,10 +120,12 @@ pub struct Host {
 
 /// What batches run at present, with everything derived from it. A batch holds one to its end.
 pub(crate) struct Active {
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: Arc<Loaded>,
     /// Delivery streams, by route.
     pub(crate) streams: Vec<String>,
     pub(crate) rules: Arc<Rules>,
+    /// Stands for the release and where it delivers, in the journal.
+    pub(crate) name: [u8; 32],
     /// Which fields its steps met, in the batches that were watched.
     pub(crate) seen: Mutex<Seen>,
 }
@@ -170,6 +175,9 @@ impl Host {
         let log = log.with(vec![("pipeline", json!(loaded.pipeline.name))]);
         let set = start(&settings, loaded)?;
         warn_of_settings(&settings, &set.active, &log);
+        if let Some(journal) = &world.journal {
+            tell_of_journal(journal, &log);
+        }
         Ok(Host {
             active: RwLock::new(Arc::clone(&set.active)),
             idle: Mutex::new(vec![set]),
@@ -267,9 +275,11 @@ impl fmt::Debug for Host {
 
 fn start(settings: &Settings, loaded: Loaded) -> Result<Set> {
     let streams = streams(settings, &loaded)?;
+    let loaded = Arc::new(loaded);
     let workers = Workers::start(&loaded, settings.workers)?;
     let rules = Arc::new(Rules::of(&loaded.pipeline));
-    Ok(Set { active: Arc::new(Active { loaded, streams, rules, seen: Mutex::default() }), workers })
+    let name = name(settings, &loaded, &streams);
+    Ok(Set { active: Arc::new(Active { loaded, streams, rules, name, seen: Mutex::default() }), workers })
 }
 
 /// The delivery stream of each route: what the function binds, else, but never on Lambda, the local one.
@@ -287,6 +297,28 @@ pub(crate) fn streams(settings: &Settings, loaded: &Loaded) -> Result<Vec<String
         unbound.join("=<delivery stream>,")
     );
     Ok(routes.iter().map(|route| settings.routes.get(&route.name).unwrap_or(&route.stream).clone()).collect())
+}
+
+/// What has to be the same for a record that was settled to count as settled.
+fn name(settings: &Settings, loaded: &Loaded, streams: &[String]) -> [u8; 32] {
+    let pipeline = format!("{:?}", loaded.pipeline);
+    let own = [&*pipeline, loaded.release.as_deref().unwrap_or_default()];
+    let own = own.into_iter().chain(settings.dead_letters.as_deref());
+    journal::name(own.chain(loaded.digests.iter().chain(streams).map(String::as_str)))
+}
+
+/// Says what the processes before this one left behind.
+fn tell_of_journal(journal: &Journal, log: &Log) {
+    for reason in journal.take_ignored() {
+        log.warn("A file in the journal's folder was left alone.", &[("reason", json!(reason))]);
+    }
+    let deaths = journal.deaths();
+    if deaths > 0 {
+        log.warn(
+            "A process before this one died in the middle of a batch. Its records run one at a time when they come again.",
+            &[("batches", json!(deaths))],
+        );
+    }
 }
 
 fn warn_of_settings(settings: &Settings, active: &Active, log: &Log) {

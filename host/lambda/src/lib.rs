@@ -1,13 +1,15 @@
 //! Kinesis in, Firehose out: the function's handler, usable in any process.
 //!
-//! Layout: `config` (settings), `kinesis` (the event), `walk` (one record to its outcome), `record` (what becomes of that), `window` and `workers` (many, in
-//! parallel and within bounds), `delivery` (documents, in order), `dead_letter`, `response`; `handler` tells the story with
-//! them. `host` is what lives from batch to batch, `loaded` what it runs, `bundle` and `follow` where that comes from: the package, or a store's
-//! channel, with `assets`, the files of steps. `firehose` is AWS;
-//! `log`, `metrics` and `time` are what their names say; `missing` finds fields that a step names and no event has. `prepare` is the handler without the network, for the benchmark;
-//! `trial` runs a release's test records.
+//! Layout: `config` (settings), `kinesis` (the event), `walk` (one record to its outcome), `record` (what becomes of that),
+//! `attempt` (the same, whatever breaks), `window` and `workers` (many, in parallel and within bounds), `delivery` (documents,
+//! in order), `dead_letter`, `response`; `handler` tells the story with them. `host` is what lives from batch to batch,
+//! `journal` what outlives the process, `loaded` what it runs, `bundle` and `follow` where that comes from: the package, or a
+//! store's channel, with `assets`, the files of steps. `firehose` is AWS; `log`, `metrics` and `time` are what their names
+//! say; `missing` finds fields that a step names and no event has. `prepare` is the handler without the network, for the
+//! benchmark; `trial` runs a release's test records.
 
 pub mod assets;
+mod attempt;
 mod bundle;
 mod config;
 mod dead_letter;
@@ -16,6 +18,7 @@ mod firehose;
 mod follow;
 mod handler;
 mod host;
+mod journal;
 mod kinesis;
 mod loaded;
 mod log;
@@ -39,6 +42,7 @@ pub use dead_letter::{DeadLetters, Origin, Writing, line as dead_letter, open as
 pub use firehose::{Answer, AwsFirehose, Firehose, SendError, Sending};
 pub use follow::{Follower, StartContext};
 pub use host::{HandleError, Handled, Host, Invocation, Previous, Ready, World};
+pub use journal::Journal;
 pub use kinesis::{Batch, Encoded, EventError, Record, records};
 pub use loaded::{Finder, Loaded, Plugins, StepParts};
 pub use log::{Format as LogFormat, Level as LogLevel, Output};

@@ -6,7 +6,7 @@ use bodies::Bodies;
 use bytes::Bytes;
 use engine::Engine;
 use lambda::{
-    AwsFirehose, Bundle, Clock, Follower, HandleError, Handled, Host, Invocation, LogFormat, LogLevel, Output,
+    AwsFirehose, Bundle, Clock, Follower, HandleError, Handled, Host, Invocation, Journal, LogFormat, LogLevel, Output,
     Settings, StartContext, World, open_dead_letters,
 };
 use lambda_runtime::layers::TracingLayer;
@@ -85,12 +85,14 @@ async fn function() -> anyhow::Result<Function> {
     let mut settings = Settings::from_environment()?;
     settings.secrets = settings.secrets.fetched().await?;
     let url = settings.dead_letters.clone().unwrap_or_else(local_dead_letters);
+    let journal = settings.journal.as_deref().map(|folder| Journal::open(folder, clock.clone()));
     let world = World {
         firehose: Arc::new(AwsFirehose::from_environment().await),
         dead_letters: open_dead_letters(&url)?,
         clock,
         output: Output::new(std::io::stdout()),
         seed: fastrand::u64(..),
+        journal,
     };
     let (follower, loaded) = match settings.store.take() {
         Some(store) => {

@@ -22,6 +22,12 @@ pub(crate) struct Facts {
     pub(crate) windows: u64,
     pub(crate) requests: u64,
     pub(crate) resent: u64,
+    /// Panics of ours while records were run.
+    pub(crate) host_panics: u64,
+    /// Records that were settled before the process died; its deaths in this batch; and what went wrong with the journal.
+    pub(crate) settled_before: u64,
+    pub(crate) deaths_remembered: u64,
+    pub(crate) journal_errors: u64,
     /// Fields that steps have never met, in a batch that was watched.
     pub(crate) missing: Vec<Missing>,
 }
@@ -74,6 +80,11 @@ fn batch_metrics(line: &mut Line, report: &Report, facts: &Facts) {
     line.count("Requests", facts.requests);
     line.count("Resent", facts.resent);
     line.count("Windows", facts.windows);
+    line.count("HostPanics", facts.host_panics);
+    line.count("SettledBefore", facts.settled_before);
+    line.count("CarefulBatches", u64::from(facts.deaths_remembered > 0));
+    line.count("DeathsRemembered", facts.deaths_remembered);
+    line.count("JournalErrors", facts.journal_errors);
     line.metric("Duration", "Milliseconds", json!(milliseconds(facts.duration)));
     if let Some(age) = facts.iterator_age_ms {
         line.metric("IteratorAge", "Milliseconds", json!(age));
@@ -130,7 +141,7 @@ impl Line {
         self.metric(name, "Count", json!(count));
     }
 
-    /// One metric for each kind that happened: there are eleven kinds at most.
+    /// One metric for each kind that happened: there are thirteen kinds at most.
     fn failures(&mut self, failures: &BTreeMap<pipeline::FailureKind, u64>) {
         for (kind, count) in failures {
             self.count(&format!("Failures.{kind}"), *count);

@@ -27,7 +27,7 @@ pub fn prepare(event: Bytes, pipeline: &Pipeline, runner: &mut Runner, now_ms: u
     runner.begin_batch(&batch.stream);
     let rules = Rules::of(pipeline);
     // The longest that Lambda lets a function run.
-    let time = Time { now_ms, deadline: Instant::now() + Duration::from_secs(900) };
+    let time = Time { now_ms, deadline: Instant::now() + Duration::from_secs(900), has_all: None };
     let mut done = Done::default();
     for (at, record) in batch.records.iter().enumerate() {
         done.run(at, record, &rules, runner, &time);

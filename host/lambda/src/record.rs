@@ -4,9 +4,12 @@ use crate::kinesis::{Encoded, Record};
 use crate::walk::{self, Rules, Sink, Source, Walk, Walked};
 use bytes::Bytes;
 use bytestring::ByteString;
-use pipeline::{Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Report, Runner};
+use pipeline::{Failed, Failure, FailureKind, InputNotes, LogLine, Outcome, Report, Runner, Unsettled};
 use std::borrow::Cow;
 use std::time::Instant;
+
+/// Panics of one worker in one window whose texts are kept: the rest is counted.
+const PANICS_MAX: usize = 20;
 
 /// What some records of a window became, in their order.
 #[derive(Default)]
@@ -19,6 +22,9 @@ pub(crate) struct Done {
     /// What unpacking noticed, by record, where it noticed something. Not in the report, since a record may be run
     /// twice.
     pub(crate) notes: Vec<(usize, InputNotes)>,
+    /// Panics of ours while records were run: how many, and the first of them.
+    pub(crate) panics: u64,
+    pub(crate) panicked: Vec<Panicked>,
     /// What happened at the steps and the edges; settling is not counted yet.
     pub(crate) report: Report,
 }
@@ -36,6 +42,23 @@ impl Tally {
     pub(crate) fn events(&self) -> u64 {
         self.emitted + self.dropped + self.dead_letters
     }
+}
+
+/// A panic of ours while a record was run.
+#[derive(Debug)]
+pub(crate) struct Panicked {
+    pub(crate) record: usize,
+    pub(crate) failure: Failure,
+    /// Whether the record is given up, and not run again.
+    pub(crate) is_last: bool,
+}
+
+/// How much there was before a record was run.
+pub(crate) struct Mark {
+    tallies: usize,
+    documents: usize,
+    dead_letters: usize,
+    notes: usize,
 }
 
 /// One document of one event of one record.
@@ -82,11 +105,22 @@ pub(crate) struct Returned {
     pub(crate) reason: Reason,
 }
 
+impl Returned {
+    /// Whether the record was cut by the end of the batch. Before that, events of it may have taken the time.
+    fn is_cut(&self, has_run: bool) -> bool {
+        match self.reason {
+            Reason::Unsettled(Unsettled::CutShort) => true,
+            Reason::Unsettled(Unsettled::NoTime) => has_run,
+            Reason::Unsettled(Unsettled::Host(_)) | Reason::Failure(_) => false,
+        }
+    }
+}
+
 /// Who gives the reason decides how much of it a log shows.
 #[derive(Debug)]
 pub(crate) enum Reason {
     Failure(Failure),
-    Unsettled(String),
+    Unsettled(Unsettled),
 }
 
 impl Reason {
@@ -94,7 +128,7 @@ impl Reason {
     pub(crate) fn shown(&self, guest_bytes_max: usize) -> Cow<'_, str> {
         match self {
             Reason::Failure(failure) => failure.shown(guest_bytes_max),
-            Reason::Unsettled(reason) => reason.into(),
+            Reason::Unsettled(reason) => reason.to_string().into(),
         }
     }
 }
@@ -166,6 +200,7 @@ impl Done {
             self.tallies.push(tally);
             return;
         }
+        let has_run = sink.tally.events() > 0;
         self.documents.truncate(documents);
         self.dead_letters.truncate(dead_letters);
         match walked {
@@ -174,12 +209,18 @@ impl Done {
             Walked::Back { outcome, .. } => {
                 let (step, reason) = match outcome {
                     Outcome::Retry(failed) => (failed.step, Reason::Failure(failed.failure)),
-                    Outcome::Unsettled(reason) => (None, Reason::Unsettled(reason.to_string())),
+                    Outcome::Unsettled(reason) => (None, Reason::Unsettled(reason)),
                     Outcome::Emit(_) | Outcome::Drop(_) | Outcome::DeadLetter(_) => {
                         unreachable!("what settled does not go back")
                     }
                 };
-                self.returned = Some(Returned { record: at, events: count, step, reason });
+                let back = Returned { record: at, events: count, step, reason };
+                if time.has_all == Some(at) && back.is_cut(has_run) {
+                    let reason = "a whole invocation had not the time for this record";
+                    self.give_up(at, record, Failure::new(FailureKind::Timeout, reason));
+                } else {
+                    self.returned = Some(back);
+                }
             }
         }
     }
@@ -196,12 +237,38 @@ impl Done {
         self.tallies.push(tally);
     }
 
+    /// How much there is before a record is run.
+    pub(crate) fn mark(&self) -> Mark {
+        let Done { tallies, documents, dead_letters, notes, .. } = self;
+        let (tallies, documents) = (tallies.len(), documents.len());
+        Mark { tallies, documents, dead_letters: dead_letters.len(), notes: notes.len() }
+    }
+
+    /// Forgets what came of a record that is run again. What happened at the edges stays counted, as at the steps.
+    pub(crate) fn go_back_to(&mut self, mark: Mark) {
+        self.tallies.truncate(mark.tallies);
+        self.documents.truncate(mark.documents);
+        self.dead_letters.truncate(mark.dead_letters);
+        self.notes.truncate(mark.notes);
+        self.returned = None; // Behind a record that goes back, no other is run.
+    }
+
+    /// Notes a panic.
+    pub(crate) fn panicked(&mut self, panicked: Panicked) {
+        self.panics += 1;
+        if self.panicked.len() < PANICS_MAX {
+            self.panicked.push(panicked);
+        }
+    }
+
     /// Adds what another worker did; the order of records is restored by [`Done::sort`].
     pub(crate) fn merge(&mut self, other: Done) {
         self.tallies.extend(other.tallies);
         self.documents.extend(other.documents);
         self.dead_letters.extend(other.dead_letters);
         self.notes.extend(other.notes);
+        self.panics += other.panics;
+        self.panicked.extend(other.panicked);
         self.report.merge(other.report);
         self.returned = match (self.returned.take(), other.returned) {
             (Some(one), Some(other)) if other.record < one.record => Some(other),
@@ -232,6 +299,8 @@ pub(crate) struct Time {
     pub(crate) now_ms: u64,
     /// When the batch must be done with plugins.
     pub(crate) deadline: Instant,
+    /// The record that has all the time of its invocation: the first one that it runs.
+    pub(crate) has_all: Option<usize>,
 }
 
 /// An event of a record once more, for the rare document that Firehose refuses: keeping every event's bytes until then would

@@ -5,11 +5,15 @@
 //! so a window holds at most its bytes and one record more for each worker. What was taken and not run belongs to the
 //! next window, and what another worker ran behind it is run again there.
 
+use crate::attempt::Worker;
+use crate::journal::{DEATHS_MAX, Page};
 use crate::kinesis::Batch;
 use crate::record::{Done, Draft, Time};
 use crate::time::Clock;
 use crate::walk::Rules;
-use pipeline::Runner;
+use anyhow::Result;
+use pipeline::{Failure, FailureKind};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +41,20 @@ pub(crate) struct Bounds {
     pub(crate) time: Time,
 }
 
+/// How a batch runs in which something may have killed the process: by one worker, which notes each record before it runs.
+pub(crate) struct Care {
+    /// Where records are noted; none when the journal cannot be written.
+    pub(crate) page: Option<Arc<Page>>,
+    /// How often the process died while it ran a record.
+    pub(crate) deaths_of: BTreeMap<usize, u32>,
+}
+
+impl Care {
+    fn deaths(&self, record: usize) -> u32 {
+        self.deaths_of.get(&record).copied().unwrap_or(0)
+    }
+}
+
 /// See the module.
 pub(crate) struct Window {
     batch: Arc<Batch>,
@@ -51,6 +69,8 @@ pub(crate) struct Window {
     /// The first record known not to belong to the window: it goes back, or there was no time to begin it.
     ends_at: AtomicUsize,
     observe_fields: bool,
+    begins_batch: bool,
+    care: Option<Arc<Care>>,
 }
 
 impl Window {
@@ -67,7 +87,19 @@ impl Window {
             run: AtomicUsize::new(0),
             ends_at: AtomicUsize::new(usize::MAX),
             observe_fields: false,
+            begins_batch: first == 0,
+            care: None,
         }
+    }
+
+    /// Whether it is the first window of its batch, wherever that begins.
+    pub(crate) fn begins_batch(self, begins_batch: bool) -> Window {
+        Window { begins_batch, ..self }
+    }
+
+    /// Runs it carefully.
+    pub(crate) fn care(self, care: Option<Arc<Care>>) -> Window {
+        Window { care, ..self }
     }
 
     /// Has the steps note which fields they read and write, for the whole batch.
@@ -77,7 +109,7 @@ impl Window {
 
     /// How many workers can be of use.
     pub(crate) fn workers_max(&self) -> usize {
-        self.batch.records.len() - self.first
+        if self.care.is_some() { 1 } else { self.batch.records.len() - self.first }
     }
 
     /// The record behind the window's last, once all workers are done.
@@ -87,21 +119,23 @@ impl Window {
     }
 
     /// Takes chunks until there are no more. Called by each worker.
-    pub(crate) fn work(&self, runner: &mut Runner) -> Done {
-        if self.first == 0 {
-            runner.begin_batch(&self.batch.stream);
-            runner.observe_fields(self.observe_fields);
+    ///
+    /// # Errors
+    /// A worker without plugins, which it could not make anew after a panic.
+    pub(crate) fn work(&self, worker: &mut Worker) -> Result<Done> {
+        if self.begins_batch {
+            worker.begin_batch(&self.batch.stream, self.observe_fields);
         }
         let mut done = Done::default();
         while let Some(chunk) = self.take_chunk() {
-            self.run_chunk(chunk, runner, &mut done);
+            self.run_chunk(chunk, worker, &mut done)?;
         }
-        let edges = std::mem::replace(&mut done.report, runner.take_report());
+        let edges = std::mem::replace(&mut done.report, worker.take_report());
         done.report.merge(edges);
-        done
+        Ok(done)
     }
 
-    fn run_chunk(&self, chunk: Range<usize>, runner: &mut Runner, done: &mut Done) {
+    fn run_chunk(&self, chunk: Range<usize>, worker: &mut Worker, done: &mut Done) -> Result<()> {
         let first = chunk.start; // There was room and time for it when it was taken.
         for at in chunk {
             if at > self.ends_at.load(Ordering::Relaxed) {
@@ -112,7 +146,15 @@ impl Window {
                 break;
             }
             let (documents, dead_letters) = (done.documents.len(), done.dead_letters.len());
-            done.run(at, &self.batch.records[at], &self.rules, runner, &self.bounds.time);
+            match &self.care {
+                // What was settled before it stays settled, should the process die of it again.
+                Some(care) if at != self.first && care.deaths(at) > 0 => {
+                    self.ends_at.fetch_min(at, Ordering::Relaxed);
+                    break;
+                }
+                Some(care) => self.run_carefully(at, care, worker, done)?,
+                None => worker.run(done, at, &self.batch.records[at], &self.rules, &self.bounds.time)?,
+            }
             if done.returned.is_some() {
                 self.ends_at.fetch_min(at, Ordering::Relaxed);
                 break;
@@ -122,6 +164,25 @@ impl Window {
             self.held_bytes.fetch_add(documents + dead_letters, Ordering::Relaxed);
             self.run.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    fn run_carefully(&self, at: usize, care: &Care, worker: &mut Worker, done: &mut Done) -> Result<()> {
+        let record = &self.batch.records[at];
+        let deaths = care.deaths(at);
+        if deaths >= DEATHS_MAX {
+            let reason = format!("the process died {} while this record was processed", times(deaths));
+            done.give_up(at, record, Failure::new(FailureKind::Host, reason));
+            return Ok(());
+        }
+        if let Some(page) = &care.page {
+            page.note(at);
+        }
+        worker.run(done, at, record, &self.rules, &self.bounds.time)?;
+        if let Some(page) = &care.page {
+            page.clear();
+        }
+        Ok(())
     }
 
     fn take_chunk(&self) -> Option<Range<usize>> {
@@ -166,4 +227,8 @@ impl Window {
         let (held, run) = (self.held_bytes.load(Ordering::Relaxed), self.run.load(Ordering::Relaxed));
         run >= SAMPLE_RECORDS && held + records * (held / run) * SAMPLE_MARGIN < self.bounds.bytes_max
     }
+}
+
+fn times(count: u32) -> String {
+    if count == 2 { "twice".to_owned() } else { format!("{count} times") }
 }

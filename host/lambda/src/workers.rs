@@ -2,11 +2,11 @@
 //!
 //! A set of workers belongs to one invocation at a time, so concurrent invocations share nothing.
 
+use crate::attempt::{Worker, text_of};
 use crate::loaded::Loaded;
 use crate::record::Done;
 use crate::window::Window;
 use anyhow::{Context as _, Result, bail};
-use pipeline::Runner;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -27,12 +27,12 @@ impl Workers {
     ///
     /// # Errors
     /// Plugins that cannot be instantiated, or threads that the system refuses.
-    pub(crate) fn start(loaded: &Loaded, count: usize) -> Result<Workers> {
+    pub(crate) fn start(loaded: &Arc<Loaded>, count: usize) -> Result<Workers> {
         let lane = |at| {
-            let runner = Runner::new(Arc::clone(&loaded.pipeline), (loaded.plugins)()?, "");
+            let worker = Worker::new(Arc::clone(loaded))?;
             let (jobs, waiting) = mpsc::channel();
             let thread = std::thread::Builder::new().name(format!("worker-{at}"));
-            thread.spawn(move || run(runner, &waiting)).context("start a worker thread")?;
+            thread.spawn(move || run(worker, &waiting)).context("start a worker thread")?;
             Ok(jobs)
         };
         Ok(Workers { lanes: (0..count.max(1)).map(lane).collect::<Result<_>>()? })
@@ -41,7 +41,7 @@ impl Workers {
     /// Runs a window on as many workers as are of use.
     ///
     /// # Errors
-    /// A worker panicked: a bug of ours. This set must not be used again.
+    /// A worker panicked outside of a record, or has no plugins any more: a bug of ours. This set must not be used again.
     pub(crate) async fn run(&mut self, window: &Arc<Window>) -> Result<Done> {
         let (answer, mut answers) = unbounded_channel();
         let count = self.lanes.len().min(window.workers_max());
@@ -57,7 +57,7 @@ impl Workers {
                     None => all = Some(done),
                     Some(all) => all.merge(done),
                 },
-                Some(Err(panic)) => bail!("a worker panicked: {panic}"),
+                Some(Err(reason)) => bail!("a worker gave up: {reason}"),
                 None => bail!("a worker thread has ended"),
             }
         }
@@ -69,20 +69,19 @@ impl Workers {
     }
 }
 
-fn run(mut runner: Runner, waiting: &mpsc::Receiver<Job>) {
+fn run(mut worker: Worker, waiting: &mpsc::Receiver<Job>) {
     while let Ok(Job { window, answer }) = waiting.recv() {
-        let done = catch_unwind(AssertUnwindSafe(|| window.work(&mut runner)));
+        let done = catch_unwind(AssertUnwindSafe(|| window.work(&mut worker)));
+        let done = match done {
+            Ok(done) => done.map_err(|error| format!("{error:#}")),
+            Err(panic) => Err(format!("it panicked: {}", text_of(&*panic))),
+        };
         let broken = done.is_err();
         drop(window);
         // Nobody listens when the invocation was given up; that is no concern of this thread.
-        answer.send(done.map_err(|panic| told(&*panic))).unwrap_or_default();
+        answer.send(done).unwrap_or_default();
         if broken {
             return; // What a panic leaves behind is not to be trusted.
         }
     }
-}
-
-fn told(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

@@ -126,6 +126,11 @@ impl Runner {
         self.plugins.iter_mut().for_each(|plugin| plugin.observe_fields(on));
     }
 
+    /// The first bytes of a text of the host's, with the secrets of all steps hidden.
+    pub fn hide_start(&self, text: &str, bytes_max: usize) -> String {
+        self.plugins.iter().fold(text.to_owned(), |text, plugin| plugin.hide_start(&text, bytes_max).into_owned())
+    }
+
     /// What happened at the steps and at the check since the last call. Settling is for the caller to count.
     pub fn take_report(&mut self) -> Report {
         let mut report = std::mem::replace(&mut self.report, fresh_report(&self.pipeline));

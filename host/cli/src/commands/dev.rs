@@ -275,6 +275,7 @@ fn system_host(
         clock: Clock::system(),
         output: out.log().context("open the function's log").or_outside()?,
         seed,
+        journal: None,
     };
     let settings = lambda::Settings { workers, partial_failures: true, ..lambda::Settings::default() };
     Host::new(settings, loaded, world).or_plugin()

@@ -2,6 +2,7 @@
 //!
 //! Left to others: AWS's own variables for regions, endpoints and credentials (the SDK and the object store read those).
 
+mod journal;
 mod secrets;
 mod store;
 #[cfg(test)]
@@ -36,13 +37,14 @@ const LOG_GUEST_TEXT_DEFAULT: usize = 1_024;
 /// Where the bundled pipeline stands in the Lambda's package when nobody says: Lambda unpacks there.
 const CONFIG_DEFAULT: &str = "paddle.toml";
 
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 19] = [
     "PADDLE_ALLOW_UNSIGNED",
     "PADDLE_CHANNEL",
     "PADDLE_CONFIG",
     "PADDLE_DEAD_LETTERS",
     "PADDLE_DEADLINE_RESERVE_MS",
     "PADDLE_DELIVERY_CONCURRENCY",
+    "PADDLE_JOURNAL",
     "PADDLE_LOG_GUEST_TEXT",
     "PADDLE_MIN_REVISION",
     "PADDLE_PARTIAL_FAILURES",
@@ -66,6 +68,8 @@ pub struct Settings {
     pub routes: BTreeMap<String, String>,
     /// Where dead letters go: `s3://bucket/prefix` or `file:///folder`.
     pub dead_letters: Option<String>,
+    /// The folder of the journal; none for no journal.
+    pub journal: Option<PathBuf>,
     /// Threads that run plugins.
     pub workers: usize,
     /// What is kept of an invocation's time for ending it.
@@ -133,6 +137,7 @@ impl Settings {
             config: get("PADDLE_CONFIG").map_or_else(|| default_config(get("LAMBDA_TASK_ROOT")), PathBuf::from),
             routes: get("PADDLE_ROUTES").map(routes).transpose()?.unwrap_or_default(),
             dead_letters,
+            journal: journal::folder(variables, on_lambda)?,
             // Lambda's largest function has 6 vCPUs; 64 leaves room for other machines.
             workers: number("PADDLE_WORKERS", 1..=64)?.unwrap_or(memory_mib.div_ceil(MEMORY_MIB_PER_VCPU)) as usize,
             deadline_reserve: reserve_ms.map_or(DEADLINE_RESERVE_DEFAULT, Duration::from_millis),

@@ -54,10 +54,30 @@ fn everything_set_is_read() {
 }
 
 #[test]
+fn the_journal_of_one_function_is_found_again_and_of_no_other() {
+    let lambda = [("AWS_LAMBDA_RUNTIME_API", "x"), ("PADDLE_DEAD_LETTERS", "file:///a"), ("TMPDIR", "/scratch")];
+    let folder = |more: &[(&str, &str)]| read(&[&lambda[..], more].concat()).unwrap().journal;
+    let own = folder(&[("AWS_LAMBDA_FUNCTION_NAME", "one"), ("AWS_LAMBDA_LOG_STREAM_NAME", "a")]).unwrap();
+    assert!(own.parent().unwrap().ends_with("scratch"), "{}", own.display());
+    for (more, is_same) in [
+        (&[("AWS_LAMBDA_FUNCTION_NAME", "one"), ("AWS_LAMBDA_LOG_STREAM_NAME", "b")][..], true),
+        (&[("AWS_LAMBDA_FUNCTION_NAME", "other")], false),
+        (&[("AWS_LAMBDA_FUNCTION_NAME", "one"), ("PADDLE_DEAD_LETTERS", "file:///b")], false),
+        (&[("AWS_LAMBDA_FUNCTION_NAME", "one"), ("LAMBDA_TASK_ROOT", "/elsewhere")], false),
+    ] {
+        assert_eq!(folder(more).unwrap() == own, is_same, "{more:?}");
+    }
+    assert_eq!(folder(&[("PADDLE_JOURNAL", "off")]), None);
+    assert_eq!(folder(&[("PADDLE_JOURNAL", "/a folder")]), Some("/a folder".into()));
+    assert_eq!(read(&[]).unwrap().journal, None, "nobody starts another process on a laptop");
+}
+
+#[test]
 fn a_mistake_is_told_with_what_to_do() {
     for (variables, parts) in [
         (&[("PADDLE_WORKER", "1")][..], &["PADDLE_WORKER;", "PADDLE_WORKERS"][..]),
         (&[("PADDLE_WORKERS", "0")], &["PADDLE_WORKERS", "`0`", "1 to 64"]),
+        (&[("PADDLE_JOURNAL", "on")], &["PADDLE_JOURNAL", "`on`", "`off`"]),
         (&[("PADDLE_WINDOW_MIB", "much")], &["`much`", "number"]),
         (&[("PADDLE_STORE", "s3://x")], &["PADDLE_STORE", "name the pipeline in PADDLE_PIPELINE"]),
         (&[("PADDLE_PIPELINE", "clicks")], &["without PADDLE_STORE"]),

@@ -159,6 +159,7 @@ impl Running {
             clock,
             output: sink,
             seed: 7,
+            journal: None,
         };
         Ok(Running { follower, host: Arc::new(Host::new(settings, loaded, world)?), firehose, output })
     }

@@ -20,8 +20,10 @@ use std::fmt;
 const SHARD_UNKNOWN: &str = "shardId-unknown";
 
 /// The records of one event, in its order: one shard of one stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
+    /// The stream's ARN; empty when the event does not say.
+    pub arn: String,
     /// The stream's name; empty when the event does not say.
     pub stream: String,
     /// The shard's id.
@@ -100,19 +102,21 @@ fn error<T>(message: impl Into<String>) -> Result<T, EventError> {
 /// Not JSON; no `Records`; another source than Kinesis; tumbling windows; a record without a sequence number, since
 /// nothing could then be reported to Kinesis.
 pub fn records(event: Bytes) -> Result<Batch, EventError> {
-    let mut reader = Reader { event: &event, stream: None, records: Vec::new(), error: None };
+    let mut reader = Reader { event: &event, arn: None, records: Vec::new(), error: None };
     let mut around = Ok(());
     let read = document::visit(&event, "Records", &mut |record| reader.take(record), |whole| around = check(whole));
     if let Err(reason) = read {
         return error(format!("the event is not a Kinesis event: not JSON: {reason}"));
     }
     around?;
-    let Reader { stream, records, error, .. } = reader;
+    let Reader { arn, records, error, .. } = reader;
     if let Some(error) = error {
         return Err(error);
     }
     let shard = records.first().map_or(SHARD_UNKNOWN, |first| first.shard()).to_owned();
-    Ok(Batch { stream: stream.unwrap_or_default(), shard, records })
+    let arn = arn.unwrap_or_default().to_string();
+    let stream = arn.split_once("stream/").map_or_else(String::new, |(_, name)| name.to_owned());
+    Ok(Batch { arn, stream, shard, records })
 }
 
 /// What stands around the records.
@@ -134,7 +138,7 @@ fn check(event: Cursor<'_>) -> Result<(), EventError> {
 /// Takes records one by one, up to the first that nobody could report.
 struct Reader<'e> {
     event: &'e Bytes,
-    stream: Option<String>,
+    arn: Option<ByteString>,
     records: Vec<Record>,
     error: Option<EventError>,
 }
@@ -168,10 +172,8 @@ impl Reader<'_> {
                 "record {at} of the event has no sequence number in digits, so it could not be reported"
             ));
         }
-        if self.stream.is_none()
-            && let Some(arn) = self.text(raw.event_source_arn)
-        {
-            self.stream = Some(arn.split_once("stream/").map_or_else(String::new, |(_, name)| name.to_owned()));
+        if self.arn.is_none() {
+            self.arn = self.text(raw.event_source_arn);
         }
         let told = |id: &ByteString| {
             let shard = id.strip_suffix(&*number).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::dead_letter::{DeadLetters, Writing};
 use crate::firehose::{Firehose, SendError, Sending};
-use crate::{Clock, Host, Invocation, Loaded, Output, Settings, World};
+use crate::{Clock, Host, Invocation, Journal, Loaded, Output, Settings, World};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use pipeline::settings::Pipeline;
@@ -10,6 +10,7 @@ use pipeline::{Event, Failure, FailureKind, Plugin, Signal, Transformed, Unsettl
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -165,6 +166,8 @@ pub(crate) type Retries = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// Does what the event's `do` says.
 struct Obedient {
+    /// Whether it panics outside of a record, when the window is over.
+    breaks: bool,
     retries: Retries,
     clock: Arc<Mutex<Duration>>,
 }
@@ -186,7 +189,14 @@ impl Plugin for Obedient {
             }
             "grow" => Ok(vec![pipeline::Output { event: grown(event, &json), route: None }]),
             "cut" if deadline.is_some() => Err(Signal::Unsettled(Unsettled::CutShort)),
-            "panic" => panic!("as told"),
+            "panic" => panic!("{}", json["says"].as_str().unwrap_or("as told")),
+            "panic-once" if self.retries.lock().unwrap().insert(event.identity.id.to_string(), 0).is_none() => {
+                panic!("only once")
+            }
+            "break" => {
+                self.breaks = true;
+                Ok(vec![output(None)])
+            }
             "retry" => {
                 let mut retries = self.retries.lock().unwrap();
                 let left =
@@ -211,10 +221,19 @@ impl Plugin for Obedient {
 
     /// It asked for a field that was not there.
     fn take_fields(&mut self) -> pipeline::Fields {
+        assert!(!self.breaks, "as told, at the end");
         let asked = BTreeMap::from([("as told".to_owned(), 1)]);
         pipeline::Fields { read: asked.clone(), absent: asked, ..Default::default() }
     }
+
+    fn hide_start<'t>(&self, text: &'t str, bytes_max: usize) -> std::borrow::Cow<'t, str> {
+        let hidden = text.replace(SECRET, "***");
+        hidden[..hidden.len().min(bytes_max)].to_owned().into()
+    }
 }
+
+/// The secret of the plugin.
+pub(crate) const SECRET: &str = "hush-hush";
 
 /// The event with as many bytes more as it says.
 fn grown(event: &Event, json: &Value) -> Event {
@@ -261,7 +280,8 @@ pub(crate) fn loaded(retries: &Retries, clock: &Arc<Mutex<Duration>>) -> Loaded 
     Loaded {
         pipeline: Arc::new(Pipeline::parse(text).unwrap()),
         plugins: Box::new(move || {
-            Ok(vec![Box::new(Obedient { retries: Arc::clone(&retries), clock: Arc::clone(&clock) }) as Box<dyn Plugin>])
+            let (retries, clock) = (Arc::clone(&retries), Arc::clone(&clock));
+            Ok(vec![Box::new(Obedient { breaks: false, retries, clock }) as Box<dyn Plugin>])
         }),
         digests: vec!["abc".into()],
         release: None,
@@ -270,10 +290,15 @@ pub(crate) fn loaded(retries: &Retries, clock: &Arc<Mutex<Duration>>) -> Loaded 
 
 impl Bench {
     pub(crate) fn new(settings: Settings, firehose: Arc<FakeFirehose>) -> Bench {
+        Bench::with_journal(settings, firehose, None)
+    }
+
+    /// The same with a journal in a folder, where another bench may have left one.
+    pub(crate) fn with_journal(settings: Settings, firehose: Arc<FakeFirehose>, folder: Option<&Path>) -> Bench {
         let service = Arc::clone(&firehose) as Arc<dyn Firehose>;
         let (dead_letters, retries) = (Arc::new(FakeDeadLetters::default()), Retries::default());
         let output = Arc::new(Mutex::new(Vec::new()));
-        let host = Bench::host(settings, service, &dead_letters, &output, &retries);
+        let host = Bench::host(settings, service, &dead_letters, &output, &retries, folder);
         Bench { host: Arc::new(host), firehose, dead_letters, output, retries }
     }
 
@@ -284,6 +309,7 @@ impl Bench {
         dead_letters: &Arc<FakeDeadLetters>,
         output: &Arc<Mutex<Vec<u8>>>,
         retries: &Retries,
+        journal: Option<&Path>,
     ) -> Host {
         // The workers' clock stands still but for plugins that say they are slow; delivery's is tokio's, paused.
         let slow = Arc::new(Mutex::new(Duration::ZERO));
@@ -296,10 +322,12 @@ impl Bench {
                 if runtime { (paused.now)().saturating_duration_since(in_runtime.into_std()) } else { Duration::ZERO };
             begun + advanced + *offset.lock().unwrap()
         };
+        let clock = Clock { wall_ms: Arc::new(|| NOW_MS), now: Arc::new(now) };
         let world = World {
             firehose,
             dead_letters: Arc::clone(dead_letters) as Arc<dyn DeadLetters>,
-            clock: Clock { wall_ms: Arc::new(|| NOW_MS), now: Arc::new(now) },
+            journal: journal.map(|folder| Journal::open(folder, clock.clone())),
+            clock,
             output: Output::new(Shared(Arc::clone(output))),
             seed: 7,
         };

@@ -275,7 +275,7 @@ async fn check(given: &[Given], script: Vec<Move>, workers: &str, concurrency: u
     let concurrency = concurrency.to_string();
     let host = || {
         let more = [("PADDLE_WORKERS", workers), ("PADDLE_DELIVERY_CONCURRENCY", concurrency.as_str())];
-        Bench::host(settings(&more), firehose.clone(), &world.dead_letters, &output, &retries)
+        Bench::host(settings(&more), firehose.clone(), &world.dead_letters, &output, &retries, None)
     };
     let (mut running, mut from) = (host(), 0);
     for invocations in 1..=INVOCATIONS_MAX {

@@ -36,12 +36,12 @@ impl Data {
 async fn check(name: &str, data: &[Data], workers: usize, bytes_max: usize) -> u64 {
     let records: Vec<_> = data.iter().enumerate().map(|(n, data)| (n as u64, data.bytes(n))).collect();
     let batch = Arc::new(kinesis::records(event(&records)).unwrap());
-    let loaded = loaded(&Retries::default(), &Arc::default());
+    let loaded = Arc::new(loaded(&Retries::default(), &Arc::default()));
     let rules = Arc::new(Rules::of(&loaded.pipeline));
     let mut threads = Workers::start(&loaded, workers).unwrap();
     let clock = Clock::system();
     let far = (clock.now)() + Duration::from_secs(600);
-    let time = Time { now_ms: NOW_MS, deadline: far };
+    let time = Time { now_ms: NOW_MS, deadline: far, has_all: None };
     let (mut first, mut delivered, mut dead, mut controls, mut runs) = (0, Vec::new(), 0, 0, 0);
     while first < batch.records.len() {
         let bounds = Bounds { bytes_max, begin_until: far, time };
