@@ -1,5 +1,7 @@
 //! A pipeline as it is named on the command line: found, its plugins built, and loaded as the function loads it.
 
+mod finder;
+
 use crate::Context;
 use crate::bytecode;
 use crate::compiled;
@@ -10,8 +12,9 @@ use crate::text;
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use engine::{Clock, Code, Engine, LoadError, Mode};
+use finder::InProject;
 use pipeline::settings::Step;
-use pipeline::{Assets, DUMMY_SECRET, Pipeline, secret_names};
+use pipeline::{Assets, Pipeline, secret_names};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,60 +97,6 @@ pub(crate) struct Ready {
     pub(crate) engine: Engine,
     /// The code of each component, by digest.
     pub(crate) codes: HashMap<String, Code>,
-}
-
-/// Finds the plugins of a project, and builds those that have source.
-struct InProject<'a> {
-    project: &'a Project,
-    engine: &'a Engine,
-    components: &'a mut Components,
-    context: &'a mut Context,
-    secrets: lambda::Secrets,
-    secrets_from: SecretsFrom,
-    codes: HashMap<String, Code>,
-    infos: Vec<StepInfo>,
-    /// The step that is being loaded, and since when.
-    current: Option<(Origin, StepParts, Instant)>,
-}
-
-impl lambda::Finder for InProject<'_> {
-    type Error = Error;
-
-    fn find(&mut self, step: &Step) -> Result<lambda::StepParts, Error> {
-        let loading = || loading(step);
-        let origin = self.project.origin(step)?;
-        let config = match self.secrets_from {
-            SecretsFrom::Environment => pipeline::fill_secrets(&step.config, &|name| self.secrets.get(name)),
-            SecretsFrom::Dummy => pipeline::fill_secrets(&step.config, &|_| Ok(DUMMY_SECRET.to_owned())),
-        };
-        let config = config.with_context(loading).or_usage()?;
-        let parts = self.components.of(step, self.project, self.context)?;
-        let digest = lambda::digest(&parts.wasm);
-        let begun = Instant::now();
-        let code = match self.codes.get(&digest) {
-            Some(code) => code.clone(),
-            None => {
-                let code = compiled::code(self.engine, &parts.wasm, &step.name, self.context);
-                code.with_context(loading).or_plugin()?
-            }
-        };
-        self.codes.insert(digest.clone(), code.clone());
-        let assets = parts.assets.clone();
-        self.current = Some((origin, parts, begun));
-        Ok(lambda::StepParts { digest, code, config, assets })
-    }
-
-    fn refused(&self, step: &Step, error: LoadError) -> Error {
-        load_error(error, loading(step))
-    }
-
-    fn accepted(&mut self, _step: &Step, _parts: lambda::StepParts) {
-        self.infos.extend(self.current.take().map(|(origin, parts, begun)| StepInfo {
-            origin,
-            parts,
-            load: begun.elapsed(),
-        }));
-    }
 }
 
 /// What is being done with a step, for errors.
