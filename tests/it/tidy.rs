@@ -51,6 +51,28 @@ fn files_have_one_idea_each() {
     assert!(long.is_empty(), "longer than {LINES_MAX} lines: {long:#?}");
 }
 
+/// Whether a line begins a function: `fn`, behind nothing but what may stand before it.
+fn begins_function(line: &str) -> bool {
+    let before = line.split_whitespace().take_while(|word| *word != "fn").collect::<Vec<_>>();
+    let may_stand = |word: &&str| {
+        ["pub", "const", "async", "unsafe", "default", "extern", "\"C\""].contains(word)
+            || (word.starts_with("pub(") && word.ends_with(')'))
+    };
+    line.split_whitespace().any(|word| word == "fn") && before.iter().all(may_stand)
+}
+
+#[test]
+fn functions_are_found_however_they_begin() {
+    for line in
+        ["fn a() {", "pub(super) async fn a() {", "const fn a() {", "pub(crate) const unsafe extern \"C\" fn a() {"]
+    {
+        assert!(begins_function(line), "{line}");
+    }
+    for line in ["// fn a() {", "let a: fn() = b;", "make(fn a", "\"fn \","] {
+        assert!(!begins_function(line), "{line}");
+    }
+}
+
 #[test]
 fn functions_fit_on_a_screen() {
     const LINES_MAX: usize = 70;
@@ -60,20 +82,13 @@ fn functions_fit_on_a_screen() {
         for (at, line) in lines.iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let words = line.trim_start();
-            let starts = [
-                "fn ",
-                "pub fn ",
-                "pub(crate) fn ",
-                "pub(super) fn ",
-                "async fn ",
-                "pub async fn ",
-                "pub(crate) async fn ",
-            ];
-            if !starts.iter().any(|start| words.starts_with(start)) {
-                continue;
+            let body = || lines[at..].iter().position(|line| line.ends_with(['{', ';', '}']));
+            if !begins_function(words) || body().is_none_or(|open| !lines[at + open].ends_with('{')) {
+                continue; // It has no body, or one on its only line.
             }
             let end = format!("{}}}", " ".repeat(indent));
-            let length = lines[at..].iter().position(|line| *line == end).unwrap_or(0);
+            let length = lines[at..].iter().position(|line| *line == end);
+            let length = length.unwrap_or_else(|| panic!("{}:{}: a function without an end", path.display(), at + 1));
             if length > LINES_MAX {
                 long.push(format!("{}:{}: {length} lines", path.display(), at + 1));
             }
@@ -181,16 +196,31 @@ fn unsafe_stands_in_one_place() {
     assert_eq!(places, [Path::new("host/engine/src/code.rs")]);
 }
 
+/// Who may read the environment, each for its program: by itself, or by what a library reads there.
+const READS_ENVIRONMENT: &[&str] = &[
+    "host/cli/src/environment.rs",
+    "host/lambda/src/config/mod.rs",
+    "host/lambda/src/config/secrets.rs",
+    "host/lambda/src/main.rs",
+    "host/toolchain/src/environment.rs",
+    // Where programs are.
+    "host/toolchain/src/rust.rs",
+    "host/toolchain/src/tool.rs",
+    // AWS's own variables, for credentials and endpoints.
+    "host/lambda/src/dead_letter.rs",
+    "host/lambda/src/firehose.rs",
+];
+
 #[test]
 fn environment_variables_are_read_in_one_place_a_program() {
-    for (path, text) in sources() {
-        let allowed = is_test(&path)
-            || path.ends_with("build.rs")
-            || path.starts_with(root().join("host/lambda/src/config"))
-            || path.ends_with("host/lambda/src/main.rs")
-            || path.starts_with(root().join("host/cli"))
-            || path.starts_with(root().join("host/toolchain"));
-        assert!(allowed || !text.contains("env::var"), "{} reads the environment", path.display());
+    let reads = |text: &str| ["env::var", "from_env("].iter().any(|read| text.contains(read));
+    for (path, _) in sources().into_iter().filter(|(path, text)| reads(text) && !is_test(path)) {
+        let relative = path.strip_prefix(root()).expect("below the root");
+        let allowed = path.ends_with("build.rs") || READS_ENVIRONMENT.iter().any(|known| relative == Path::new(known));
+        assert!(allowed, "{} reads the environment", path.display());
+    }
+    for known in READS_ENVIRONMENT {
+        assert!(reads(&std::fs::read_to_string(root().join(known)).expect(known)), "{known} does not read it");
     }
 }
 
