@@ -432,7 +432,8 @@ async fn the_hosts_own_reasons_are_in_the_log_whatever_guests_may_say() {
 
 #[tokio::test(start_paused = true)]
 async fn what_plugins_log_is_written_with_its_event_and_bounded() {
-    let bench = Bench::new(settings(&[]), FakeFirehose::scripted([]));
+    // One worker: lines of several come in the order in which these end.
+    let bench = Bench::new(settings(&[("PADDLE_WORKERS", "1")]), FakeFirehose::scripted([]));
     handle(&bench, &["say", "warn"]).await;
     let lines: Vec<_> = bench.lines().into_iter().filter(|line| line.get("text").is_some()).collect();
     let seen: Vec<_> =

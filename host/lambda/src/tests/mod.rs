@@ -3,6 +3,7 @@
 
 mod answers;
 pub(crate) mod fakes;
+mod faults;
 mod handler;
 mod oracle;
 mod promises;
