@@ -90,7 +90,10 @@ javascript-programs: build ## 10,000 generated programs in the JavaScript runtim
 SANCOV = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing
 FUZZ_SECONDS ?= 60
-fuzz: ## libFuzzer for a minute on each of documents and what releases are signed with, where a nightly compiler is there
+fuzz: ## a search for calls that cost too much or tell too much; libFuzzer, where a nightly compiler is there; a minute each
+	@seed=$$(date +%s); echo "host/document: costs, then secrets, $(FUZZ_SECONDS) s, seed $$seed" && \
+	COST_SECONDS=$(FUZZ_SECONDS) COST_SEED=$$seed COST_SHOW=1 $(CARGO) test --release --package document --lib -- --nocapture tests::cost && \
+	SECRECY_CASES=$$((50000 * $(FUZZ_SECONDS))) SECRECY_SEED=$$seed $(CARGO) test --release --package document --lib -- tests::secrecy
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "no nightly compiler: skipped"; exit 0; }; \
 	for crate in document registry; do \
 		echo "host/$$crate/fuzz, $(FUZZ_SECONDS) s"; mkdir -p host/$$crate/fuzz/corpus && ( cd host/$$crate/fuzz && \
