@@ -53,3 +53,4 @@ cat ../../wit/transform.wit world.wit > "$WORK/world.wit"
 if [ "${1:-}" = --core ]; then exit 0; fi
 cargo run --quiet --locked --manifest-path ../../Cargo.toml --package toolchain --example componentize -- \
     "$WORK/core.wasm" "$WORK/world.wit" paddlewheel:javascript/runtime@0.1.0 javascript.wasm
+sh ../inputs.sh javascript > "$WORK/inputs.sha256" && mv "$WORK/inputs.sha256" inputs.sha256

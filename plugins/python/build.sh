@@ -134,3 +134,4 @@ cargo build --quiet --locked --manifest-path ../../Cargo.toml --workspace --exam
 "$TARGET/debug/examples/snapshot" "$WORK/core.wasm" "$WORK/started.wasm"
 "$TARGET/debug/examples/componentize" "$WORK/started.wasm" "$WORK/world.wit" paddlewheel:python/runtime@0.1.0 "$WORK/python.wasm"
 gzip -9nc "$WORK/python.wasm" > python.wasm.gz
+sh ../inputs.sh python > "$WORK/inputs.sha256" && mv "$WORK/inputs.sha256" inputs.sha256

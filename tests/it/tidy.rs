@@ -250,3 +250,20 @@ fn the_page_about_configuration_is_true() {
     let on_page = page.lines().filter(|line| line.starts_with("| `PADDLE_")).count();
     assert_eq!(on_page, known.len());
 }
+
+/// The two runtimes that are checked in were made from the sources that lie beside them.
+#[test]
+fn runtimes_belong_to_their_sources() {
+    for runtime in ["javascript", "python"] {
+        let plugins = root().join("plugins");
+        let output = std::process::Command::new("sh").arg(plugins.join("inputs.sh")).arg(runtime).output().expect("sh");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found = String::from_utf8(output.stdout).expect("paths in UTF-8");
+        let file = plugins.join(runtime).join("inputs.sha256");
+        let noted = std::fs::read_to_string(&file).expect("digests of what it was made from");
+        assert!(noted.lines().any(|line| line.contains(&format!("{runtime}/{runtime}.wasm"))), "{noted}");
+        let changed: Vec<&str> = found.lines().filter(|line| !noted.lines().any(|known| known == *line)).collect();
+        assert!(changed.is_empty(), "changed since {runtime} was made (run make {runtime}): {changed:#?}");
+        assert_eq!(found, noted, "{} names files that are gone: run make {runtime}", file.display());
+    }
+}

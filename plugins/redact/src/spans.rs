@@ -89,7 +89,8 @@ impl Reader<'_> {
             }
         }
         self.at = self.at.min(self.json.len());
-        if self.path.len() <= self.longest && self.paths.contains(&self.path) && self.json.get(start..self.at).is_some() {
+        if self.path.len() <= self.longest && self.paths.contains(&self.path) && self.json.get(start..self.at).is_some()
+        {
             self.found.truncate(known);
             self.found.push(start..self.at);
         }

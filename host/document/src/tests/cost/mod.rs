@@ -46,15 +46,18 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn any(random: &mut Rng) -> Attempt {
+    /// One with a call of this kind, at least.
+    fn any(random: &mut Rng, kind: usize) -> Attempt {
         let scopes = [vec!["items", "user.b"], vec!["a[*].b", "*.b"], vec!["b"]];
         let scope = |random: &mut Rng| scopes[random.usize(..scopes.len())].clone();
-        Attempt {
+        let mut attempt = Attempt {
             plan: Plan::object(random, 0),
             bytes_max: RECORD_BYTES_MAX[usize::from(random.usize(..8) == 0)],
             scope: (random.usize(..3) == 0).then(|| (scope(random), scope(random))),
-            calls: (0..random.usize(1..6)).map(|_| Call::any(random)).collect(),
-        }
+            calls: (0..random.usize(..5)).map(|_| Call::any(random)).collect(),
+        };
+        attempt.calls.push(Call::of(kind, random));
+        attempt
     }
 
     fn mutated(&self, random: &mut Rng) -> Attempt {
@@ -137,7 +140,7 @@ fn score(goal: Goal, kind: usize, costs: &[(usize, Cost)]) -> f64 {
 fn climb(random: &mut Rng, worst: &mut [(Cost, Option<Attempt>)], found: &mut Found) {
     let kind = random.usize(..KINDS);
     let goal = [Goal::Cpu, Goal::CpuOfUnit, Goal::Bytes][random.usize(..3)];
-    let mut best = Attempt::any(random);
+    let mut best = Attempt::any(random, kind);
     let mut best_score = score(goal, kind, &best.run());
     for _ in 0..40 {
         let attempt = best.mutated(random);

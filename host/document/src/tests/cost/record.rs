@@ -146,9 +146,10 @@ impl Plan {
             Plan::Object(members) => {
                 out.push('{');
                 for (kind, member) in members.iter().enumerate() {
+                    let is_first = members[..kind].iter().all(|before| before.stem != member.stem);
                     let mut copies = 0..member.count;
                     while let Some(copy) = copies.next().filter(|_| out.len() < bytes_max) {
-                        member.write_key(out, kind, copy, bytes_max);
+                        member.write_key(out, (kind, is_first), copy, bytes_max);
                         member.value.write(out, bytes_max);
                         out.push(',');
                     }
@@ -195,11 +196,12 @@ impl Member {
         }
     }
 
-    fn write_key(&self, out: &mut String, kind: usize, copy: usize, bytes_max: usize) {
+    /// `is_first`: no member before it has this stem.
+    fn write_key(&self, out: &mut String, (kind, is_first): (usize, bool), copy: usize, bytes_max: usize) {
         let mut key = self.stem.to_owned();
-        // Keys of two members must differ too; the first copy of the first is the plain stem.
-        let number = if kind + copy == 0 { String::new() } else { format!("{kind}x{copy:x}") };
-        if matches!(self.differ, Differ::First) || kind > 0 && !matches!(self.differ, Differ::Last) {
+        // Keys of two members must differ too; the first copy of the first with a stem is the plain stem.
+        let number = if is_first && copy == 0 { String::new() } else { format!("{kind}x{copy:x}") };
+        if matches!(self.differ, Differ::First) || !is_first && !matches!(self.differ, Differ::Last) {
             key.push_str(&number);
         }
         let left = bytes_max.saturating_sub(out.len()) / 8;
