@@ -17,7 +17,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
     }
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+    while let Some(at) = next_escape(rest) {
         text.push_str(utf8(&rest[..at]));
         let (character, length) = escape_at(&rest[at..]);
         text.push(character?);
@@ -35,7 +35,7 @@ pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
     }
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+    while let Some(at) = next_escape(rest) {
         bytes.extend_from_slice(&rest[..at]);
         let (character, length) = escape_at(&rest[at..]);
         match character {
@@ -55,7 +55,7 @@ pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
 pub(crate) fn characters(raw: &[u8]) -> usize {
     let (mut count, mut rest) = (0, raw);
     let plain = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+    while let Some(at) = next_escape(rest) {
         count += plain(&rest[..at]) + 1;
         let (_, length) = escape_at(&rest[at..]);
         rest = &rest[at + length..];
@@ -67,7 +67,7 @@ pub(crate) fn characters(raw: &[u8]) -> usize {
 pub(crate) fn without_lone_surrogates(raw: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+    while let Some(at) = next_escape(rest) {
         let (character, length) = escape_at(&rest[at..]);
         bytes.extend_from_slice(&rest[..at]);
         match character {
@@ -83,7 +83,7 @@ pub(crate) fn without_lone_surrogates(raw: &[u8]) -> Vec<u8> {
 /// Whether a surrogate escape in the string lacks its partner.
 pub(crate) fn has_lone_surrogate(raw: &[u8]) -> bool {
     let mut rest = raw;
-    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+    while let Some(at) = next_escape(rest) {
         let (character, length) = escape_at(&rest[at..]);
         if character.is_none() {
             return true;
@@ -157,4 +157,11 @@ fn escape_each(out: &mut Vec<u8>, bytes: &[u8]) {
             _ => out.push(byte),
         }
     }
+}
+
+/// Where the next escape begins.
+#[inline]
+fn next_escape(text: &[u8]) -> Option<usize> {
+    // Escapes often follow each other.
+    if text.first() == Some(&b'\\') { Some(0) } else { memchr::memchr(b'\\', text) }
 }
