@@ -1,7 +1,7 @@
 //! The tokens of the pass: keys, strings and numbers, several bytes at a time.
 
 use crate::bounds::MANY_ESCAPES;
-use crate::keys::{self, CLASSES, Fingerprint, KEY_SHORT, ODD, STOP, swar};
+use crate::keys::{self, CLASSES, DOT, Fingerprint, KEY_SHORT, ODD, STOP, swar};
 use crate::parse::{Parse, Parser, Token};
 use crate::text;
 use crate::tree::Facts;
@@ -69,7 +69,13 @@ impl Parser<'_> {
             && at - start <= KEY_SHORT
             && self.text[start + 1] != b'_'
         {
-            return Ok(self.named(start + 1, at, Facts::default()));
+            let raw = &self.text[start + 1..at];
+            if raw.last() == Some(&b'.') {
+                return Ok(self.named(start + 1, at, Facts::default()));
+            }
+            let facts = if classes & DOT == 0 { Facts::default() } else { Facts::KEY_DOTTED };
+            self.facts.add(facts);
+            return Ok(Key { end: at + 1, facts, print: Fingerprint::of(raw) });
         }
         self.odd_key(start)
     }
