@@ -38,6 +38,8 @@ impl Stage {
             ("PADDLE_ROUTES", "default=clicks".to_owned()),
             ("PADDLE_DEAD_LETTERS", format!("file://{place}/letters")),
             ("PADDLE_SECRET_REDACT_KEY", secret.to_owned()),
+            // The same batch comes to one process after the other, and each is to run it.
+            ("PADDLE_JOURNAL", "off".to_owned()),
             ("AWS_ENDPOINT_URL_FIREHOSE", self.firehose.url().to_owned()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.moto.url()),
         ]
