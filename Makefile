@@ -93,7 +93,9 @@ FUZZ_SECONDS ?= 60
 fuzz: ## a search for calls that cost too much or tell too much; libFuzzer, where a nightly compiler is there; a minute each
 	@seed=$$(date +%s); echo "host/document: costs, then secrets, $(FUZZ_SECONDS) s, seed $$seed" && \
 	COST_SECONDS=$(FUZZ_SECONDS) COST_SEED=$$seed COST_SHOW=1 $(CARGO) test --release --package document --lib -- --nocapture tests::cost && \
-	SECRECY_CASES=$$((50000 * $(FUZZ_SECONDS))) SECRECY_SEED=$$seed $(CARGO) test --release --package document --lib -- tests::secrecy
+	SECRECY_CASES=$$((50000 * $(FUZZ_SECONDS))) SECRECY_SEED=$$seed $(CARGO) test --release --package document --lib -- tests::secrecy && \
+	echo "host/engine: hostile modules both ways" && \
+	ABI_CASES=$$((100 * $(FUZZ_SECONDS))) ABI_SEED=$$seed $(CARGO) test --release --package engine --lib -- differential
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "no nightly compiler: skipped"; exit 0; }; \
 	for crate in document registry; do \
 		echo "host/$$crate/fuzz, $(FUZZ_SECONDS) s"; mkdir -p host/$$crate/fuzz/corpus && ( cd host/$$crate/fuzz && \

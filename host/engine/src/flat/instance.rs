@@ -10,6 +10,10 @@ use wasmtime::{Extern, Instance, Linker, Result, Store, TypedFunc, WasmParams, W
 /// Bytes of one output in a list: a handle and an optional route.
 const OUTPUT_BYTES: u32 = 16;
 
+/// Bytes of what `init` and `transform` answer with, all of which must lie in memory, whatever is read of them.
+const INIT_ANSWER_BYTES: u32 = 12;
+const ANSWER_BYTES: u32 = 16;
+
 /// Bytes of a route's name that are read: there may be 10,000 outputs.
 const ROUTE_BYTES_MAX: usize = 1 << 10;
 
@@ -55,6 +59,7 @@ impl Exports {
         data(store)?[room as usize..room as usize + config.len()].copy_from_slice(config.as_bytes());
         let at = self.init.call(&mut *store, (room, config.len() as u32))?;
         let memory = data(store)?;
+        memory::range(memory, memory::aligned(at, 4)?, INIT_ANSWER_BYTES)?;
         let answer = match memory::tag(memory, at)? {
             0 => Ok(()),
             1 => Err(memory::text_at(memory, memory::behind(at, 4)?)?.to_owned()),
@@ -76,6 +81,7 @@ impl Exports {
 
 /// A `result<list<output>, failure>` at an address.
 fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> {
+    memory::range(memory, memory::aligned(at, 4)?, ANSWER_BYTES)?;
     match memory::tag(memory, at)? {
         0 => {
             let (list, count) =

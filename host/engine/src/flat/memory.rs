@@ -139,7 +139,7 @@ pub(crate) fn alone<S: AsContextMut<Data = State>, R>(
 }
 
 #[inline]
-fn aligned(address: u32, alignment: u32) -> Result<u32> {
+pub(crate) fn aligned(address: u32, alignment: u32) -> Result<u32> {
     if !address.is_multiple_of(alignment) {
         bail!("the plugin named the address {address:#x}, which is not aligned");
     }

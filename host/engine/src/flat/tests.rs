@@ -1,5 +1,7 @@
 //! What is taken apart, what is not, and artifacts.
 
+mod differential;
+
 use super::contract::{self, ASSET_IMPORTS, IMPORTS, LOG_WRITE};
 use super::host::DROP_EVENT;
 use super::plan::{self, Item, Plan};
