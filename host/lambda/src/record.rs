@@ -188,7 +188,7 @@ impl Done {
         if notes != InputNotes::default() {
             self.notes.push((at, notes));
         }
-        let count = events.len() as u64;
+        let count = events.count() as u64;
         let tally = Tally { record: at, ..Tally::default() };
         let report = &mut self.report;
         let mut walk = Walk { rules, runner, report, now_ms: time.now_ms, deadline: Some(time.deadline) };
@@ -306,7 +306,7 @@ pub(crate) struct Time {
 /// An event of a record once more, for the rare document that Firehose refuses: keeping every event's bytes until then would
 /// double what a window holds.
 pub(crate) fn entered_again(record: &Record, event: usize, rules: &Rules) -> Entered {
-    let mut events = walk::events(record.source(), rules, &mut InputNotes::default());
+    let mut events = walk::events(record.source(), rules, &mut InputNotes::default()).into_vec();
     assert!(event < events.len(), "the record was taken apart before, and unpacking is a function");
     let walk::Entered { id, partition_key, data, .. } = events.swap_remove(event);
     Entered { id, partition_key, data }

@@ -124,7 +124,7 @@ pub fn answers(loaded: &Loaded, records: &[Bytes]) -> Result<Vec<String>> {
     for (at, record) in records.iter().enumerate() {
         let (id, data) = (format!("trial:{at}").into(), Ok(record.clone()));
         let source = Source { id: &id, partition_key: &ByteString::default(), arrived_at_ms: TRIAL_NOW_MS, data };
-        for entered in walk::events(source, &rules, &mut InputNotes::default()) {
+        for entered in walk::events(source, &rules, &mut InputNotes::default()).into_vec() {
             // Releases hold answers of plugins that write this id, so it stays as it always was.
             let id = format!("trial:{at}/{}", entered.part.unwrap_or(0)).into();
             answers.push(answer(&walk.event(Entered { id, ..entered }), &pipeline));

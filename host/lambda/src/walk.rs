@@ -8,7 +8,6 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use pipeline::settings::Policy;
 use pipeline::{Dropped, Event, Failed, Failure, FailureKind, InputNotes, Outcome, Pipeline, Report, Runner};
-use smallvec::{SmallVec, smallvec};
 use std::time::Instant;
 use unpack::{Part, Unpacked};
 
@@ -58,28 +57,49 @@ pub struct Entered {
     pub refused: Option<Failure>,
 }
 
-/// The events of a record. Most records are one.
-pub type Events = SmallVec<[Entered; 1]>;
+/// The events of a record. Most records are one, which costs no list.
+#[derive(Debug)]
+pub enum Events {
+    /// The record is one event, or cannot be taken apart.
+    One(Entered),
+    /// Its parts.
+    Parts(Vec<Entered>),
+}
+
+impl Events {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Events::One(_) => 1,
+            Events::Parts(parts) => parts.len(),
+        }
+    }
+
+    /// All of them, in their order.
+    pub fn into_vec(self) -> Vec<Entered> {
+        match self {
+            Events::One(entered) => vec![entered],
+            Events::Parts(parts) => parts,
+        }
+    }
+}
 
 /// Takes a record apart, and counts what was noticed.
+#[inline]
 pub fn events(source: Source<'_>, rules: &Rules, noticed: &mut InputNotes) -> Events {
     let Source { id, partition_key, arrived_at_ms, data } = source;
-    let whole = |data, refused| Entered {
-        part: None,
-        id: id.clone(),
-        partition_key: partition_key.clone(),
-        arrived_at_ms,
-        data,
-        refused,
+    let whole = |data, refused| {
+        let (id, partition_key) = (id.clone(), partition_key.clone());
+        Events::One(Entered { part: None, id, partition_key, arrived_at_ms, data, refused })
     };
     let data = match data {
         Ok(data) => data,
-        Err((failure, text)) => return smallvec![whole(text, Some(failure))],
+        Err((failure, text)) => return whole(text, Some(failure)),
     };
     let parts = match unpacking::unpack(&data, &rules.unpack, noticed) {
-        Ok(Unpacked::Plain) => return smallvec![whole(data, None)],
+        Ok(Unpacked::Plain) => return whole(data, None),
         Ok(Unpacked::Parts(parts)) => parts,
-        Err(failure) => return smallvec![whole(data, Some(failure))],
+        Err(failure) => return whole(data, Some(failure)),
     };
     let part = |(at, part): (usize, Part)| Entered {
         part: Some(at),
@@ -89,7 +109,7 @@ pub fn events(source: Source<'_>, rules: &Rules, noticed: &mut InputNotes) -> Ev
         data: part.data,
         refused: part.refusal.map(|refusal| Failure::new(FailureKind::Unpack, refusal.message)),
     };
-    parts.into_iter().enumerate().map(part).collect()
+    Events::Parts(parts.into_iter().enumerate().map(part).collect())
 }
 
 /// Why a record with documents of so many bytes is a dead letter; none if it is not.
@@ -143,27 +163,48 @@ pub struct Walk<'w> {
 
 impl Walk<'_> {
     /// Runs the events of a record, one after the other, until one of them goes back or they become too much.
+    #[inline]
     pub fn record<S: Sink>(&mut self, events: Events, sink: &mut S) -> Walked<S::Kept> {
         let mut bytes = 0;
-        let mut events = events.into_iter();
-        while let Some(entered) = events.next() {
-            let kept = sink.keep(&entered);
-            let outcome = self.event(entered);
-            if let Outcome::Retry(_) | Outcome::Unsettled(_) = outcome {
-                return Walked::Back { kept, outcome, rest: events.collect() };
+        let mut parts = match events {
+            Events::One(entered) => return self.next(entered, &mut bytes, sink).unwrap_or(Walked::Settled),
+            Events::Parts(parts) => parts.into_iter(),
+        };
+        while let Some(entered) = parts.next() {
+            match self.next(entered, &mut bytes, sink) {
+                None => {}
+                Some(Walked::Back { kept, outcome, .. }) => {
+                    return Walked::Back { kept, outcome, rest: parts.collect() };
+                }
+                Some(walked) => return walked,
             }
-            if let Outcome::Emit(documents) = &outcome {
-                bytes += documents.iter().map(|document| document.bytes.len()).sum::<usize>();
-            }
-            if let Some(failure) = oversize(bytes) {
-                return Walked::Oversize(failure);
-            }
-            sink.settle(kept, outcome);
         }
         Walked::Settled
     }
 
+    /// Runs the next event of a record that has become so many bytes; none when it settled.
+    #[inline]
+    fn next<S: Sink>(&mut self, entered: Entered, bytes: &mut usize, sink: &mut S) -> Option<Walked<S::Kept>> {
+        let kept = sink.keep(&entered);
+        let outcome = self.event(entered);
+        match &outcome {
+            Outcome::Retry(_) | Outcome::Unsettled(_) => {
+                return Some(Walked::Back { kept, outcome, rest: Vec::new() });
+            }
+            Outcome::Emit(documents) => {
+                *bytes += documents.iter().map(|document| document.bytes.len()).sum::<usize>();
+            }
+            Outcome::Drop(_) | Outcome::DeadLetter(_) => {}
+        }
+        if let Some(failure) = oversize(*bytes) {
+            return Some(Walked::Oversize(failure));
+        }
+        sink.settle(kept, outcome);
+        None
+    }
+
     /// Runs one event to its end.
+    #[inline]
     pub fn event(&mut self, entered: Entered) -> Outcome {
         let Entered { id, partition_key, arrived_at_ms, data, refused, .. } = entered;
         match refused {

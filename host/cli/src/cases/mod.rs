@@ -131,7 +131,7 @@ pub(crate) fn run(loaded: &lambda::Loaded, records: &[Record]) -> Result<Ran, Er
     local.observe_fields();
     let (mut events, mut places) = (Vec::new(), Vec::new());
     for record in records {
-        let found = local.events(record);
+        let found = local.events(record).into_vec();
         places.extend(found.iter().map(|_| record.place.clone()));
         events.extend(found);
     }

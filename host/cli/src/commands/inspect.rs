@@ -188,7 +188,7 @@ fn observed(project: &Project, inputs: &[String], context: &mut Context) -> Resu
     local.observe_fields();
     let mut progress = context.ui.progress("running", "records");
     Reader::default().files(inputs, &mut |record| {
-        for entered in local.events(&record) {
+        for entered in local.events(&record).into_vec() {
             local.run(entered);
         }
         progress.add(1);

@@ -150,7 +150,7 @@ fn answers(loaded: &lambda::Loaded, records: &[Bytes]) -> Result<(Vec<String>, R
             arrived_at_ms: None,
             place: String::new(),
         };
-        for event in local.events(&record) {
+        for event in local.events(&record).into_vec() {
             answers.push(answer(&local.run(event).outcome, &pipeline));
         }
     }
