@@ -8,8 +8,9 @@
 //! that ran minutes apart say more about the machine than about the code: hence this loop.
 //!
 //! Layout: `rows` (what is measured, and against what), `peers` (the processes), `ours` and `split` (what ours do),
-//! `lifecycle` (swaps and cold starts), `worst` (the dearest calls), `sizes` (of binaries), `data` (the records),
-//! `agree` (the same documents everywhere), `measure` (the loop), `report` (table and file).
+//! `lifecycle` (swaps and cold starts), `small` (a function of 128 MB), `worst` (the dearest calls), `sizes` (of
+//! binaries), `data` (the records), `agree` (the same documents everywhere), `measure` (the loop), `report` (table and
+//! file).
 
 mod agree;
 mod data;
@@ -20,6 +21,7 @@ mod peers;
 mod report;
 mod rows;
 mod sizes;
+mod small;
 mod split;
 mod through;
 mod worst;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     measure::rounds(&mut benches);
     let mut rows: Vec<_> = benches.into_iter().flat_map(|bench| bench.rows).collect();
     rows.extend(lifecycle::rows(&built(), &words));
+    rows.extend(small::rows(&built(), &words));
     rows.extend(worst::rows(&words));
     if words.is_empty() {
         rows.extend(sizes::rows(&built()));
