@@ -14,7 +14,9 @@ use crate::hosts::tally;
 use crate::ids::{Name, ReleaseId};
 use crate::keys::SigningKey;
 use crate::layout;
-use crate::pointer::{self, Action, BAD_MAX, Left, Next, OPERATOR_MOVES_MAX, POINTER_BYTES_MAX, Pointer, Proof, Tally};
+use crate::pointer::{
+    self, Action, BAD_MAX, Left, OPERATOR_MOVES_MAX, POINTER_BYTES_MAX, Pointer, PointerBody, Proof, Tally,
+};
 use crate::registry::Registry;
 use crate::store::Version;
 use bytes::Bytes;
@@ -168,7 +170,7 @@ impl Registry {
             bad.push(left.release);
             bad.drain(..bad.len().saturating_sub(BAD_MAX));
         }
-        let next = Next {
+        let body = PointerBody {
             revision: before.as_ref().map_or(0, |pointer| pointer.revision) + 1,
             release: plan.release,
             previous: plan.previous,
@@ -182,7 +184,7 @@ impl Registry {
             forced: how.force && plan.action != Action::RollBack,
             held: plan.held,
         };
-        let text = pointer::seal(&self.pipeline, &how.channel, next, signer)?;
+        let text = pointer::seal(&self.pipeline, &how.channel, body, signer)?;
         let pointer = self.read_own(&text, &how.channel, signer)?;
         let path = layout::channel(&self.pipeline, &how.channel);
         let written = match &state.version {

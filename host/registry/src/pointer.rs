@@ -147,13 +147,20 @@ impl Tally {
     }
 }
 
-/// What a pointer says, before it is signed.
+/// What a pointer says, before it is signed: the place that it is for, and the move.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Payload {
     pub(crate) kind: String,
     pub(crate) version: u32,
     pub(crate) pipeline: Name,
     pub(crate) channel: Name,
+    #[serde(flatten)]
+    pub(crate) body: PointerBody,
+}
+
+/// What a move decides; the rest of the pointer follows from the place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PointerBody {
     pub(crate) revision: u64,
     pub(crate) release: ReleaseId,
     pub(crate) previous: Option<ReleaseId>,
@@ -173,33 +180,16 @@ pub(crate) struct Payload {
     pub(crate) held: Vec<String>,
 }
 
-/// What a move decides; the rest of the pointer follows from the place and the revision before.
-#[derive(Debug, Clone)]
-pub(crate) struct Next {
-    pub(crate) revision: u64,
-    pub(crate) release: ReleaseId,
-    pub(crate) previous: Option<ReleaseId>,
-    pub(crate) left: Option<Left>,
-    pub(crate) action: Action,
-    pub(crate) at_ms: u64,
-    pub(crate) by: String,
-    pub(crate) why: String,
-    pub(crate) nonce: String,
-    pub(crate) bad: Vec<ReleaseId>,
-    pub(crate) forced: bool,
-    pub(crate) held: Vec<String>,
-}
-
 /// Writes a pointer in its envelope.
-pub(crate) fn seal(pipeline: &Name, channel: &Name, next: Next, signer: Option<&SigningKey>) -> Result<String> {
+pub(crate) fn seal(pipeline: &Name, channel: &Name, body: PointerBody, signer: Option<&SigningKey>) -> Result<String> {
     let action = format!("write the pointer of channel `{channel}`");
-    for text in [&next.by, &next.why] {
+    for text in [&body.by, &body.why] {
         if text.chars().count() > REASON_CHARS_MAX || text.chars().any(char::is_control) {
             let problem = format!("who and why are at most {REASON_CHARS_MAX} printable characters each");
             return Err(Error::invalid(action, problem));
         }
     }
-    if next.revision > REVISION_MAX {
+    if body.revision > REVISION_MAX {
         return Err(Error::invalid(action, "its revisions are used up: use another channel"));
     }
     let payload = Payload {
@@ -207,18 +197,7 @@ pub(crate) fn seal(pipeline: &Name, channel: &Name, next: Next, signer: Option<&
         version: VERSION,
         pipeline: pipeline.clone(),
         channel: channel.clone(),
-        revision: next.revision,
-        release: next.release,
-        previous: next.previous,
-        left: next.left,
-        action: next.action,
-        at_ms: next.at_ms,
-        by: next.by,
-        why: next.why,
-        nonce: next.nonce,
-        bad: next.bad,
-        forced: next.forced,
-        held: next.held,
+        body,
     };
     let text = serde_json::to_string(&payload).expect("names and digests become JSON");
     envelope::seal(Form::Channel, &text, signer)
@@ -239,24 +218,28 @@ impl Pointer {
             payload.check_held(trust, &what)?;
         }
         let text = String::from_utf8(bytes.to_vec()).expect("the envelope was read as text");
+        let Payload { pipeline, channel, body, .. } = payload;
+        // Two moves never have the same bytes; that is all that the nonce is for.
+        let PointerBody { revision, release, previous, left, action, at_ms, by, why, nonce: _, bad, forced, held } =
+            body;
         Ok(Pointer {
-            pipeline: payload.pipeline,
-            channel: payload.channel,
-            revision: payload.revision,
-            release: payload.release,
-            previous: payload.previous,
-            left: payload.left,
-            action: payload.action,
-            at_ms: payload.at_ms,
-            by: payload.by,
-            why: payload.why,
-            bad: payload.bad,
-            forced: payload.forced,
+            pipeline,
+            channel,
+            revision,
+            release,
+            previous,
+            left,
+            action,
+            at_ms,
+            by,
+            why,
+            bad,
+            forced,
+            held,
             signer: opened.signer,
             by_publisher: opened.purposes.channel,
             digest: opened.digest,
             text,
-            held: payload.held,
         })
     }
 
@@ -278,8 +261,8 @@ impl Payload {
             let problem = format!("it is the pointer of channel `{}` of `{}`", self.channel, self.pipeline);
             return wrong(Untrusted::Place, problem);
         }
-        if self.revision == 0 || self.revision > REVISION_MAX || self.bad.len() > BAD_MAX || self.held.len() > HELD_MAX
-        {
+        let PointerBody { revision, bad, held, .. } = &self.body;
+        if *revision == 0 || *revision > REVISION_MAX || bad.len() > BAD_MAX || held.len() > HELD_MAX {
             return wrong(Untrusted::Malformed, "its revision or one of its lists is out of bounds".to_owned());
         }
         Ok(())
@@ -289,12 +272,12 @@ impl Payload {
     /// high.
     fn check_held(&self, trust: &Trust, what: &str) -> Result<()> {
         let mut held = Vec::with_capacity(HELD_MAX);
-        for text in &self.held {
+        for text in &self.body.held {
             held.push(Proof::read(text, trust, &self.pipeline, &self.channel)?);
         }
         let wrong = |why, problem| Err(Error::untrusted(why, format!("verify {what}"), problem));
         let proven = |id: &ReleaseId| held.iter().any(|proof| proof.release == *id);
-        let missing = [Some(self.release), self.previous].into_iter().flatten().find(|id| !proven(id));
+        let missing = [Some(self.body.release), self.body.previous].into_iter().flatten().find(|id| !proven(id));
         if let Some(id) = missing {
             return wrong(
                 Untrusted::NeverHeld,
@@ -302,13 +285,13 @@ impl Payload {
             );
         }
         let newest = held.iter().map(|proof| proof.revision).max().unwrap_or(0);
-        if self.revision > newest.saturating_add(OPERATOR_MOVES_MAX) {
+        if self.body.revision > newest.saturating_add(OPERATOR_MOVES_MAX) {
             return wrong(
                 Untrusted::Jumped,
                 format!(
                     "an operator's key gave it revision {}, and the newest publisher's pointer that it carries is \
                      revision {newest}: at most {OPERATOR_MOVES_MAX} more are allowed",
-                    self.revision
+                    self.body.revision
                 ),
             );
         }
@@ -335,6 +318,6 @@ impl Proof {
             let problem = "an operator's pointer proves nothing about another".to_owned();
             return Err(Error::untrusted(Untrusted::NeverHeld, format!("verify {what}"), problem));
         }
-        Ok(Proof { release: payload.release, revision: payload.revision })
+        Ok(Proof { release: payload.body.release, revision: payload.body.revision })
     }
 }

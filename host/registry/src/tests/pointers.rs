@@ -1,7 +1,7 @@
 //! What a host takes for its channel's pointer, and what it never does.
 
 use super::{kind, memory, registry, untrusted};
-use crate::pointer::{self, Next, POINTER_BYTES_MAX};
+use crate::pointer::{self, POINTER_BYTES_MAX, PointerBody};
 use crate::testing::{FaultyStore, draft, live, moving, operator, pipeline, publish_live, publisher, trusting};
 use crate::{
     Action, ErrorKind, Left, Name, OPERATOR_MOVES_MAX, Pointer, REVISION_MAX, Refusal, ReleaseId, SigningKey, Trust,
@@ -14,8 +14,8 @@ fn release(number: u8) -> ReleaseId {
     ReleaseId(crate::Digest::of(&[number]))
 }
 
-fn next(revision: u64, to: ReleaseId, previous: Option<ReleaseId>, held: Vec<String>) -> Next {
-    Next {
+fn next(revision: u64, to: ReleaseId, previous: Option<ReleaseId>, held: Vec<String>) -> PointerBody {
+    PointerBody {
         revision,
         release: to,
         previous,
@@ -31,7 +31,7 @@ fn next(revision: u64, to: ReleaseId, previous: Option<ReleaseId>, held: Vec<Str
     }
 }
 
-fn sealed(channel: &str, next: Next, key: &SigningKey) -> String {
+fn sealed(channel: &str, next: PointerBody, key: &SigningKey) -> String {
     pointer::seal(&pipeline(), &Name::new(channel).unwrap(), next, Some(key)).unwrap()
 }
 
@@ -144,7 +144,7 @@ fn a_pointer_stays_in_its_place_and_its_bounds() {
     assert!(verify(&sealed("live", next(REVISION_MAX, release(1), None, vec![]), &key), &trust).is_ok());
     let over = pointer::seal(&pipeline(), &live(), next(REVISION_MAX + 1, release(1), None, vec![]), Some(&key));
     assert_eq!(kind(over), ErrorKind::Invalid);
-    let many = Next { bad: vec![release(1); 65], ..next(1, release(1), None, vec![]) };
+    let many = PointerBody { bad: vec![release(1); 65], ..next(1, release(1), None, vec![]) };
     assert_eq!(untrusted(verify(&sealed("live", many, &key), &trust)), Untrusted::Malformed);
 }
 
@@ -152,7 +152,7 @@ fn a_pointer_stays_in_its_place_and_its_bounds() {
 fn the_longest_pointer_has_room() {
     let (publisher, operator) = (publisher(1), operator(2));
     let name = Name::new(&"n".repeat(128)).unwrap();
-    let longest = |revision, held| Next {
+    let longest = |revision, held| PointerBody {
         bad: (0..64).map(release).collect(),
         by: "\u{10ffff}".repeat(500),
         why: "\"".repeat(500),
@@ -160,7 +160,7 @@ fn the_longest_pointer_has_room() {
         ..next(revision, release(1), Some(release(2)), held)
     };
     let proof = |number| {
-        let next = Next { release: release(number), ..longest(REVISION_MAX, Vec::new()) };
+        let next = PointerBody { release: release(number), ..longest(REVISION_MAX, Vec::new()) };
         pointer::seal(&name, &name, next, Some(&publisher)).unwrap()
     };
     let proofs = vec![proof(1), proof(2), proof(3)];
