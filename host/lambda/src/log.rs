@@ -2,7 +2,7 @@
 //!
 //! Records never appear here; of what a guest says, only as much as the caller cut it to. One line is one write.
 
-use crate::time::{Clock, Utc};
+use crate::time::{Clock, date};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::io::Write;
@@ -150,11 +150,11 @@ impl Log {
         }
         let common = self.common.iter().map(|(name, value)| (*name, value));
         let fields = common.chain(fields.iter().map(|(name, value)| (*name, value)));
-        let time = Utc::from_ms((self.clock.wall_ms)());
+        let time = date((self.clock.wall_ms)());
         self.output.line(match self.format {
             Format::Json => {
                 let mut line = Map::new();
-                line.insert("timestamp".into(), time.to_string().into());
+                line.insert("timestamp".into(), time.into());
                 line.insert("level".into(), level.as_str().into());
                 line.insert("message".into(), message.into());
                 line.extend(fields.map(|(name, value)| (name.to_owned(), value.clone())));

@@ -1,5 +1,6 @@
 //! The clock that is passed in, and dates as AWS writes them.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,36 +17,22 @@ pub fn system_clock() -> Clock {
 
 /// `2026-11-24T00:38:06.021Z`.
 pub(crate) fn iso8601(at_ms: u64) -> String {
-    let (year, month, day) = date(at_ms);
-    let (hour, minute, second) = (at_ms / 3_600_000 % 24, at_ms / 60_000 % 60, at_ms / 1000 % 60);
-    let milliseconds = at_ms % 1000;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+    utc(at_ms).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// `2026/11/24`: the beginning of a log stream's name.
 pub(crate) fn day_path(at_ms: u64) -> String {
-    let (year, month, day) = date(at_ms);
-    format!("{year:04}/{month:02}/{day:02}")
+    utc(at_ms).format("%Y/%m/%d").to_string()
 }
 
 /// `2026/11/24/00`: the folders in which Firehose puts backups.
 pub(crate) fn hour_path(at_ms: u64) -> String {
-    let (year, month, day) = date(at_ms);
-    format!("{year:04}/{month:02}/{day:02}/{:02}", at_ms / 3_600_000 % 24)
+    utc(at_ms).format("%Y/%m/%d/%H").to_string()
 }
 
-/// Year, month and day of the Gregorian calendar. Counts from 1 March of year 0, so that leap days end their year.
-fn date(at_ms: u64) -> (u64, u64, u64) {
-    const DAYS_FROM_MARCH_0_TO_1970: u64 = 719_468;
-    const DAYS_OF_400_YEARS: u64 = 146_097;
-    let days = at_ms / 86_400_000 + DAYS_FROM_MARCH_0_TO_1970;
-    let (era, day) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + next_year, month, day)
+/// What lies beyond chrono's calendar, some 260,000 years from now, is its last moment.
+fn utc(at_ms: u64) -> DateTime<Utc> {
+    i64::try_from(at_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn module(seed_given: u64) -> String {
 
 fn component(seed: u64) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("transform.wit", include_str!("../../../../wit/transform.wit")).expect("WIT");
+    let package = resolve.push_str("transform.wit", super::CONTRACT).expect("WIT");
     let world = resolve.select_world(&[package], Some("transformer")).expect("a world");
     let mut module = wat::parse_str(module(seed)).expect("WAT");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
