@@ -22,6 +22,17 @@ pub struct Counts {
     pub returned: u64,
 }
 
+impl Counts {
+    fn merge(&mut self, other: Counts) {
+        let Counts { events, delivered, dropped, dead_letters, returned } = other;
+        self.events += events;
+        self.delivered += delivered;
+        self.dropped += dropped;
+        self.dead_letters += dead_letters;
+        self.returned += returned;
+    }
+}
+
 /// What unpacking noticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct InputNotes {
@@ -44,13 +55,15 @@ pub struct InputNotes {
 impl InputNotes {
     /// Adds another batch's counts.
     pub fn merge(&mut self, other: InputNotes) {
-        self.kpl += other.kpl;
-        self.kpl_bad_digest += other.kpl_bad_digest;
-        self.gzip += other.gzip;
-        self.cloudwatch_logs += other.cloudwatch_logs;
-        self.control_messages += other.control_messages;
-        self.empty += other.empty;
-        self.oversize += other.oversize;
+        // Taken apart, here and below, so that the compiler asks about a field that is new.
+        let InputNotes { kpl, kpl_bad_digest, gzip, cloudwatch_logs, control_messages, empty, oversize } = other;
+        self.kpl += kpl;
+        self.kpl_bad_digest += kpl_bad_digest;
+        self.gzip += gzip;
+        self.cloudwatch_logs += cloudwatch_logs;
+        self.control_messages += control_messages;
+        self.empty += empty;
+        self.oversize += oversize;
     }
 }
 
@@ -166,20 +179,38 @@ impl StepReport {
     }
 
     fn merge(&mut self, other: StepReport) {
-        self.events += other.events;
-        self.outputs += other.outputs;
-        self.dropped += other.dropped;
-        self.retries += other.retries;
-        merge_counts(&mut self.failures, other.failures);
-        merge_counts(&mut self.dead_letters, other.dead_letters);
-        self.dropped_by_policy += other.dropped_by_policy;
-        self.passed += other.passed;
-        self.skipped += other.skipped;
-        self.time.merge(&other.time);
-        self.memory_bytes_max = self.memory_bytes_max.max(other.memory_bytes_max);
-        self.log_lines += other.log_lines;
-        self.fuel += other.fuel;
-        self.fields.merge(other.fields);
+        let StepReport {
+            name: _,
+            plugin: _,
+            events,
+            outputs,
+            dropped,
+            retries,
+            failures,
+            dead_letters,
+            dropped_by_policy,
+            passed,
+            skipped,
+            time,
+            memory_bytes_max,
+            log_lines,
+            fuel,
+            fields,
+        } = other;
+        self.events += events;
+        self.outputs += outputs;
+        self.dropped += dropped;
+        self.retries += retries;
+        merge_counts(&mut self.failures, failures);
+        merge_counts(&mut self.dead_letters, dead_letters);
+        self.dropped_by_policy += dropped_by_policy;
+        self.passed += passed;
+        self.skipped += skipped;
+        self.time.merge(&time);
+        self.memory_bytes_max = self.memory_bytes_max.max(memory_bytes_max);
+        self.log_lines += log_lines;
+        self.fuel += fuel;
+        self.fields.merge(fields);
     }
 }
 
@@ -200,26 +231,38 @@ impl Report {
 
     /// Adds another worker's or batch's figures. Steps are those of one pipeline, in one order.
     pub fn merge(&mut self, other: Report) {
-        self.records += other.records;
-        self.counts.events += other.counts.events;
-        self.counts.delivered += other.counts.delivered;
-        self.counts.dropped += other.counts.dropped;
-        self.counts.dead_letters += other.counts.dead_letters;
-        self.counts.returned += other.counts.returned;
-        merge_counts(&mut self.documents, other.documents);
-        self.document_bytes += other.document_bytes;
-        self.input.merge(other.input);
-        merge_counts(&mut self.edge_failures, other.edge_failures);
-        merge_counts(&mut self.edge_dead_letters, other.edge_dead_letters);
-        merge_counts(&mut self.warnings, other.warnings);
-        self.repairs += other.repairs;
-        self.ids_overwritten += other.ids_overwritten;
-        other.said.into_iter().for_each(|said| self.say(said));
+        let Report {
+            pipeline: _,
+            release: _,
+            records,
+            counts,
+            documents,
+            document_bytes,
+            input,
+            edge_failures,
+            edge_dead_letters,
+            warnings,
+            repairs,
+            ids_overwritten,
+            said,
+            steps,
+        } = other;
+        self.records += records;
+        self.counts.merge(counts);
+        merge_counts(&mut self.documents, documents);
+        self.document_bytes += document_bytes;
+        self.input.merge(input);
+        merge_counts(&mut self.edge_failures, edge_failures);
+        merge_counts(&mut self.edge_dead_letters, edge_dead_letters);
+        merge_counts(&mut self.warnings, warnings);
+        self.repairs += repairs;
+        self.ids_overwritten += ids_overwritten;
+        said.into_iter().for_each(|said| self.say(said));
         if self.steps.is_empty() {
-            self.steps = other.steps;
+            self.steps = steps;
             return;
         }
-        for (step, other) in self.steps.iter_mut().zip(other.steps) {
+        for (step, other) in self.steps.iter_mut().zip(steps) {
             step.merge(other);
         }
     }

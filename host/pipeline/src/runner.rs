@@ -6,7 +6,7 @@ use crate::forbid::Forbidden;
 use crate::outcome::{Dropped, Emitted, Failed, Outcome};
 use crate::plugin::{LogLine, Output, Plugin, Said, Transformed};
 use crate::report::{Report, StepReport};
-use crate::settings::{Pipeline, Policy};
+use crate::settings::{EdgePolicy, Pipeline, Policy};
 use crate::timeouts::Timeouts;
 use bytes::Bytes;
 use document::{Checked, Document, Exhausted, Meter, Refusal};
@@ -344,7 +344,7 @@ impl Runner {
             Err(failure) => failure,
         };
         *self.report.edge_failures.entry(failure.kind).or_default() += 1;
-        if self.pipeline.document.on_failure == Policy::Drop {
+        if self.pipeline.document.on_failure == EdgePolicy::Drop {
             run.last_drop = Dropped { step: None, failure: Some(failure) };
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! `paddle.toml` as it is typed: its tables and their keys. What they mean is decided in `resolve`.
 
 use super::values::{Config, IdField, OnFailure};
+use super::{EdgePolicy, Isolation, Unpack};
 use crate::forbid::Forbidden;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -48,18 +49,9 @@ pub(super) struct StepTable {
     pub(super) may: Option<Vec<Permission>>,
     pub(super) retry_for_s: Option<Spanned<u64>>,
     #[serde(default)]
-    pub(super) isolation: IsolationName,
+    pub(super) isolation: Isolation,
     #[serde(default)]
     pub(super) limits: LimitsTable,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum PolicyName {
-    DeadLetter,
-    Drop,
-    Pass,
-    Retry,
 }
 
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
@@ -68,14 +60,6 @@ pub(super) enum Permission {
     Drop,
     Route,
     FanOut,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum IsolationName {
-    #[default]
-    Shared,
-    Event,
 }
 
 #[derive(Deserialize, Default)]
@@ -88,14 +72,6 @@ pub(super) struct LimitsTable {
     pub(super) log_lines: Option<Spanned<u64>>,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum UnpackName {
-    Kpl,
-    Gzip,
-    CloudwatchLogs,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum CloudwatchMessage {
@@ -104,24 +80,17 @@ pub(super) enum CloudwatchMessage {
     Json,
 }
 
-#[derive(Deserialize, Clone, Copy, Default)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum EdgePolicy {
-    #[default]
-    DeadLetter,
-    Drop,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InputTable {
-    pub(super) unpack: Option<Vec<Spanned<UnpackName>>>,
+    pub(super) unpack: Option<Vec<Spanned<Unpack>>>,
     #[serde(default)]
     pub(super) cloudwatch_message: CloudwatchMessage,
     #[serde(default)]
     pub(super) on_failure: EdgePolicy,
 }
 
+/// [`document::Newlines`], which knows nothing of files.
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum NewlinesName {

@@ -14,6 +14,7 @@ mod values;
 use crate::failure::FailureKind;
 use crate::forbid::Forbidden;
 use document::{Newlines, Rules, Scope};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -120,8 +121,9 @@ pub struct Route {
     pub stream: String,
 }
 
-/// What to do with a failed event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What to do with an event that failed at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// Keep it with its story.
     DeadLetter,
@@ -143,6 +145,17 @@ impl Policy {
             Policy::Retry => "retry",
         }
     }
+}
+
+/// What to do with what fails outside of the steps, where nothing can go on and a second try would fail alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EdgePolicy {
+    /// Keep it with its story.
+    #[default]
+    DeadLetter,
+    /// Drop it, counted.
+    Drop,
 }
 
 /// One policy for each kind of failure.
@@ -183,9 +196,11 @@ pub struct May {
 }
 
 /// How long instances live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Isolation {
     /// From event to event, while healthy.
+    #[default]
     Shared,
     /// A fresh instance for each event.
     Event,
@@ -220,7 +235,8 @@ impl Default for Limits {
 }
 
 /// A packing to look for in a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unpack {
     /// Kinesis Producer Library aggregation.
     Kpl,
@@ -237,8 +253,8 @@ pub struct Input {
     pub unpack: Vec<Unpack>,
     /// Whether a CloudWatch message that is a JSON object stands in its place, not as text.
     pub cloudwatch_message_json: bool,
-    /// For records that cannot be taken apart: dead letter or drop.
-    pub on_failure: Policy,
+    /// For records that cannot be taken apart.
+    pub on_failure: EdgePolicy,
 }
 
 /// How documents are checked on the way out.
@@ -246,8 +262,8 @@ pub struct Input {
 pub struct DocumentRules {
     /// What OpenSearch needs, and the id field.
     pub rules: Rules,
-    /// For what may not be sent: dead letter or drop.
-    pub on_failure: Policy,
+    /// For what may not be sent.
+    pub on_failure: EdgePolicy,
     /// The field that gets the id of the release the document was made with; none of its own accord.
     pub release_field: Option<String>,
     /// What no outgoing string may contain.
@@ -307,7 +323,7 @@ impl Pipeline {
             input: Input {
                 unpack: vec![Unpack::Kpl, Unpack::Gzip, Unpack::CloudwatchLogs],
                 cloudwatch_message_json: false,
-                on_failure: Policy::DeadLetter,
+                on_failure: EdgePolicy::DeadLetter,
             },
             document: DocumentRules {
                 rules: Rules {
@@ -317,7 +333,7 @@ impl Pipeline {
                     stamp: None,
                 },
                 release_field: None,
-                on_failure: Policy::DeadLetter,
+                on_failure: EdgePolicy::DeadLetter,
                 forbid: Vec::new(),
             },
             release: Release::default(),

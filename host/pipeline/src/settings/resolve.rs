@@ -1,15 +1,14 @@
 //! What a `paddle.toml` means: defaults filled in, and values checked that its types leave open.
 
 use super::file::{
-    CloudwatchMessage, DocumentTable, EdgePolicy, File, InputTable, IsolationName, LimitsTable, NewlinesName,
-    PipelineTable, PolicyName, StepTable, UnpackName,
+    CloudwatchMessage, DocumentTable, File, InputTable, LimitsTable, NewlinesName, PipelineTable, StepTable,
 };
 use super::mistake::Mistake;
 use super::permissions::permissions;
 use super::values::{Config, IdField, OnFailure};
 use super::{
-    DocumentRules, ID_FIELD_DEFAULT, Input, Isolation, Limits, Pipeline, Policies, Policy, RETRY_FOR_DEFAULT, Release,
-    Route, SettingsError, Step, Unpack,
+    DocumentRules, ID_FIELD_DEFAULT, Input, Limits, Pipeline, Policies, Policy, RETRY_FOR_DEFAULT, Release, Route,
+    SettingsError, Step, Unpack,
 };
 use crate::assets::ASSETS_MAX;
 use crate::failure::FailureKind;
@@ -138,10 +137,7 @@ fn step(table: StepTable) -> Result<Step> {
         scope,
         may,
         retry_for: retry_for(table.retry_for_s)?,
-        isolation: match table.isolation {
-            IsolationName::Shared => Isolation::Shared,
-            IsolationName::Event => Isolation::Event,
-        },
+        isolation: table.isolation,
         limits: limits(&table.limits)?,
         plugin: table.plugin.into_inner(),
         name,
@@ -172,19 +168,13 @@ fn plugin_name(plugin: &str) -> &str {
 }
 
 fn policies(typed: Option<Spanned<OnFailure>>, step: &str, required: bool) -> Result<Policies> {
-    let policy = |name| match name {
-        PolicyName::DeadLetter => Policy::DeadLetter,
-        PolicyName::Drop => Policy::Drop,
-        PolicyName::Pass => Policy::Pass,
-        PolicyName::Retry => Policy::Retry,
-    };
     let Some(typed) = typed else { return Ok(Policies::all(Policy::DeadLetter)) };
     let span = typed.span();
     let policies = match typed.into_inner() {
-        OnFailure::All(name) => Policies::all(policy(name)),
+        OnFailure::All(policy) => Policies::all(policy),
         OnFailure::ByKind(kinds) => {
             kinds.keys().try_for_each(possible)?;
-            let by_kind = kinds.into_iter().map(|(kind, name)| (kind.into_inner(), policy(name))).collect();
+            let by_kind = kinds.into_iter().map(|(kind, policy)| (kind.into_inner(), policy)).collect();
             Policies { default: Policy::DeadLetter, by_kind }
         }
     };
@@ -271,11 +261,6 @@ fn routes(typed: BTreeMap<Spanned<String>, Spanned<String>>) -> Result<Vec<Route
 }
 
 fn input(typed: InputTable) -> Result<Input> {
-    let unpack = |name: &UnpackName| match name {
-        UnpackName::Kpl => Unpack::Kpl,
-        UnpackName::Gzip => Unpack::Gzip,
-        UnpackName::CloudwatchLogs => Unpack::CloudwatchLogs,
-    };
     let names = typed.unpack.as_deref();
     if let Some(names) = names {
         let twin =
@@ -287,18 +272,11 @@ fn input(typed: InputTable) -> Result<Input> {
     Ok(Input {
         unpack: names.map_or_else(
             || vec![Unpack::Kpl, Unpack::Gzip, Unpack::CloudwatchLogs],
-            |names| names.iter().map(|name| unpack(name.get_ref())).collect(),
+            |names| names.iter().map(|name| *name.get_ref()).collect(),
         ),
         cloudwatch_message_json: matches!(typed.cloudwatch_message, CloudwatchMessage::Json),
-        on_failure: edge(typed.on_failure),
+        on_failure: typed.on_failure,
     })
-}
-
-fn edge(policy: EdgePolicy) -> Policy {
-    match policy {
-        EdgePolicy::DeadLetter => Policy::DeadLetter,
-        EdgePolicy::Drop => Policy::Drop,
-    }
 }
 
 fn document_rules(typed: DocumentTable) -> Result<DocumentRules> {
@@ -325,7 +303,7 @@ fn document_rules(typed: DocumentTable) -> Result<DocumentRules> {
     Ok(DocumentRules {
         rules: Rules { strict: typed.strict, newlines, id_field, stamp: None },
         release_field,
-        on_failure: edge(typed.on_failure),
+        on_failure: typed.on_failure,
         forbid: typed.forbid,
     })
 }

@@ -1,7 +1,7 @@
 //! Values of `paddle.toml` that may be of more than one kind. Written out by hand: `serde(untagged)` would hide which value
 //! was wrong, and where.
 
-use super::file::PolicyName;
+use super::Policy;
 use crate::failure::FailureKind;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -12,8 +12,8 @@ use toml::Spanned;
 
 /// One policy for all, or one by kind.
 pub(super) enum OnFailure {
-    All(PolicyName),
-    ByKind(BTreeMap<Spanned<FailureKind>, PolicyName>),
+    All(Policy),
+    ByKind(BTreeMap<Spanned<FailureKind>, Policy>),
 }
 
 impl<'de> Deserialize<'de> for OnFailure {
@@ -27,7 +27,7 @@ impl<'de> Deserialize<'de> for OnFailure {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<OnFailure, E> {
-                PolicyName::deserialize(StrDeserializer::new(text)).map(OnFailure::All)
+                Policy::deserialize(StrDeserializer::new(text)).map(OnFailure::All)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OnFailure, A::Error> {
