@@ -9,7 +9,7 @@ use super::measure::{Row, Unit};
 use engine::{Engine, Settings};
 use registry::Digest;
 use simulator::firehose::{Firehose, Options};
-use simulator::runtime::{Environment, Function, Outcome, PAYLOAD_BYTES_MAX};
+use simulator::runtime::{Environment, Function, PAYLOAD_BYTES_MAX};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::conformance::ready_made;
@@ -141,12 +141,11 @@ async fn first_batch(
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec();
     let mut running = Environment::start(&function).await.map_err(|error| format!("{error:#}"))?;
-    let cpu = |running: &Environment| cpu_ms(running.process_id()).ok_or("the process ended: too little memory".to_owned());
+    let cpu =
+        |running: &Environment| cpu_ms(running.process_id()).ok_or("the process ended: too little memory".to_owned());
     let before = cpu(&running)?;
     let invoked = running.invoke(event).await.map_err(|error| format!("{error:#}"))?;
-    if let Outcome::Error(failure) = &invoked.outcome {
-        return Err(failure.to_string());
-    }
+    invoked.outcome.into_result().map_err(|failure| failure.to_string())?;
     let took = cpu(&running)? - before;
     let memory = running.memory().ok_or("the process ended")?;
     running.shutdown().await;

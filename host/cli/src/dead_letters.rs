@@ -42,7 +42,7 @@ pub(crate) enum Kept {
 impl Writer {
     /// For one run of a pipeline in a project's folder. `named`: where to keep them instead.
     pub(crate) fn new(folder: &Path, named: Option<&Path>, pipeline: &str, now_ms: u64) -> Writer {
-        let stamp: String = time::text(now_ms).chars().filter(char::is_ascii_alphanumeric).collect();
+        let stamp: String = lambda::date(now_ms).chars().filter(char::is_ascii_alphanumeric).collect();
         let place = named.map_or_else(|| folder.join(FOLDER).join(pipeline), Path::to_owned);
         let path = place.join(format!("run-{stamp}.ndjson"));
         Writer { path, file: None, named: named.is_some(), missing: None }

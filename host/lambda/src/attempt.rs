@@ -3,11 +3,9 @@
 //! What a panic leaves behind is not to be trusted: the plugins are made anew, and what the record had come to is dropped.
 //! It is run once more, since the fault may have been its neighbours'. If that panics too, it is a dead letter.
 
-use crate::kinesis::Record;
 use crate::loaded::Loaded;
 use crate::log::cut;
-use crate::record::{Done, Panicked, Time};
-use crate::walk::Rules;
+use crate::outcomes::{RecordOutcomes, RecordPanic, RecordRun};
 use anyhow::{Context as _, Result, anyhow};
 use pipeline::{Failure, FailureKind, Pipeline, Report, Runner};
 use std::any::Any;
@@ -52,27 +50,20 @@ impl Worker {
     ///
     /// # Errors
     /// Plugins that cannot be instantiated after a panic.
-    pub(crate) fn run(
-        &mut self,
-        done: &mut Done,
-        at: usize,
-        record: &Record,
-        rules: &Rules,
-        time: &Time,
-    ) -> Result<()> {
+    pub(crate) fn run(&mut self, outcomes: &mut RecordOutcomes, run: &RecordRun<'_>) -> Result<()> {
         for is_last in [false, true] {
-            let before = done.mark();
+            let before = outcomes.mark();
             // All that a panic may leave in the middle of something is thrown away below.
-            let ran = caught(AssertUnwindSafe(|| done.run(at, record, rules, &mut self.runner, time)));
+            let ran = caught(AssertUnwindSafe(|| outcomes.run(run, &mut self.runner)));
             let Err(panic) = ran else { return Ok(()) };
-            done.go_back_to(before);
+            outcomes.go_back_to(before);
             let report = self.renew()?;
-            done.report.merge(report);
+            outcomes.report.merge(report);
             let (text, place) = (self.shown(&panic.text), panic.place);
             let failure = |before: &str| Failure::quoting(FailureKind::Host, before, &text, &format!(" ({place})"));
-            done.panicked(Panicked { record: at, failure: failure("the host panicked: "), is_last });
+            outcomes.panicked(RecordPanic { record: run.at, failure: failure("the host panicked: "), is_last });
             if is_last {
-                done.give_up(at, record, failure("the host panicked twice while it ran this record: "));
+                outcomes.give_up(run, failure("the host panicked twice while it ran this record: "));
             }
         }
         Ok(())

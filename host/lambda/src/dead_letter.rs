@@ -1,9 +1,9 @@
 //! Dead letters: what could not be processed, kept with its story as compressed lines of JSON in a store.
 
-use crate::kinesis::Batch;
+use crate::batch::Batch;
 use crate::loaded::Loaded;
-use crate::record::Draft;
-use crate::time::Utc;
+use crate::outcomes::PendingDeadLetter;
+use crate::time::{date, utc};
 use anyhow::{Context as _, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -78,7 +78,7 @@ impl DeadLetters for Place {
 }
 
 /// What all dead letters of one invocation share.
-pub(crate) struct Story<'a> {
+pub(crate) struct DeadLetterContext<'a> {
     pub(crate) batch: &'a Batch,
     pub(crate) loaded: &'a Loaded,
     pub(crate) request_id: &'a str,
@@ -114,8 +114,8 @@ pub fn line<'a>(origin: Origin<'a>, failed: &'a Failed, loaded: &'a Loaded, fail
         shard: origin.shard,
         sequence_number: origin.sequence_number,
         partition_key: origin.partition_key,
-        arrived_at: Utc::from_ms(origin.arrived_at_ms).to_string(),
-        failed_at: Utc::from_ms(failed_at_ms).to_string(),
+        arrived_at: date(origin.arrived_at_ms),
+        failed_at: date(failed_at_ms),
         pipeline: &loaded.pipeline.name,
         release: loaded.release.as_deref(),
         step: step.map(|step| step.name.as_str()),
@@ -156,15 +156,15 @@ struct Line<'a> {
     input: Option<String>,
 }
 
-impl Story<'_> {
+impl DeadLetterContext<'_> {
     /// Where the invocation's `nth` object (from 1) stands. A redelivered batch has another request id, so nothing is ever
     /// written over.
     pub(crate) fn path(&self, nth: u32) -> String {
-        let Utc { year, month, day, hour, .. } = Utc::from_ms(self.now_ms);
+        let hour = utc(self.now_ms).format("%Y/%m/%d/%H");
         let first = self.batch.records.first().map_or("none", |record| &record.sequence_number);
         let count = if nth > 1 { format!("-{nth}") } else { String::new() };
         format!(
-            "{}/{year:04}/{month:02}/{day:02}/{hour:02}/{}-{first}-{}{count}.ndjson.gz",
+            "{}/{hour}/{}-{first}-{}{count}.ndjson.gz",
             self.loaded.pipeline.name,
             plain(&self.batch.shard),
             plain(self.request_id)
@@ -172,29 +172,29 @@ impl Story<'_> {
     }
 
     /// One object: a line for each dead letter, compressed; and how many there was time for.
-    pub(crate) fn object(&self, drafts: &[Draft], in_time: impl Fn() -> bool) -> Result<(Vec<u8>, usize)> {
+    pub(crate) fn object(&self, letters: &[PendingDeadLetter], in_time: impl Fn() -> bool) -> Result<(Vec<u8>, usize)> {
         let mut object = GzEncoder::new(Vec::new(), Compression::fast());
         let mut written = 0;
-        for draft in drafts.iter().take_while(|_| in_time()) {
-            serde_json::to_writer(&mut object, &self.line(draft)).context("write a dead letter")?;
+        for letter in letters.iter().take_while(|_| in_time()) {
+            serde_json::to_writer(&mut object, &self.line(letter)).context("write a dead letter")?;
             object.write_all(b"\n").context("write a dead letter")?;
             written += 1;
         }
         Ok((object.finish().context("compress dead letters")?, written))
     }
 
-    fn line<'a>(&'a self, draft: &'a Draft) -> impl Serialize + 'a {
-        let record = &self.batch.records[draft.record];
+    fn line<'a>(&'a self, letter: &'a PendingDeadLetter) -> impl Serialize + 'a {
+        let record = &self.batch.records[letter.record];
         let origin = Origin {
-            id: &draft.entered.id,
+            id: &letter.entered.id,
             stream: &self.batch.stream,
             shard: record.shard(),
             sequence_number: &record.sequence_number,
-            partition_key: &draft.entered.partition_key,
+            partition_key: &letter.entered.partition_key,
             arrived_at_ms: record.arrived_at_ms,
-            data: &draft.entered.data,
+            data: &letter.entered.data,
         };
-        line(origin, &draft.failed, self.loaded, self.now_ms)
+        line(origin, &letter.failed, self.loaded, self.now_ms)
     }
 }
 

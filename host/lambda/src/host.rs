@@ -3,6 +3,7 @@
 use crate::config::Settings;
 use crate::dead_letter::DeadLetters;
 use crate::firehose::Firehose;
+use crate::handler;
 use crate::journal::{self, Journal};
 use crate::kinesis::EventError;
 use crate::loaded::Loaded;
@@ -12,6 +13,7 @@ use crate::time::Clock;
 use crate::walk::Rules;
 use crate::workers::Workers;
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 use pipeline::{Pipeline, Report};
 use serde_json::json;
 use std::fmt;
@@ -187,6 +189,25 @@ impl Host {
             world,
             log,
         })
+    }
+
+    /// Handles one event. What the answer says is done: dead letters are written, documents accepted, metrics and logs out.
+    ///
+    /// # Errors
+    /// See [`HandleError`]; Kinesis sends the whole batch again.
+    pub async fn handle(&self, event: Bytes, invocation: Invocation) -> Result<Handled, HandleError> {
+        self.handle_with(event, invocation).await.1
+    }
+
+    /// The same, with what it ran; none when it did not come to that.
+    pub(crate) async fn handle_with(
+        &self,
+        event: Bytes,
+        invocation: Invocation,
+    ) -> (Option<Arc<Active>>, Result<Handled, HandleError>) {
+        let mut ran = None;
+        let handled = handler::handle(self, event, invocation, &mut ran).await;
+        (ran, handled)
     }
 
     /// Runs `loaded` from the next batch on; gives what ran before. Batches that are under way end with what they began with.

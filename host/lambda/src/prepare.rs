@@ -1,7 +1,7 @@
 //! The part of a batch that is work for the processor alone, with the handler's own functions: what the benchmark measures.
 
 use crate::kinesis::{self, EventError};
-use crate::record::{Done, Time};
+use crate::outcomes::{RecordOutcomes, RecordRun, Time};
 use crate::walk::Rules;
 use bytes::Bytes;
 use pipeline::{Pipeline, Report, Runner};
@@ -28,20 +28,20 @@ pub fn prepare(event: Bytes, pipeline: &Pipeline, runner: &mut Runner, now_ms: u
     let rules = Rules::of(pipeline);
     // The longest that Lambda lets a function run.
     let time = Time { now_ms, deadline: Instant::now() + Duration::from_secs(900), has_all: None };
-    let mut done = Done::default();
+    let mut outcomes = RecordOutcomes::default();
     for (at, record) in batch.records.iter().enumerate() {
-        done.run(at, record, &rules, runner, &time);
-        if done.returned.is_some() {
+        outcomes.run(&RecordRun { at, record, rules: &rules, time: &time }, runner);
+        if outcomes.returned.is_some() {
             break;
         }
     }
     let mut of_routes: Vec<Vec<String>> = vec![Vec::new(); pipeline.routes.len()];
-    for document in done.documents.drain(..) {
+    for document in outcomes.documents.drain(..) {
         of_routes[usize::from(document.route)].push(base64_simd::STANDARD.encode_to_string(&document.bytes));
     }
     let entries = of_routes.into_iter().flatten().collect();
     let mut report = runner.take_report();
-    report.merge(done.report);
-    done.notes.iter().for_each(|(_, notes)| report.input.merge(*notes));
-    Ok(Prepared { entries, dead_letters: done.dead_letters.len(), report })
+    report.merge(outcomes.report);
+    outcomes.notes.iter().for_each(|(_, notes)| report.input.merge(*notes));
+    Ok(Prepared { entries, dead_letters: outcomes.dead_letters.len(), report })
 }

@@ -6,7 +6,7 @@
 use crate::unpacking;
 use bytes::Bytes;
 use bytestring::ByteString;
-use pipeline::settings::Policy;
+use pipeline::settings::EdgePolicy;
 use pipeline::{Dropped, Event, Failed, Failure, FailureKind, InputNotes, Outcome, Pipeline, Report, Runner};
 use std::time::Instant;
 use unpack::{Part, Unpacked};
@@ -18,7 +18,7 @@ const RECORD_DOCUMENT_BYTES_MAX: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Rules {
     unpack: unpack::Settings,
-    on_failure: Policy,
+    on_failure: EdgePolicy,
 }
 
 impl Rules {
@@ -219,11 +219,11 @@ impl Walk<'_> {
     /// What cannot be taken apart: what `[input] on_failure` says.
     fn refuse(&mut self, failure: Failure, data: Bytes) -> Outcome {
         match self.rules.on_failure {
-            Policy::Drop => {
+            EdgePolicy::Drop => {
                 *self.report.edge_failures.entry(failure.kind).or_default() += 1;
                 Outcome::Drop(Dropped { step: None, failure: Some(failure) })
             }
-            Policy::DeadLetter | Policy::Pass | Policy::Retry => dead_letter(failure, data, self.report),
+            EdgePolicy::DeadLetter => dead_letter(failure, data, self.report),
         }
     }
 }

@@ -6,9 +6,9 @@
 //! next window, and what another worker ran behind it is run again there.
 
 use crate::attempt::Worker;
+use crate::batch::{Batch, Record};
 use crate::journal::{DEATHS_MAX, Page};
-use crate::kinesis::Batch;
-use crate::record::{Done, Draft, Time};
+use crate::outcomes::{PendingDeadLetter, RecordOutcomes, RecordRun, Time};
 use crate::time::Clock;
 use crate::walk::Rules;
 use anyhow::Result;
@@ -122,20 +122,20 @@ impl Window {
     ///
     /// # Errors
     /// A worker without plugins, which it could not make anew after a panic.
-    pub(crate) fn work(&self, worker: &mut Worker) -> Result<Done> {
+    pub(crate) fn work(&self, worker: &mut Worker) -> Result<RecordOutcomes> {
         if self.begins_batch {
             worker.begin_batch(&self.batch.stream, self.observe_fields);
         }
-        let mut done = Done::default();
+        let mut outcomes = RecordOutcomes::default();
         while let Some(chunk) = self.take_chunk() {
-            self.run_chunk(chunk, worker, &mut done)?;
+            self.run_chunk(chunk, worker, &mut outcomes)?;
         }
-        let edges = std::mem::replace(&mut done.report, worker.take_report());
-        done.report.merge(edges);
-        Ok(done)
+        let edges = std::mem::replace(&mut outcomes.report, worker.take_report());
+        outcomes.report.merge(edges);
+        Ok(outcomes)
     }
 
-    fn run_chunk(&self, chunk: Range<usize>, worker: &mut Worker, done: &mut Done) -> Result<()> {
+    fn run_chunk(&self, chunk: Range<usize>, worker: &mut Worker, outcomes: &mut RecordOutcomes) -> Result<()> {
         let first = chunk.start; // There was room and time for it when it was taken.
         for at in chunk {
             if at > self.ends_at.load(Ordering::Relaxed) {
@@ -145,44 +145,48 @@ impl Window {
                 self.ends_at.fetch_min(at, Ordering::Relaxed);
                 break;
             }
-            let (documents, dead_letters) = (done.documents.len(), done.dead_letters.len());
+            let (documents, dead_letters) = (outcomes.documents.len(), outcomes.dead_letters.len());
             match &self.care {
                 // What was settled before it stays settled, should the process die of it again.
                 Some(care) if at != self.first && care.deaths(at) > 0 => {
                     self.ends_at.fetch_min(at, Ordering::Relaxed);
                     break;
                 }
-                Some(care) => self.run_carefully(at, care, worker, done)?,
-                None => worker.run(done, at, &self.batch.records[at], &self.rules, &self.bounds.time)?,
+                Some(care) => self.run_carefully(at, care, worker, outcomes)?,
+                None => worker.run(outcomes, &self.record(at))?,
             }
-            if done.returned.is_some() {
+            if outcomes.returned.is_some() {
                 self.ends_at.fetch_min(at, Ordering::Relaxed);
                 break;
             }
-            let documents = done.documents[documents..].iter().map(|document| document.bytes.len()).sum::<usize>();
-            let dead_letters = done.dead_letters[dead_letters..].iter().map(Draft::held_bytes).sum::<usize>();
+            let documents = outcomes.documents[documents..].iter().map(|document| document.bytes.len()).sum::<usize>();
+            let dead_letters =
+                outcomes.dead_letters[dead_letters..].iter().map(PendingDeadLetter::held_bytes).sum::<usize>();
             self.held_bytes.fetch_add(documents + dead_letters, Ordering::Relaxed);
             self.run.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn run_carefully(&self, at: usize, care: &Care, worker: &mut Worker, done: &mut Done) -> Result<()> {
-        let record = &self.batch.records[at];
-        let deaths = care.deaths(at);
+    fn run_carefully(&self, at: usize, care: &Care, worker: &mut Worker, outcomes: &mut RecordOutcomes) -> Result<()> {
+        let (record, deaths) = (self.record(at), care.deaths(at));
         if deaths >= DEATHS_MAX {
             let reason = format!("the process died {} while this record was processed", times(deaths));
-            done.give_up(at, record, Failure::new(FailureKind::Host, reason));
+            outcomes.give_up(&record, Failure::new(FailureKind::Host, reason));
             return Ok(());
         }
         if let Some(page) = &care.page {
             page.note(at);
         }
-        worker.run(done, at, record, &self.rules, &self.bounds.time)?;
+        worker.run(outcomes, &record)?;
         if let Some(page) = &care.page {
             page.clear();
         }
         Ok(())
+    }
+
+    fn record(&self, at: usize) -> RecordRun<'_> {
+        RecordRun { at, record: &self.batch.records[at], rules: &self.rules, time: &self.bounds.time }
     }
 
     fn take_chunk(&self) -> Option<Range<usize>> {
@@ -215,7 +219,7 @@ impl Window {
             return start + 1;
         }
         let mut bytes = 0;
-        let more = |record: &&crate::kinesis::Record| {
+        let more = |record: &&Record| {
             bytes += record.encoded_bytes();
             bytes <= CHUNK_BYTES_MAX && !record.looks_packed()
         };

@@ -4,7 +4,7 @@
 
 use crate::attempt::{Worker, text_of};
 use crate::loaded::Loaded;
-use crate::record::Done;
+use crate::outcomes::RecordOutcomes;
 use crate::window::Window;
 use anyhow::{Context as _, Result, bail};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ pub(crate) struct Workers {
 /// One window for one worker. At most one a worker waits, so the channels stay short.
 struct Job {
     window: Arc<Window>,
-    answer: UnboundedSender<Result<Done, String>>,
+    answer: UnboundedSender<Result<RecordOutcomes, String>>,
 }
 
 impl Workers {
@@ -42,7 +42,7 @@ impl Workers {
     ///
     /// # Errors
     /// A worker panicked outside of a record, or has no plugins any more: a bug of ours. This set must not be used again.
-    pub(crate) async fn run(&mut self, window: &Arc<Window>) -> Result<Done> {
+    pub(crate) async fn run(&mut self, window: &Arc<Window>) -> Result<RecordOutcomes> {
         let (answer, mut answers) = unbounded_channel();
         let count = self.lanes.len().min(window.workers_max());
         for lane in &self.lanes[..count] {
@@ -50,12 +50,12 @@ impl Workers {
             lane.send(job).ok().context("a worker thread has ended")?;
         }
         drop(answer);
-        let mut all: Option<Done> = None;
+        let mut all: Option<RecordOutcomes> = None;
         for _ in 0..count {
             match answers.recv().await {
-                Some(Ok(done)) => match &mut all {
-                    None => all = Some(done),
-                    Some(all) => all.merge(done),
+                Some(Ok(outcomes)) => match &mut all {
+                    None => all = Some(outcomes),
+                    Some(all) => all.merge(outcomes),
                 },
                 Some(Err(reason)) => bail!("a worker gave up: {reason}"),
                 None => bail!("a worker thread has ended"),
@@ -72,14 +72,14 @@ impl Workers {
 fn run(mut worker: Worker, waiting: &mpsc::Receiver<Job>) {
     while let Ok(Job { window, answer }) = waiting.recv() {
         let done = catch_unwind(AssertUnwindSafe(|| window.work(&mut worker)));
-        let done = match done {
-            Ok(done) => done.map_err(|error| format!("{error:#}")),
+        let outcomes = match done {
+            Ok(outcomes) => outcomes.map_err(|error| format!("{error:#}")),
             Err(panic) => Err(format!("it panicked: {}", text_of(&*panic))),
         };
-        let broken = done.is_err();
+        let broken = outcomes.is_err();
         drop(window);
         // Nobody listens when the invocation was given up; that is no concern of this thread.
-        answer.send(done).unwrap_or_default();
+        answer.send(outcomes).unwrap_or_default();
         if broken {
             return; // What a panic leaves behind is not to be trusted.
         }

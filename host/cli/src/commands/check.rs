@@ -8,7 +8,7 @@ use crate::project::{FILE, Loading, Project, Ready, SecretsFrom, shown};
 use crate::table::{Align, Table};
 use crate::text;
 use clap::Args;
-use pipeline::settings::{Isolation, Policy, Step};
+use pipeline::settings::{EdgePolicy, Isolation, Policy, Step};
 use pipeline::{FailureKind, Pipeline};
 use serde_json::json;
 use std::path::Path;
@@ -129,12 +129,12 @@ fn warnings(pipeline: &Pipeline) -> Vec<String> {
     if pipeline.steps.is_empty() {
         warnings.push("there is no step: events are unpacked, checked and delivered as they are".into());
     }
-    if pipeline.input.on_failure == Policy::Drop {
+    if pipeline.input.on_failure == EdgePolicy::Drop {
         warnings.push(
             "[input] on_failure = \"drop\": records that cannot be taken apart are lost, and only counted".into(),
         );
     }
-    if pipeline.document.on_failure == Policy::Drop {
+    if pipeline.document.on_failure == EdgePolicy::Drop {
         warnings
             .push("[document] on_failure = \"drop\": documents that may not be sent are lost, and only counted".into());
     }

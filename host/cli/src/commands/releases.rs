@@ -58,7 +58,7 @@ fn held_at(opened: &Opened, channel: &Name, at: &str, context: &mut Context) -> 
     let pointer = context.runtime.block_on(opened.registry.release_at(channel, at_ms))?;
     let ui = &mut context.ui;
     if ui.is_json() {
-        ui.json(&json!({"channel": channel, "at": time::text(at_ms), "pointer": pointer}))?;
+        ui.json(&json!({"channel": channel, "at": lambda::date(at_ms), "pointer": pointer}))?;
         return Ok(Status::Done);
     }
     let at = time::second(at_ms);
@@ -211,7 +211,7 @@ fn as_json(row: &ReleaseRow, held: &Held) -> Value {
     match &row.release {
         Ok(release) => {
             let manifest = &release.manifest;
-            told["at"] = json!(time::text(manifest.at_ms));
+            told["at"] = json!(lambda::date(manifest.at_ms));
             told["by"] = json!(manifest.by);
             told["why"] = json!(manifest.why);
             told["plugins"] = json!(manifest.plugins);

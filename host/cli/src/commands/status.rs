@@ -190,7 +190,7 @@ fn as_json(opened: &Opened, told: &Told) -> Value {
     json!({
         "pipeline": opened.registry.pipeline(),
         "store": opened.registry.store().to_string(),
-        "at": time::text(told.now_ms),
+        "at": lambda::date(told.now_ms),
         "channels": told.channels.iter().map(channel).collect::<Vec<_>>(),
         "gone": told.all.gone,
         "unread": told.all.unread,

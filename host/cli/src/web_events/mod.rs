@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use crate::time;
 use serde_json::{Map, Value, json};
 
 /// When the first event happened: 2026-03-02T09:00:00Z.
@@ -88,7 +87,7 @@ fn sound(at: u64, random: &mut Random) -> Value {
     };
     let mut event = Map::new();
     let mut put = |key: &str, value: Value| event.insert(key.to_owned(), value);
-    put("timestamp", json!(time::text(BEGIN_MS + at * 37)));
+    put("timestamp", json!(lambda::date(BEGIN_MS + at * 37)));
     put("level", json!(level));
     put("service", json!(service));
     put("host", json!(format!("{service}-{}", 1 + random.below(4))));

@@ -21,7 +21,7 @@ mod tests;
 pub(crate) use progress::State;
 
 use crate::firehose::{Answer, Firehose, SendError};
-use crate::record::Document;
+use crate::outcomes::Document;
 use crate::time::Clock;
 use progress::Progress;
 use request::{RECORDS_MAX, Room};

@@ -1,6 +1,6 @@
 //! How far the documents of a window got, and how far ahead of the first open one a request may reach.
 
-use crate::record::Document;
+use crate::outcomes::Document;
 
 /// How far a document got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

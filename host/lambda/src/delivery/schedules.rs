@@ -3,7 +3,7 @@
 
 use super::{Delivery, DeliveryOptions, FRUITLESS_MAX};
 use crate::firehose::{Answer, Firehose, SendError, Sending};
-use crate::record::Document;
+use crate::outcomes::Document;
 use crate::time::Clock;
 use bytes::Bytes;
 use proptest::prelude::*;

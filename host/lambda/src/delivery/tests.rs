@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::request::Room;
 use super::{Delivery, DeliveryOptions, FRUITLESS_MAX, Refusal, State, Stopped};
 use crate::firehose::{Firehose, SendError, classify};
-use crate::record::Document;
+use crate::outcomes::Document;
 use crate::tests::fakes::{FakeFirehose, Reply};
 use crate::time::Clock;
 use bytes::Bytes;

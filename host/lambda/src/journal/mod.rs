@@ -15,7 +15,7 @@ mod slot;
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests;
 
-use crate::kinesis::{self, Batch};
+use crate::batch::{Batch, Record, compare_sequence_numbers};
 use crate::time::Clock;
 use anyhow::{Result, anyhow, ensure};
 use bytestring::ByteString;
@@ -213,13 +213,13 @@ impl Journal {
         if memory.remembered.len() <= PASSED_KEPT_MAX {
             return;
         }
-        let passed = |number: &str| kinesis::compare(number, &state.settled_last) != Ordering::Greater;
+        let passed = |number: &str| compare_sequence_numbers(number, &state.settled_last) != Ordering::Greater;
         let is_over = |other: &State| {
             other.lane == state.lane && other.phase == Phase::Running && other.noted.as_deref().is_none_or(passed)
         };
         memory.forget(|other| is_over(other) && passed(&other.last));
         let furthest = (memory.remembered.iter().map(|(_, other)| other).filter(|other| is_over(other)))
-            .max_by(|one, other| kinesis::compare(&one.last, &other.last))
+            .max_by(|one, other| compare_sequence_numbers(&one.last, &other.last))
             .cloned();
         if let Some(furthest) = furthest.filter(|furthest| passed(&furthest.first)) {
             memory.forget(|other| is_over(other) && *other != furthest);
@@ -362,8 +362,8 @@ fn settled_before(state: &State, batch: &Batch, release: &Name) -> usize {
 
 /// Whether a batch has records from where a remembered one was.
 fn overlaps(state: &State, batch: &Batch) -> bool {
-    let at = |record: Option<&kinesis::Record>, other: &str| {
-        record.map_or(Ordering::Equal, |record| kinesis::compare(&record.sequence_number, other))
+    let at = |record: Option<&Record>, other: &str| {
+        record.map_or(Ordering::Equal, |record| compare_sequence_numbers(&record.sequence_number, other))
     };
     at(batch.records.first(), &state.last) != Ordering::Greater
         && at(batch.records.last(), &state.first) != Ordering::Less

@@ -3,7 +3,7 @@
 use super::sheet::{FILES_MAX, Sheet};
 use super::slot::{FILE_BYTES, Name, Phase, SLOT_BYTES, State, roll};
 use super::{AGE_MS_MAX, Begun, DEATHS_MAX, Journal, lane};
-use crate::kinesis::{Batch, Encoded, Record};
+use crate::batch::{Batch, Encoded, Record};
 use crate::time::Clock;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

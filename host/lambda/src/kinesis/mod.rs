@@ -8,77 +8,13 @@ mod envelope;
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests;
 
+use crate::batch::{Batch, Encoded, Record, SHARD_UNKNOWN};
 use bytes::Bytes;
 use bytestring::ByteString;
 use document::Cursor;
 use envelope::{RawRecord, seconds_as_ms};
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::fmt;
-
-/// Shard in the id of a record whose event does not say.
-const SHARD_UNKNOWN: &str = "shardId-unknown";
-
-/// The records of one event, in its order: one shard of one stream.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// The stream's ARN; empty when the event does not say.
-    pub arn: String,
-    /// The stream's name; empty when the event does not say.
-    pub stream: String,
-    /// The shard's id.
-    pub shard: String,
-    /// The records.
-    pub records: Vec<Record>,
-}
-
-/// One record. Its texts share the event's memory.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// `<shard>:<sequence number>`.
-    pub id: ByteString,
-    /// Decimal digits, about 56 of them.
-    pub sequence_number: ByteString,
-    /// The key it was sent with; empty when the event does not say.
-    pub partition_key: ByteString,
-    /// When Kinesis took it, in milliseconds since the Unix epoch; 0 when the event does not say.
-    pub arrived_at_ms: u64,
-    /// Its bytes, still in base64.
-    pub data: Encoded,
-}
-
-/// The `data` of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Encoded {
-    /// Base64, or what should be.
-    Base64(Bytes),
-    /// The record has no `data`, or it is no text.
-    Missing,
-}
-
-impl Encoded {
-    /// The record's bytes.
-    ///
-    /// # Errors
-    /// Anything but standard base64 with its padding, told without the data.
-    pub fn decode(&self) -> Result<Bytes, &'static str> {
-        match self {
-            Encoded::Base64(text) => match base64_simd::STANDARD.decode_to_vec(text) {
-                Ok(data) => Ok(data.into()),
-                Err(_) => Err("the record's data is not standard base64"),
-            },
-            Encoded::Missing => Err("the record has no data"),
-        }
-    }
-
-    /// The text as it stood in the event.
-    pub fn text(&self) -> Bytes {
-        match self {
-            Encoded::Base64(text) => text.clone(),
-            Encoded::Missing => Bytes::new(),
-        }
-    }
-}
 
 /// Why an event cannot be processed at all: a fault of the wiring, not of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,17 +140,4 @@ impl Reader<'_> {
             Err(_) => Some(String::from_utf8_lossy(&bytes).into_owned().into()),
         }
     }
-}
-
-impl Record {
-    /// The shard, as its id says.
-    pub fn shard(&self) -> &str {
-        self.id.split_once(':').map_or(SHARD_UNKNOWN, |(shard, _)| shard)
-    }
-}
-
-/// Compares sequence numbers as integers of any length.
-pub(crate) fn compare(one: &str, other: &str) -> Ordering {
-    let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
-    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }

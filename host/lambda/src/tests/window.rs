@@ -2,7 +2,7 @@
 
 use super::fakes::{NOW_MS, Retries, event, loaded};
 use crate::kinesis;
-use crate::record::{Draft, Time};
+use crate::outcomes::{PendingDeadLetter, Time};
 use crate::time::Clock;
 use crate::walk::Rules;
 use crate::window::{Bounds, Window};
@@ -46,20 +46,22 @@ async fn check(name: &str, data: &[Data], workers: usize, bytes_max: usize) -> u
     while first < batch.records.len() {
         let bounds = Bounds { bytes_max, begin_until: far, time };
         let window = Arc::new(Window::new(Arc::clone(&batch), Arc::clone(&rules), first, bounds, clock.clone()));
-        let mut done = threads.run(&window).await.unwrap();
-        let documents: usize = done.documents.iter().map(|document| document.bytes.len()).sum();
-        let held = documents + done.dead_letters.iter().map(Draft::held_bytes).sum::<usize>();
-        let documents = done.documents.iter().map(|document| document.bytes.len());
-        let largest = documents.chain(done.dead_letters.iter().map(Draft::held_bytes)).max().unwrap_or(0);
+        let mut outcomes = threads.run(&window).await.unwrap();
+        let documents: usize = outcomes.documents.iter().map(|document| document.bytes.len()).sum();
+        let held = documents + outcomes.dead_letters.iter().map(PendingDeadLetter::held_bytes).sum::<usize>();
+        let documents = outcomes.documents.iter().map(|document| document.bytes.len());
+        let largest =
+            documents.chain(outcomes.dead_letters.iter().map(PendingDeadLetter::held_bytes)).max().unwrap_or(0);
         assert!(held < bytes_max + workers * largest, "{name}: {held} bytes in a window of {bytes_max}");
         let end = window.end();
-        done.end_at(end);
-        let settled: Vec<usize> = done.tallies.iter().map(|tally| tally.record).collect();
+        outcomes.end_at(end);
+        let settled: Vec<usize> = outcomes.counts.iter().map(|tally| tally.record).collect();
         assert_eq!(settled, (first..end).collect::<Vec<_>>(), "{name}: each record of the window, once and in order");
-        delivered.extend(done.documents.iter().map(|document| document.record));
-        dead += done.dead_letters.len();
-        controls += done.notes.iter().filter(|(record, _)| *record < end).map(|(_, n)| n.control_messages).sum::<u64>();
-        runs += done.report.steps[0].events;
+        delivered.extend(outcomes.documents.iter().map(|document| document.record));
+        dead += outcomes.dead_letters.len();
+        controls +=
+            outcomes.notes.iter().filter(|(record, _)| *record < end).map(|(_, n)| n.control_messages).sum::<u64>();
+        runs += outcomes.report.steps[0].events;
         assert!(end > first, "{name}: each window is of use");
         first = end;
     }

@@ -9,7 +9,8 @@ use crate::releases::Opened;
 use crate::table::{Align, Table};
 use crate::terminal::Paint;
 use crate::text::{count, cut, number, one_line, time};
-use crate::time::{ago, text as date};
+use crate::time::ago;
+use lambda::date;
 use registry::{HostReport, Name, Pointer, ReleaseId};
 use std::time::Duration;
 
