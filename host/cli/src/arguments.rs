@@ -25,7 +25,7 @@ release's id, or a channel that holds it.
 Exit codes: 0 done; 1 done, and something failed (a test, a host that refused, a setting
 that loses data); 2 usage or configuration; 3 a plugin cannot be built or loaded; 4 a
 store, AWS or the network; 5 refused, nothing was changed (a gate, a lost race, a key);
-6 waited in vain; 101 a bug of ours; 130 interrupted.";
+6 timed out waiting; 101 internal error (please report it); 130 interrupted.";
 
 /// Runs your record transforms between Kinesis and Firehose: here, with the very code of the Lambda.
 #[derive(Debug, Parser)]

@@ -150,7 +150,7 @@ pub(crate) fn read(path: &Path, take: &mut dyn FnMut(DeadLetter, &str) -> Result
             continue;
         }
         let letter = serde_json::from_str(&line)
-            .with_context(|| format!("{}: line {number} is no dead letter", path.display()))
+            .with_context(|| format!("{}: line {number} is not a dead letter", path.display()))
             .or_usage()?;
         take(letter, line.trim_end())?;
     }

@@ -34,7 +34,7 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoadError::NotAComponent(reason) => write!(f, "it is no WebAssembly component: {reason}"),
+            LoadError::NotAComponent(reason) => write!(f, "it is not a WebAssembly component: {reason}"),
             LoadError::ForeignImport(names) => write!(
                 f,
                 "it imports what this host does not offer: {}. A plugin may import `paddlewheel:transform` 0.1 and WASI 0.2",

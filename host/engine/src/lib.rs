@@ -4,7 +4,7 @@
 //! `loaded` (a step ready to run, tried once), `step` (`pipeline::Plugin`: calls, second tries, replaced instances),
 //! `instance` (one store and one call), `state` (what the host holds during a call), `events` (what a plugin may ask),
 //! `component` and `flat` (two ways in and out of a plugin) with `bindings` (WIT's types and ours), `limiter` (memory), `clock` (CPU time), `fields` (what was read and
-//! written), `wasi` (a made-up system for language runtimes).
+//! written), `wasi` (a virtual system for language runtimes: clock, random numbers, files).
 
 mod bindings;
 mod budget;

@@ -82,7 +82,7 @@ impl Bundle {
         ensure!(!path.is_dir(), "{}: it is a folder with its source: build it first (paddle build)", told());
         ensure!(
             path.extension().is_some_and(|ending| ending == "wasm"),
-            "{}: it is no .wasm file: build it first (paddle build)",
+            "{}: it is not a .wasm file: build it first (paddle build)",
             told()
         );
         let size = path.metadata().with_context(|| format!("{}: read {}", told(), path.display()))?.len();

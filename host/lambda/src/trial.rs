@@ -99,7 +99,7 @@ impl TrialRecords {
             let decode = |record: &String| base64_simd::STANDARD.decode_to_vec(record.as_bytes()).map(Bytes::from);
             let records: Result<Vec<Bytes>, _> = case.records.iter().map(decode).collect();
             let records =
-                records.ok().with_context(|| format!("case `{}` has a record that is no base64", case.name))?;
+                records.ok().with_context(|| format!("case `{}` has a record that is not base64", case.name))?;
             let came = answers(loaded, &records)?;
             let events = case.expected.len().max(came.len());
             if let Some(at) = (0..events).find(|&at| case.expected.get(at) != came.get(at)) {

@@ -117,7 +117,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "`{name}` is no name for a plugin: small letters, digits and `-`, a letter first, at most 64"
+        "`{name}` is not a valid plugin name: small letters, digits and `-`, a letter first, at most 64"
     )))
 }
 

@@ -195,13 +195,13 @@ fn not_granted(step: &Step) -> Option<String> {
     if let Some((does, permission)) = needs {
         let plugin = &step.plugin;
         return Some(format!(
-            "step `{name}`: {plugin} {does}, which this step may not: such events fail as `denied`; name it, may = [\"{permission}\"]"
+            "step `{name}`: {plugin} {does}, which this step may not: such events fail as `denied`; allow it with may = [\"{permission}\"]"
         ));
     }
     (!may.stated).then(|| {
         format!(
             "step `{name}`: it has reads or writes and no may, so it may not drop, route or fan out (an event fails as `denied`): \
-             name what it may, or say may = []"
+             list what it may do, or write may = []"
         )
     })
 }

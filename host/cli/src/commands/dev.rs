@@ -55,11 +55,11 @@ const AWS_EXAMPLES: [&str; 2] =
 /// Run the whole system here: stream, Lambda handler, Firehose, documents
 ///
 /// Records come by POST, from files (--follow: as they grow) or from standard input; documents go to standard output, to a
-/// folder or to OpenSearch. What is saved, paddle.toml or a plugin, is built and takes effect at the next batch; what does not
-/// build is told, and the version before goes on. Dead letters and the function's log go to a folder, which is emptied first if
-/// it is an earlier run's. Ctrl-C ends it, when the batch at hand is done; a second one at once.
+/// folder or to OpenSearch. When you save paddle.toml or a plugin, it is built and takes effect at the next batch; if a
+/// build fails, the error is shown and the previous version keeps running. Dead letters and the function's log go to a folder,
+/// which is emptied first if it is an earlier run's. Ctrl-C stops after the current batch; press it again to stop at once.
 ///
-/// With --once the records there are run, then it ends with a report; documents go to the folder.
+/// With --once it runs the records that are there and ends with a report; documents go to the folder.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -74,22 +74,22 @@ pub(crate) struct Dev {
     /// A paddle.toml, its folder, or one plugin; default: the current folder
     #[arg(value_name = "PIPELINE")]
     pipeline: Option<String>,
-    /// Run what there is, then end
+    /// Run the records that are there, then exit
     #[arg(long)]
     once: bool,
     /// Where to listen for records; port 0: any free one. Requests of web pages are refused
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070", conflicts_with = "once")]
     listen: std::net::SocketAddr,
-    /// Go on reading the files of -i as they grow
+    /// Keep reading the files of -i as they grow
     #[arg(long, requires = "input", conflicts_with = "once")]
     follow: bool,
     /// Records: files, or `-`
     #[arg(short, long, value_name = "FILE")]
     input: Vec<String>,
-    /// Make up so many web events; a few are broken on purpose, which is then no failure
+    /// Generate N web events; a few are deliberately invalid and do not count as failures
     #[arg(long, value_name = "N", requires = "once")]
     web_events: Option<u64>,
-    /// Decides what is made up
+    /// Seed for the generated events
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Where documents, dead letters and the log go; default: .paddle/dev of the project, and without --once documents go to
@@ -99,10 +99,10 @@ pub(crate) struct Dev {
     /// Index documents in this OpenSearch instead of writing them to files
     #[arg(long, value_name = "URL")]
     opensearch: Option<String>,
-    /// Take any certificate of the OpenSearch
+    /// Accept any TLS certificate of OpenSearch
     #[arg(long)]
     insecure: bool,
-    /// Have Firehose throttle so many of 100 requests, each in the middle
+    /// Throttle this percentage of Firehose requests, each halfway through its records
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=90))]
     throttle: Option<u64>,
 }
@@ -173,7 +173,7 @@ impl Dev {
             }
         }
         if record_count(&stream) == 0 {
-            return Err(Error::usage("no records: name files with -i, or have some made up with --web-events 1000"));
+            return Err(Error::usage("no records: name files with -i, or generate some with --web-events 1000"));
         }
         Ok(stream)
     }

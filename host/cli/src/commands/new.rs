@@ -44,7 +44,7 @@ impl New {
         let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let [(_, settings), ..] = PROJECT;
         Pipeline::parse(&fill(settings, &name)).map_err(|_| {
-            Error::usage(format!("`{name}` is no name for a pipeline: letters, digits, `-`, `_` and `.`"))
+            Error::usage(format!("`{name}` is not a valid pipeline name: letters, digits, `-`, `_` and `.`"))
         })?;
         let mut files = Vec::new();
         for (path, content) in PROJECT {

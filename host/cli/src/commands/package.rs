@@ -181,7 +181,7 @@ fn check_binary(path: &Path, binary: &[u8], arch: Arch) -> Result<(), Error> {
         return Ok(());
     }
     let name = arch.name();
-    Err(Error::usage(format!("{} is no Linux program for {name}: see `paddle package --help`", path.display())))
+    Err(Error::usage(format!("{} is not a Linux program for {name}: see `paddle package --help`", path.display())))
 }
 
 /// The pipeline, its plugins, and what they compile to for the function's engine.

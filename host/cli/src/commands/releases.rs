@@ -31,7 +31,7 @@ pub(crate) struct Releases {
     /// The channel (with --at the default is live)
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<String>,
-    /// How many
+    /// Show at most this many
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     limit: usize,
     #[command(flatten)]

@@ -28,7 +28,7 @@ pub(super) fn check(facts: &Facts, settings: Option<&Settings>, pipeline: Option
         let mut found = Findings { about: format!("mapping of {}", mapping.stream()), all };
         if !mapping.is_kinesis() {
             let arn = &mapping.event_source_arn;
-            found.blocks(format!("{arn} is no Kinesis stream: its events cannot be read"), "remove it");
+            found.blocks(format!("{arn} is not a Kinesis stream: its events cannot be read"), "remove it");
             continue;
         }
         flow(mapping, &mut found);
@@ -119,7 +119,7 @@ fn giving_up(mapping: &Mapping, found: &mut Findings<'_>) {
         ),
         Some(arn) if arn.split(':').nth(2) == Some("s3") => {}
         Some(arn) => found.look(
-            format!("what it gives up is told to {arn} without the records: they must be fetched before they expire"),
+            format!("{arn} is notified of what it gives up, without the records: fetch them before they expire"),
             "use a bucket, which keeps the records themselves",
         ),
     }

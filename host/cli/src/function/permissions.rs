@@ -62,9 +62,9 @@ fn needs(facts: &Facts, settings: Option<&Settings>) -> Vec<Need> {
             match destination.split(':').nth(2) {
                 Some("s3") => need(&["s3:PutObject"], format!("{destination}/*"), true, "what is given up is gone"),
                 Some("sqs") => {
-                    need(&["sqs:SendMessage"], destination.to_owned(), true, "nobody is told what is given up")
+                    need(&["sqs:SendMessage"], destination.to_owned(), true, "nobody learns what is given up")
                 }
-                Some("sns") => need(&["sns:Publish"], destination.to_owned(), true, "nobody is told what is given up"),
+                Some("sns") => need(&["sns:Publish"], destination.to_owned(), true, "nobody learns what is given up"),
                 _ => {}
             }
         }

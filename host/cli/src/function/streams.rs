@@ -42,7 +42,7 @@ fn of_stream(stream: &DeliveryStream, found: &mut Findings<'_>) {
         let kinds: Vec<&str> = kinds.filter_map(|kind| kind.strip_suffix("DestinationDescription")).collect();
         let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
         return found.look(
-            format!("its destination is no OpenSearch ({kinds}): documents are checked for OpenSearch"),
+            format!("its destination is not OpenSearch ({kinds}): documents are checked for OpenSearch"),
             "make sure that this is meant",
         );
     };
@@ -76,6 +76,6 @@ fn of_opensearch(destination: &OpenSearch, found: &mut Findings<'_>) {
     }
     if !destination.cloud_watch_logging_options.enabled {
         found
-            .look("its error log is off: nobody is told what OpenSearch refuses", "switch CloudWatchLoggingOptions on");
+            .look("its error log is off: nobody sees what OpenSearch refuses", "switch CloudWatchLoggingOptions on");
     }
 }

@@ -141,7 +141,7 @@ fn the_mapping_is_looked_at() {
             other["EventSourceArn"] = "arn:aws:sqs:eu-central-1:123456789012:queue".into();
             a.mappings["EventSourceMappings"].as_array_mut().expect("mappings").push(other);
         },
-        "is no Kinesis stream",
+        "is not a Kinesis stream",
     );
 }
 
@@ -169,7 +169,7 @@ fn the_delivery_stream_is_looked_at() {
             a.stream[description]["Destinations"] =
                 json!([{"DestinationId": "1", "ExtendedS3DestinationDescription": {}}])
         },
-        "look delivery stream clicks-prod: its destination is no OpenSearch (ExtendedS3)",
+        "look delivery stream clicks-prod: its destination is not OpenSearch (ExtendedS3)",
     );
     check(
         |a| a.destination()["S3BackupMode"] = Value::String("".into()),

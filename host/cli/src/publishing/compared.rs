@@ -131,7 +131,7 @@ fn old_cases(records: Option<&Bytes>) -> Result<Vec<(String, Vec<Bytes>)>, Error
     let records = TrialRecords::from_bytes(records).or_plugin()?;
     let case = |case: &lambda::trial::TrialCase| {
         let records: Result<Vec<Bytes>, _> = case.records.iter().map(decode).collect();
-        Ok((case.name.clone(), records.map_err(|_| anyhow!("test `{}` has a record that is no base64", case.name))?))
+        Ok((case.name.clone(), records.map_err(|_| anyhow!("test `{}` has a record that is not base64", case.name))?))
     };
     records.cases.iter().map(case).collect::<anyhow::Result<_>>().or_plugin()
 }

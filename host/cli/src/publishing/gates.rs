@@ -21,11 +21,11 @@ pub(crate) struct Allowed {
     /// Let a plugin import this, which it did not before: a name as the refusal shows it, or how it begins (wasi, wasi:cli)
     #[arg(long = "allow-import", value_name = "NAME")]
     imports: Vec<String>,
-    /// Let an event cost more than a quarter more fuel than now
+    /// Allow a fuel cost per event more than 25 % above the current release's
     #[arg(long = "allow-slower")]
     slower: bool,
-    /// Let test records go into the store that contain e-mail addresses, card numbers or IBANs (addresses at example.com and
-    /// the like, and the test numbers of card processors, may always)
+    /// Allow test records with e-mail addresses, card numbers or IBANs to go into the store (addresses at example.com and the
+    /// like, and the test numbers of card processors, are always allowed)
     #[arg(long = "allow-pii")]
     pii: bool,
     /// Publish although running hosts are older than this paddle and may not be able to read the pipeline

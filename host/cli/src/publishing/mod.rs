@@ -55,7 +55,7 @@ pub(crate) struct Preparing {
 pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Context) -> Result<Prepared, Error> {
     let Some(config) = project.text.clone() else {
         return Err(Error::usage(format!(
-            "{} is no pipeline: a release is made of a paddle.toml; write one with a [[step]] for this plugin",
+            "{} is not a pipeline: a release is made of a paddle.toml; write one with a [[step]] for this plugin",
             project.source
         )));
     };

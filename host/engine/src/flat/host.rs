@@ -257,7 +257,7 @@ fn assets(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-/// What runtimes of languages ask of WASI, from the same made-up system as through components.
+/// What runtimes of languages ask of WASI, from the same virtual system as through components.
 fn system(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(HOST, "wall-clock.now", |mut call: Call<'_>, to: u32| {
         let (memory, state) = open(&mut call)?;

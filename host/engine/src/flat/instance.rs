@@ -39,7 +39,7 @@ impl Exports {
             parts.push(Instance::new(&mut *store, module, &imports)?);
         }
         let plan = &flat.plan;
-        let Extern::Memory(memory) = exported(store, &parts, &plan.memory)? else { bail!("its memory is none") };
+        let Extern::Memory(memory) = exported(store, &parts, &plan.memory)? else { bail!("its memory is not a memory") };
         let realloc = function(store, &parts, &plan.realloc)?;
         store.data_mut().guest = Some(Box::new(Guest { memory, realloc }));
         let clean_up = |of: &Function, store: &mut Store<State>| {
@@ -144,6 +144,6 @@ fn function<P: WasmParams, R: WasmResults>(
     parts: &[Instance],
     export: &Export,
 ) -> Result<TypedFunc<P, R>> {
-    let Extern::Func(function) = exported(store, parts, export)? else { bail!("`{}` is no function", export.name) };
+    let Extern::Func(function) = exported(store, parts, export)? else { bail!("`{}` is not a function", export.name) };
     function.typed(&*store)
 }

@@ -159,9 +159,9 @@ impl Reference {
 /// The text under a key of a secret that is a JSON object. What is wrong is said without what is in it.
 fn member(text: &str, key: &str) -> anyhow::Result<String> {
     let members: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(text).map_err(|_| anyhow!("it is no JSON object, so it has no key `{key}`"))?;
+        serde_json::from_str(text).map_err(|_| anyhow!("it is not a JSON object, so it has no key `{key}`"))?;
     let value = members.get(key).with_context(|| format!("it has no key `{key}`"))?;
-    value.as_str().map(str::to_owned).with_context(|| format!("its `{key}` is no text"))
+    value.as_str().map(str::to_owned).with_context(|| format!("its `{key}` is not a string"))
 }
 
 #[cfg(test)]
@@ -191,9 +191,9 @@ mod tests {
     fn a_member_is_a_text_and_what_is_wrong_tells_nothing() {
         assert_eq!(member(r#"{"a":"pepper"}"#, "a").expect("it is there"), "pepper");
         for (text, told) in [
-            ("pepper", "it is no JSON object, so it has no key `a`"),
+            ("pepper", "it is not a JSON object, so it has no key `a`"),
             (r#"{"b":"pepper"}"#, "it has no key `a`"),
-            (r#"{"a":["pepper"]}"#, "its `a` is no text"),
+            (r#"{"a":["pepper"]}"#, "its `a` is not a string"),
         ] {
             assert_eq!(member(text, "a").expect_err("a mistake").to_string(), told);
         }

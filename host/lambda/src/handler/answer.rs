@@ -43,8 +43,8 @@ impl Run<'_> {
         };
         let fields = [("reason", json!(reason)), ("from", json!(lowest)), ("records", json!(open.len()))];
         match fix {
-            true => self.log.error("The batch goes back to Kinesis, and will until this is fixed.", &fields),
-            false => self.log.warn("The batch goes back to Kinesis.", &fields),
+            true => self.log.error("The batch was returned to Kinesis and will be retried until this is fixed.", &fields),
+            false => self.log.warn("The batch was returned to Kinesis.", &fields),
         }
         if fix && self.report.documents() == 0 {
             return Err(HandleError::Configuration(reason));

@@ -91,7 +91,7 @@ impl Run<'_> {
         let reason = cut(&reason, REASON_BYTES_MAX);
         let id = &*self.batch.records[*record].id;
         self.log.warn(
-            "A record goes back to Kinesis.",
+            "A record was returned to Kinesis.",
             &[("id", json!(id)), ("step", json!(step)), ("reason", json!(reason))],
         );
         self.stop(Stopped::Transient(format!("record {id} goes back: {reason}")));

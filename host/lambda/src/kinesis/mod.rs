@@ -58,7 +58,7 @@ pub fn records(event: Bytes) -> Result<Batch, EventError> {
 /// What stands around the records.
 fn check(event: Cursor<'_>) -> Result<(), EventError> {
     if !event.is_object() {
-        return error("the event is not a Kinesis event: it is no JSON object");
+        return error("the event is not a Kinesis event: it is not a JSON object");
     }
     if !event.members().any(|(key, value)| *key == *b"Records" && value.is_array()) {
         return error("the event has no `Records`: this function reads events of a Kinesis event source mapping");
@@ -93,7 +93,7 @@ impl Reader<'_> {
     fn record(&mut self, record: Cursor<'_>) -> Result<Record, EventError> {
         let at = self.records.len();
         if !record.is_object() {
-            return error(format!("the event is not a Kinesis event: record {at} is no object"));
+            return error(format!("the event is not a Kinesis event: record {at} is not an object"));
         }
         let raw = RawRecord::of(record);
         if let Some(source) = raw.event_source.and_then(Cursor::text)

@@ -146,7 +146,7 @@ async fn a_record_that_goes_back_does_not_hide_a_set_up_that_is_wrong() {
     let wrong = Reply::Error(SendError::Configuration("create the stream".into()));
     let check_log = |bench: &Bench| {
         let line = bench.lines().into_iter().find(|line| line["level"] == "ERROR").unwrap();
-        assert_eq!(line["message"], "The batch goes back to Kinesis, and will until this is fixed.");
+        assert_eq!(line["message"], "The batch was returned to Kinesis and will be retried until this is fixed.");
         assert_eq!(line["reason"], "create the stream");
     };
     let none_yet = bench([wrong.clone()]);
@@ -398,7 +398,7 @@ async fn guests_text_in_the_log_is_cut() {
         let line = bench.lines().into_iter().find(|line| line.get("kind").is_some()).unwrap();
         assert_eq!((line["reason"].as_str().unwrap(), &line["kind"]), (shown, &json!("reject")));
         handle(&bench, &["retry"]).await;
-        let line = bench.lines().into_iter().find(|line| line["message"] == "A record goes back to Kinesis.").unwrap();
+        let line = bench.lines().into_iter().find(|line| line["message"] == "A record was returned to Kinesis.").unwrap();
         assert_eq!(line["reason"], if shown == "as" { "no" } else { &"not now"[..shown.len()] });
     }
 }

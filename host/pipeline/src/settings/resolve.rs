@@ -123,7 +123,7 @@ fn step(table: StepTable) -> Result<Step> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
         return wrong(
             table.name.as_ref().unwrap_or(&table.plugin),
-            "a step's name has 1 to 128 printable characters; its plugin's is taken where it has none of its own",
+            "a step's name must be 1 to 128 printable characters; without one, the plugin's name is used",
         );
     }
     let required = table.required.unwrap_or(plugin == "redact");

@@ -95,7 +95,7 @@ fn a_mistake_in_a_step_is_told_with_its_line() {
         (
             "name = \"\"",
             "\"\"",
-            "a step's name has 1 to 128 printable characters; its plugin's is taken where it has none of its own",
+            "a step's name must be 1 to 128 printable characters; without one, the plugin's name is used",
         ),
         ("name = 3", "3", "a text in quotes is expected, not the number `3`"),
         ("reads = \"a\"", "\"a\"", "a list in brackets is expected, not the text \"a\""),
