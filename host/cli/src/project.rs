@@ -4,6 +4,7 @@ mod finder;
 
 use crate::Context;
 use crate::bytecode;
+use crate::cases::NOW_MS;
 use crate::compiled;
 use crate::environment;
 use crate::error::{Error, Trouble};
@@ -118,7 +119,7 @@ pub(crate) struct Loading {
 pub(crate) enum SecretsFrom {
     /// `PADDLE_SECRET_…`; one that is missing is an error.
     Environment,
-    /// All are the same made-up text.
+    /// All are the same placeholder.
     Dummy,
 }
 
@@ -126,6 +127,11 @@ impl Loading {
     /// As in production.
     pub(crate) const PRODUCTION: Loading =
         Loading { mode: Mode::Epochs, clock: Clock::Real, secrets: SecretsFrom::Environment, workers: 1 };
+
+    /// As in tests, where the same records come to the same: fuel is counted, the clock stands still, and secrets are
+    /// placeholders.
+    pub(crate) const TEST: Loading =
+        Loading { mode: Mode::Fuel, clock: Clock::Fixed(NOW_MS), secrets: SecretsFrom::Dummy, workers: 4 };
 }
 
 impl Project {

@@ -4,9 +4,9 @@ use crate::Context;
 use crate::environment;
 use crate::error::{Error, Status};
 use crate::project::Project;
-use crate::publishing::compared::{self, Compared};
-use crate::publishing::gates::{self, Allowed, Readers};
-use crate::publishing::shipped::{self, Target};
+use crate::publishing::compare::{self, Compared};
+use crate::publishing::compile::{self, Target};
+use crate::publishing::gate::{self, Allowed, Readers};
 use crate::publishing::upload::{Upload, Uploaded};
 use crate::publishing::{self, Prepared, Preparing, recompile, show};
 use crate::releases::moving::{self, Moving, Seen};
@@ -83,7 +83,7 @@ impl Publish {
         if self.to.is_none() && (self.moving.wait.is_some() || self.moving.at_revision.is_some()) {
             return Err(Error::usage("--wait and --at-revision are about a channel: name it with --to"));
         }
-        let targets = shipped::targets(&self.targets);
+        let targets = compile::targets(&self.targets);
         if let Some(named) = &self.recompile {
             let opened = self.place.open(None, false, context)?;
             return recompile::recompile(&opened, named, &targets, self.moving.key.as_deref(), self.dry_run, context);
@@ -163,7 +163,7 @@ impl Publish {
         let manifest = |against: &'_ Against| against.fetched.release.manifest.clone();
         let from = against.as_ref().map(manifest);
         let compared = from.as_ref().zip(against.as_ref().map(|against| &against.compared));
-        let refusals = gates::refusals(&prepared, compared, &readers, &self.allowed);
+        let refusals = gate::refusals(&prepared, compared, &readers, &self.allowed);
         Ok(Plan { channel, prepared, against, readers, refusals })
     }
 
@@ -241,7 +241,7 @@ fn against(opened: &Opened, pointer: Pointer, prepared: &mut Prepared, context: 
     });
     match fetched {
         Ok(fetched) => {
-            let compared = compared::compare(&fetched, prepared.draft.manifest(), &prepared.tested, context);
+            let compared = compare::compare(&fetched, prepared.draft.manifest(), &prepared.tested, context);
             Some(Against { pointer, fetched, compared })
         }
         Err(error) => {

@@ -2,17 +2,16 @@
 
 use crate::Context;
 use crate::cases::wrong::{self, Wrong};
-use crate::cases::{self, Case, NOW_MS, Ran, Suite, fuel};
+use crate::cases::{self, Case, Ran, Suite, fuel};
 use crate::commands::dead_letters::as_record;
 use crate::error::{Error, Status};
 use crate::files;
 use crate::input::{Data, Flow, Reader, Record};
-use crate::project::{Components, Loading, Project, SecretsFrom, tidy};
+use crate::project::{Components, Loading, Project, tidy};
 use crate::ready_made;
 use crate::report;
 use crate::text::count;
 use clap::Args;
-use engine::{Clock, Mode};
 use pipeline::Report;
 use serde_json::json;
 use std::path::Path;
@@ -53,10 +52,6 @@ enum Verdict {
     Failed(Vec<Wrong>),
     Written,
 }
-
-/// How tests load a pipeline: counting fuel, with a clock that stands still and secrets that are none.
-pub(crate) const LOADING: Loading =
-    Loading { mode: Mode::Fuel, clock: Clock::Fixed(NOW_MS), secrets: SecretsFrom::Dummy, workers: 4 };
 
 impl Test {
     pub(crate) fn exec(mut self, context: &mut Context) -> Result<Status, Error> {
@@ -106,7 +101,7 @@ impl Test {
         let (mut told, mut warnings) = (Vec::new(), Vec::new());
         let mut components = Components::default();
         for suite in suites {
-            let ready = suite.project.load_of(&mut components, context, &LOADING)?;
+            let ready = suite.project.load_of(&mut components, context, &Loading::TEST)?;
             let mut total = Report::default();
             for case in &suite.cases {
                 let ran = cases::run(&ready.loaded, &case.records()?)?;
@@ -175,7 +170,7 @@ impl Test {
         if lines.is_empty() {
             return Err(Error::usage("the input holds no records: a case needs one at least"));
         }
-        let ready = project.load(context, &LOADING)?;
+        let ready = project.load(context, &Loading::TEST)?;
         write(&case.input(), &lines)?;
         let ran = cases::run(&ready.loaded, &case.records()?)?;
         write(&case.expected(), &ran.answers)?;

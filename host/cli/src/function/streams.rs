@@ -75,7 +75,6 @@ fn of_opensearch(destination: &OpenSearch, found: &mut Findings<'_>) {
         );
     }
     if !destination.cloud_watch_logging_options.enabled {
-        found
-            .look("its error log is off: nobody sees what OpenSearch refuses", "switch CloudWatchLoggingOptions on");
+        found.look("its error log is off: nobody sees what OpenSearch refuses", "switch CloudWatchLoggingOptions on");
     }
 }

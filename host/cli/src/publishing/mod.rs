@@ -1,19 +1,23 @@
-//! What `paddle publish` does before it writes anything: the tests, the artifacts, the trial of what is shipped, the
-//! comparison with what a channel holds, and the gates.
+//! What `paddle publish` does before it writes anything, in this order:
 //!
-//! Layout: `tested` (the project's cases), `shipped` (components and what was compiled of them), `trial` (the records that a
-//! release carries), `private` (what those must not contain, but for what is `reserved`), `compared` (old and new on the same records), `gates` (what is
-//! refused), `show` (what changes, for people), `upload` (how far it is); `recompile`
-//! (a release that is there, for another engine).
+//! 1. `test`: the project's cases pass.
+//! 2. `compile`: its components, and what is compiled of them for each engine.
+//! 3. `trial`: the records that hosts will try the release on, with the answers of what was compiled; `private` finds in them
+//!    what must not be uploaded, but for what is `reserved` for examples.
+//! 4. `compare`: the new release beside the one that a channel holds, on the same records.
+//! 5. `gate`: what stops the publish, each with the option that lets it through.
+//!
+//! Then the draft is written, which `upload` shows. `show` says what changes, for people; `recompile` adds what a release that
+//! is there compiles to for another engine.
 
-pub(crate) mod compared;
-pub(crate) mod gates;
+pub(crate) mod compare;
+pub(crate) mod compile;
+pub(crate) mod gate;
 mod private;
 pub(crate) mod recompile;
 mod reserved;
-pub(crate) mod shipped;
 pub(crate) mod show;
-pub(crate) mod tested;
+pub(crate) mod test;
 pub(crate) mod trial;
 pub(crate) mod upload;
 
@@ -24,9 +28,9 @@ use crate::project::Project;
 use crate::time;
 use anyhow::Context as _;
 use bytes::Bytes;
+use compile::{Shipped, Target};
 use registry::{Asset, Blob, Draft, Fingerprint, Manifest, Name, Plugin};
-use shipped::{Shipped, Target};
-use tested::Tested;
+use test::Tested;
 
 /// A release, ready to be compared and published.
 pub(crate) struct Prepared {
@@ -61,9 +65,9 @@ pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Cont
     };
     // Ids are made of sequence numbers, which tests do not have; what is published is the text.
     project.pipeline = project.pipeline.without_ids();
-    let tested = tested::run(project, context)?;
+    let tested = test::run(project, context)?;
     let parts = tested.ready.steps.iter().map(|step| step.parts.clone()).collect();
-    let shipped = shipped::compile(&project.pipeline.steps, parts, &how.targets, context)?;
+    let shipped = compile::compile(&project.pipeline.steps, parts, &how.targets, context)?;
     let mut warnings = tested.warnings.clone();
     let records = match project.pipeline.release.test_records {
         true => trial::record(project, &shipped, &tested, &mut warnings, context)?,
@@ -88,14 +92,14 @@ pub(crate) fn prepare(project: &mut Project, how: &Preparing, context: &mut Cont
     let mut draft = Draft::new(manifest, blobs)?;
     let mut engines = Vec::new();
     for (engine, artifacts) in shipped.artifacts.iter().filter(|_| how.compiled) {
-        draft = draft.with_compiled(shipped::drafted(*engine, artifacts.clone()))?;
+        draft = draft.with_compiled(compile::drafted(*engine, artifacts.clone()))?;
         engines.push(*engine);
     }
     Ok(Prepared { draft, engines, tested, shipped, private, warnings })
 }
 
 fn plugins(project: &Project, tested: &Tested, shipped: &Shipped) -> Vec<Plugin> {
-    let plugin = |(step, component): (&pipeline::settings::Step, &shipped::Component)| Plugin {
+    let plugin = |(step, component): (&pipeline::settings::Step, &compile::Component)| Plugin {
         step: step.name.clone(),
         plugin: step.plugin.clone(),
         wasm: Blob::of(&component.wasm),
@@ -108,7 +112,7 @@ fn plugins(project: &Project, tested: &Tested, shipped: &Shipped) -> Vec<Plugin>
 }
 
 fn assets(project: &Project, shipped: &Shipped) -> Vec<Asset> {
-    let of_step = |(step, component): (&pipeline::settings::Step, &shipped::Component)| {
+    let of_step = |(step, component): (&pipeline::settings::Step, &compile::Component)| {
         let asset = |(name, asset): (&str, &pipeline::Asset)| Asset {
             step: step.name.clone(),
             name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! `paddle publish --recompile`: what a release compiles to for this program's engine, added to the release that is there.
 
-use super::shipped::{self, Target};
+use super::compile::{self, Target};
 use super::upload::Upload;
 use crate::Context;
 use crate::error::{Error, Status};
@@ -41,10 +41,10 @@ pub(crate) fn recompile(
     let wasm: Vec<Bytes> = fetched.code.values().filter_map(wasm).collect();
     let engine = project::engine(&Loading::PRODUCTION, 1)?;
     let begun = Instant::now();
-    let artifacts = shipped::precompile(&engine, targets, &wasm, context)?;
+    let artifacts = compile::precompile(&engine, targets, &wasm, context)?;
     let (plugins, took) = (count(wasm.len() as u64, "plugin"), duration(begun.elapsed()));
     let compiled: Vec<DraftCompiled> =
-        artifacts.into_iter().map(|(engine, artifacts)| shipped::drafted(engine, artifacts)).collect();
+        artifacts.into_iter().map(|(engine, artifacts)| compile::drafted(engine, artifacts)).collect();
     let engines: Vec<Fingerprint> = compiled.iter().map(|compiled| compiled.engine).collect();
     let told = format!("{plugins} of release {} compiled in {took}", id.short());
     if dry_run {

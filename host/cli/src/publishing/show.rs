@@ -1,7 +1,7 @@
 //! What differs between two releases, in lines that people can read.
 
-use super::compared::{Compared, Ran};
-use super::gates::SLOWER_PERCENT_MAX;
+use super::compare::{Compared, Ran};
+use super::gate::SLOWER_PERCENT_MAX;
 use crate::cases::diff;
 use crate::table::{Align, Table};
 use crate::terminal::Paint;

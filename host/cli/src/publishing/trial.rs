@@ -5,8 +5,8 @@
 //! release, so it stays at home: cases run once more with another clock, other randomness and other secrets, and only those
 //! whose answers stay the same go along.
 
-use super::shipped::Shipped;
-use super::tested::Tested;
+use super::compile::Shipped;
+use super::test::Tested;
 use crate::Context;
 use crate::error::{Error, Trouble};
 use crate::project::{self, Loading, Project};

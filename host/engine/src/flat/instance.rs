@@ -39,7 +39,9 @@ impl Exports {
             parts.push(Instance::new(&mut *store, module, &imports)?);
         }
         let plan = &flat.plan;
-        let Extern::Memory(memory) = exported(store, &parts, &plan.memory)? else { bail!("its memory is not a memory") };
+        let Extern::Memory(memory) = exported(store, &parts, &plan.memory)? else {
+            bail!("its memory is not a memory")
+        };
         let realloc = function(store, &parts, &plan.realloc)?;
         store.data_mut().guest = Some(Box::new(Guest { memory, realloc }));
         let clean_up = |of: &Function, store: &mut Store<State>| {

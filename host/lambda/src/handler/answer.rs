@@ -43,7 +43,9 @@ impl Run<'_> {
         };
         let fields = [("reason", json!(reason)), ("from", json!(lowest)), ("records", json!(open.len()))];
         match fix {
-            true => self.log.error("The batch was returned to Kinesis and will be retried until this is fixed.", &fields),
+            true => {
+                self.log.error("The batch was returned to Kinesis and will be retried until this is fixed.", &fields)
+            }
             false => self.log.warn("The batch was returned to Kinesis.", &fields),
         }
         if fix && self.report.documents() == 0 {

@@ -398,7 +398,8 @@ async fn guests_text_in_the_log_is_cut() {
         let line = bench.lines().into_iter().find(|line| line.get("kind").is_some()).unwrap();
         assert_eq!((line["reason"].as_str().unwrap(), &line["kind"]), (shown, &json!("reject")));
         handle(&bench, &["retry"]).await;
-        let line = bench.lines().into_iter().find(|line| line["message"] == "A record was returned to Kinesis.").unwrap();
+        let line =
+            bench.lines().into_iter().find(|line| line["message"] == "A record was returned to Kinesis.").unwrap();
         assert_eq!(line["reason"], if shown == "as" { "no" } else { &"not now"[..shown.len()] });
     }
 }

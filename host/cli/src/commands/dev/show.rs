@@ -63,7 +63,10 @@ fn trouble(ended: &Ended, out: &Out, context: &mut Context) -> Result<(), Error>
         ui.warn(one_line(error))?;
     }
     for violation in ended.violations.iter().take(SHOWN_MAX) {
-        ui.warn(format!("Firehose was given something that is not a document, which is a bug in Paddlewheel: {}", one_line(violation)))?;
+        ui.warn(format!(
+            "Firehose was given something that is not a document, which is a bug in Paddlewheel: {}",
+            one_line(violation)
+        ))?;
     }
     Ok(())
 }

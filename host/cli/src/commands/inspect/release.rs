@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::error::{Error, Status};
 use crate::project::{self, Loading};
-use crate::publishing::{shipped, show};
+use crate::publishing::{compile, show};
 use crate::releases::Place;
 use crate::text::{bytes, count, one_line};
 use crate::time;
@@ -23,7 +23,7 @@ struct Around {
 
 pub(super) fn inspect(named: &str, place: &Place, context: &mut Context) -> Result<Status, Error> {
     let opened = place.open(None, false, context)?;
-    let engine = shipped::fingerprint(&project::engine(&Loading::PRODUCTION, 1)?)?;
+    let engine = compile::fingerprint(&project::engine(&Loading::PRODUCTION, 1)?)?;
     let (release, around) = context.runtime.block_on(async {
         let id = opened.release(named).await?;
         let release = opened.registry.release(id).await?;

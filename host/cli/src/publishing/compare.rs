@@ -1,7 +1,7 @@
 //! The new release beside the one that a channel holds: on the same records, with the same clock, counting fuel.
 
 use super::shipped;
-use super::tested::{Tested, fuel_per_event};
+use super::test::{Tested, fuel_per_event};
 use crate::Context;
 use crate::cases::NOW_MS;
 use crate::error::{Error, Trouble};
@@ -87,7 +87,7 @@ fn load(from: &Fetched, ready: &Ready) -> Result<lambda::Loaded, Error> {
         (None, Some(Code::Wasm(wasm))) => Ok(ready.engine.compile(wasm)?),
         (None, Some(Code::Compiled(_)) | None) => Err(anyhow!("its code was not fetched")),
     };
-    shipped::load(&ready.engine, &pipeline, parts, &code, DUMMY_SECRET)
+    compile::load(&ready.engine, &pipeline, parts, &code, DUMMY_SECRET)
 }
 
 fn run(old: &lambda::Loaded, tested: &Tested, records: Option<&Bytes>) -> Result<Ran, Error> {

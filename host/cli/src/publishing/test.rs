@@ -2,7 +2,6 @@
 
 use crate::Context;
 use crate::cases::{self, Case, Ran, wrong};
-use crate::commands::test::LOADING;
 use crate::error::Error;
 use crate::input::{Data, Record};
 use crate::project::{Components, Project, Ready};
@@ -37,13 +36,13 @@ pub(crate) struct Tested {
 pub(crate) fn run(project: &Project, context: &mut Context) -> Result<Tested, Error> {
     let suites = cases::suites(project)?;
     let mut components = Components::default();
-    let ready = project.load_of(&mut components, context, &LOADING)?;
+    let ready = project.load_of(&mut components, context, &Loading::TEST)?;
     let (mut cases, mut report, mut failed, mut all) = (Vec::new(), Report::default(), Vec::new(), 0);
     for suite in &suites {
         // Cases of one plugin are no records of the pipeline: they say that it works, and hosts do not try them.
         let alone = match suite.project.text {
             Some(_) => None,
-            None => Some(suite.project.load_of(&mut components, context, &LOADING)?),
+            None => Some(suite.project.load_of(&mut components, context, &Loading::TEST)?),
         };
         let mut progress = context.ui.progress("testing", "cases");
         for case in &suite.cases {

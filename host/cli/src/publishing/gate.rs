@@ -1,7 +1,7 @@
 //! What stops a publish before anything is written, each with the option that lets it through.
 
 use super::Prepared;
-use super::compared::{Compared, Ran};
+use super::compare::{Compared, Ran};
 use crate::text::{count, number, one_line, time};
 use clap::Args;
 use registry::{Difference, Fingerprint, HostReport, Manifest, Name};
@@ -178,7 +178,7 @@ fn old_hosts(readers: &Readers) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publishing::compared::Fuel;
+    use crate::publishing::compare::Fuel;
 
     #[test]
     fn an_import_is_allowed_by_its_name_or_how_it_begins() {
