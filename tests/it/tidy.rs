@@ -103,12 +103,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("pii", &[]),
     ("unpack", &[]),
     ("toolchain", &[]),
-    ("simulator", &[]),
+    ("destination", &[]),
+    ("simulator", &["destination"]),
     ("registry", &[]),
     ("pipeline", &["document", "pii"]),
     ("engine", &["document", "pipeline"]),
     ("lambda", &["document", "engine", "pipeline", "registry", "unpack"]),
-    ("cli", &["engine", "lambda", "pii", "pipeline", "registry", "simulator", "toolchain", "unpack"]),
+    ("cli", &["destination", "engine", "lambda", "pii", "pipeline", "registry", "simulator", "toolchain", "unpack"]),
 ];
 
 /// Packages that only one crate may know.

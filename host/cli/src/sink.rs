@@ -6,9 +6,9 @@ use crate::error::{Error, Trouble};
 use crate::terminal::Ui;
 use crate::text::{count, cut, one_line};
 use anyhow::Context as _;
+use destination::{Destination, Folder, OpenSearch, Refused, Settings, Summary};
 use pipeline::Pipeline;
 use serde_json::{Value, json};
-use simulator::destination::{Destination, Folder, OpenSearch, Settings, Summary};
 
 /// Documents and bytes that are sent at once.
 const BATCH_DOCUMENTS_MAX: usize = 5_000;
@@ -24,19 +24,33 @@ pub(crate) enum Sink {
     /// Nowhere: something else is shown.
     None,
     /// A folder or OpenSearch, batch by batch.
-    Elsewhere(Box<Elsewhere>),
+    Batched(Box<Batched>),
 }
 
-/// A folder or OpenSearch.
-pub(crate) struct Elsewhere {
+/// A destination, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    /// What it does with documents.
+    verb: &'static str,
+}
+
+impl Place {
+    /// A place where documents are written.
+    pub(crate) fn written(name: impl Into<String>) -> Place {
+        Place { name: name.into(), verb: "written" }
+    }
+}
+
+/// Documents on their way to a folder or OpenSearch.
+pub(crate) struct Batched {
     destination: Destination,
     /// Open documents of each route.
     open: Vec<Vec<Vec<u8>>>,
     streams: Vec<String>,
     bytes: usize,
     documents: usize,
-    /// For people.
-    name: String,
+    place: Place,
 }
 
 impl Sink {
@@ -45,18 +59,10 @@ impl Sink {
         if named == "-" {
             return Ok(Sink::Output);
         }
-        if let Some((scheme, _)) = named.split_once("://").filter(|_| !is_url(named)) {
-            let what = "`-`, a folder, or the http:// or https:// URL of an OpenSearch";
-            return Err(Error::usage(format!("--sink {named}: there is no sink for {scheme}; name {what}")));
-        }
-        let (destination, name) = if is_url(named) {
-            (opensearch(named, insecure)?, "OpenSearch".to_owned())
-        } else {
-            (Destination::Folder(Folder::new(named)), named.to_owned())
-        };
+        let (destination, place) = destination(named, insecure)?;
         let streams: Vec<String> = pipeline.routes.iter().map(|route| route.stream.clone()).collect();
         let open = streams.iter().map(|_| Vec::new()).collect();
-        Ok(Sink::Elsewhere(Box::new(Elsewhere { destination, open, streams, bytes: 0, documents: 0, name })))
+        Ok(Sink::Batched(Box::new(Batched { destination, open, streams, bytes: 0, documents: 0, place })))
     }
 
     /// Takes one document.
@@ -67,12 +73,12 @@ impl Sink {
                 document.push(b'\n');
                 context.ui.data(&document)
             }
-            Sink::Elsewhere(elsewhere) => {
-                elsewhere.bytes += document.len();
-                elsewhere.documents += 1;
-                elsewhere.open[usize::from(route)].push(document);
-                if elsewhere.bytes >= BATCH_BYTES_MAX || elsewhere.documents >= BATCH_DOCUMENTS_MAX {
-                    return elsewhere.send(context);
+            Sink::Batched(batched) => {
+                batched.bytes += document.len();
+                batched.documents += 1;
+                batched.open[usize::from(route)].push(document);
+                if batched.bytes >= BATCH_BYTES_MAX || batched.documents >= BATCH_DOCUMENTS_MAX {
+                    return batched.send(context);
                 }
                 Ok(())
             }
@@ -81,22 +87,22 @@ impl Sink {
 
     /// Sends what is left, and says what became of all.
     pub(crate) fn finish(&mut self, context: &mut Context) -> Result<Option<Summary>, Error> {
-        let Sink::Elsewhere(elsewhere) = self else { return Ok(None) };
-        elsewhere.send(context)?;
-        Ok(Some(elsewhere.destination.summary()))
+        let Sink::Batched(batched) = self else { return Ok(None) };
+        batched.send(context)?;
+        Ok(Some(batched.destination.summary()))
     }
 
-    /// What it is called.
-    pub(crate) fn name(&self) -> &str {
+    /// What it is called, and what it does with documents.
+    pub(crate) fn place(&self) -> Place {
         match self {
-            Sink::Output => "standard output",
-            Sink::None => "nowhere",
-            Sink::Elsewhere(elsewhere) => &elsewhere.name,
+            Sink::Output => Place::written("standard output"),
+            Sink::None => Place::written("nowhere"),
+            Sink::Batched(batched) => batched.place.clone(),
         }
     }
 }
 
-impl Elsewhere {
+impl Batched {
     fn send(&mut self, context: &Context) -> Result<(), Error> {
         for (stream, open) in self.streams.iter().zip(&mut self.open) {
             if open.is_empty() {
@@ -107,7 +113,7 @@ impl Elsewhere {
             context
                 .runtime
                 .block_on(sent)
-                .with_context(|| format!("deliver documents to {}", self.name))
+                .with_context(|| format!("deliver documents to {}", self.place.name))
                 .or_outside()?;
         }
         (self.bytes, self.documents) = (0, 0);
@@ -119,21 +125,30 @@ fn is_url(named: &str) -> bool {
     named.starts_with("http://") || named.starts_with("https://")
 }
 
-/// OpenSearch at a URL; user and password stand in it or in the environment.
-pub(crate) fn opensearch(url: &str, insecure: bool) -> Result<Destination, Error> {
-    if !is_url(url) {
-        return Err(Error::usage("the URL of OpenSearch begins with http:// or https://"));
+/// What `--sink` names, other than standard output: a folder, or the URL of an OpenSearch.
+pub(crate) fn destination(named: &str, insecure: bool) -> Result<(Destination, Place), Error> {
+    if is_url(named) {
+        return Ok((opensearch(named, insecure)?, Place { name: "OpenSearch".to_owned(), verb: "indexed" }));
     }
+    if let Some((scheme, _)) = named.split_once("://") {
+        let what = "`-`, a folder, or the http:// or https:// URL of an OpenSearch";
+        return Err(Error::usage(format!("--sink {named}: there is no sink for {scheme}; name {what}")));
+    }
+    Ok((Destination::Folder(Folder::new(named)), Place::written(named)))
+}
+
+/// OpenSearch at a URL; user and password stand in it or in the environment.
+fn opensearch(url: &str, insecure: bool) -> Result<Destination, Error> {
     let login = environment::opensearch_login();
     let settings =
         Settings { url: url.to_owned(), login, insecure, failed_folder: None, clock: simulator::system_clock() };
     Ok(Destination::OpenSearch(OpenSearch::new(settings).or_usage()?))
 }
 
-/// Tells people what a destination did.
-pub(crate) fn show_summary(ui: &mut Ui, name: &str, summary: &Summary) -> Result<(), Error> {
+/// Shows people what a destination did.
+pub(crate) fn show_summary(ui: &mut Ui, place: &Place, summary: &Summary) -> Result<(), Error> {
     let paint = ui.note_paint();
-    let verb = if name == "OpenSearch" { "indexed" } else { "written" };
+    let Place { name, verb } = place;
     let refused = match summary.refused {
         0 => String::new(),
         refused => format!(", {}", paint.red(&format!("{refused} refused"))),
@@ -148,10 +163,10 @@ pub(crate) fn show_summary(ui: &mut Ui, name: &str, summary: &Summary) -> Result
 }
 
 /// The same, for programs.
-pub(crate) fn summary_json(name: &str, summary: &Summary) -> Value {
-    let reason = |(kind, refused): (&String, &simulator::destination::Refused)| {
+pub(crate) fn summary_json(place: &Place, summary: &Summary) -> Value {
+    let reason = |(kind, refused): (&String, &Refused)| {
         (kind.clone(), json!({"count": refused.count, "message": refused.message, "document": refused.document}))
     };
     let reasons: serde_json::Map<String, Value> = summary.reasons.iter().map(reason).collect();
-    json!({"to": name, "indexed": summary.indexed, "refused": summary.refused, "reasons": reasons})
+    json!({"to": place.name, "indexed": summary.indexed, "refused": summary.refused, "reasons": reasons})
 }

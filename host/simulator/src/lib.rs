@@ -3,7 +3,6 @@
 //! It judges the code that it surrounds, so it shares nothing with it: limits, sequence numbers and JSON are checked by
 //! code of its own. It is strict where AWS is, and where AWS's behaviour is not known it takes the harsher reading.
 
-pub mod destination;
 pub mod faults;
 pub mod firehose;
 pub mod intake;

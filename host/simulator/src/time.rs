@@ -25,11 +25,6 @@ pub(crate) fn day_path(at_ms: u64) -> String {
     utc(at_ms).format("%Y/%m/%d").to_string()
 }
 
-/// `2026/11/24/00`: the folders in which Firehose puts backups.
-pub(crate) fn hour_path(at_ms: u64) -> String {
-    utc(at_ms).format("%Y/%m/%d/%H").to_string()
-}
-
 /// What lies beyond chrono's calendar, some 260,000 years from now, is its last moment.
 fn utc(at_ms: u64) -> DateTime<Utc> {
     i64::try_from(at_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::<Utc>::MAX_UTC)
@@ -51,7 +46,6 @@ mod tests {
         for (at_ms, text) in cases {
             assert_eq!(iso8601(at_ms), text);
         }
-        assert_eq!(hour_path(1_573_691_886_021), "2019/11/14/00");
         assert_eq!(day_path(1_573_691_886_021), "2019/11/14");
     }
 }

@@ -16,7 +16,7 @@ use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Flow, Reader};
 use crate::project::{Loading, Project};
-use crate::sink;
+use crate::sink::{self, Place};
 use crate::terminal::Progress;
 use crate::text::count;
 use crate::time::now_ms;
@@ -26,10 +26,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use clap::Args;
+use destination::{Destination, Folder, Summary};
 use lambda::{AwsFirehose, Clock, DeadLetters, HandleError, Host, Invocation, World};
 use out::Out;
 use pipeline::Report;
-use simulator::destination::{Destination, Folder, Summary};
 use simulator::firehose::{Fault, Faults, Firehose, Options};
 use simulator::kinesis::{EventSource, FailureRecord, Journal, Mapping, Stream};
 use std::io::IsTerminal;
@@ -65,11 +65,11 @@ const AWS_EXAMPLES: [&str; 2] =
 Examples:
   paddle dev                                               then: curl -d '{\"a\":1}' http://127.0.0.1:7070
   tail -f events.ndjson | paddle dev
-  paddle dev -i events.ndjson --follow --opensearch http://localhost:9200
+  paddle dev -i events.ndjson --follow --sink http://localhost:9200
   paddle dev --once --web-events 10000
   paddle dev plugins/example --once -i events.ndjson --out /tmp/demo
   paddle dev --once --web-events 10000 --throttle 20
-  paddle dev --once --web-events 1000 --opensearch https://admin:secret@localhost:9200 --insecure")]
+  paddle dev --once --web-events 1000 --sink https://admin:secret@localhost:9200 --insecure")]
 pub(crate) struct Dev {
     /// A paddle.toml, its folder, or one plugin; default: the current folder
     #[arg(value_name = "PIPELINE")]
@@ -96,15 +96,20 @@ pub(crate) struct Dev {
     /// standard output
     #[arg(long, value_name = "FOLDER")]
     out: Option<std::path::PathBuf>,
-    /// Index documents in this OpenSearch instead of writing them to files
-    #[arg(long, value_name = "URL")]
-    opensearch: Option<String>,
+    /// Where documents go instead: `-` for standard output, a folder, or the URL of an OpenSearch
+    #[arg(long, value_name = "WHERE", alias = "opensearch")]
+    sink: Option<String>,
     /// Accept any TLS certificate of OpenSearch
     #[arg(long)]
     insecure: bool,
     /// Throttle this percentage of Firehose requests, each halfway through its records
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=90))]
     throttle: Option<u64>,
+}
+
+/// The folder `documents` of a run, and what it is called.
+fn documents(out: &Out) -> (Destination, Place) {
+    (Destination::Folder(Folder::new(out.documents())), Place::written(out.shown_documents()))
 }
 
 /// What a run came to.
@@ -128,16 +133,21 @@ impl Dev {
         if !self.once {
             return served::serve(&self, &project, context);
         }
+        if self.sink.as_deref() == Some("-") {
+            return Err(Error::usage(
+                "the report of --once and documents cannot share standard output: give --sink a folder",
+            ));
+        }
         let stream = self.stream(&project)?;
-        let destination = self.opensearch.as_deref().map(|url| sink::opensearch(url, self.insecure)).transpose()?;
+        let sink = self.sink.as_deref().map(|named| sink::destination(named, self.insecure)).transpose()?;
         let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
         let ready = project.load(context, &Loading { workers, ..Loading::PRODUCTION })?;
         let out = Out::prepare(self.out.clone().unwrap_or_else(|| project.folder.join(".paddle/dev")))?;
-        let destination = destination.unwrap_or_else(|| Destination::Folder(Folder::new(out.documents())));
+        let (destination, place) = sink.unwrap_or_else(|| documents(&out));
         let progress = context.ui.progress("handling", "records");
         let ended =
             context.runtime.block_on(self.system(stream, ready.loaded, workers, destination, &out, progress))?;
-        show::show(&ended, &out, self.opensearch.is_some(), context)?;
+        show::show(&ended, &out, &place, context)?;
         if let Some(error) = ended.error.filter(|_| ended.report.counts.events == 0) {
             return Err(Error::Outside(anyhow::anyhow!(error).context("the handler failed")));
         }

@@ -208,7 +208,7 @@ impl Job<'_> {
             ui.warn(format!("dead letters are counted and not kept: {reason}; name a folder with --dead-letters"))?;
         }
         if ui.is_json() {
-            let sink = summary.as_ref().map(|summary| sink::summary_json(self.sink.name(), summary));
+            let sink = summary.as_ref().map(|summary| sink::summary_json(&self.sink.place(), summary));
             ui.json(
                 &json!({"report": report, "warnings": report::warnings(&report), "sink": sink, "dead_letters": file}),
             )?;
@@ -224,7 +224,7 @@ impl Job<'_> {
         }
         ui.note(format!("{} in {}", count(records, "record"), time(started.elapsed())))?;
         if let Some(summary) = &summary {
-            sink::show_summary(ui, self.sink.name(), summary)?;
+            sink::show_summary(ui, &self.sink.place(), summary)?;
         }
         if let Some(file) = file {
             let paint = ui.note_paint();

@@ -15,8 +15,8 @@ pub use fault::{EntryError, Fault, Faults, Request};
 pub use judge::judge;
 pub use request::{ENTRY_OVERHEAD_BYTES, RECORD_BYTES_MAX, RECORDS_MAX, REQUEST_BYTES_MAX, ServiceError};
 
-use crate::destination::{Destination, Summary};
 use crate::server::{Answer, Body, NoAnswer, Server, whole};
+use destination::{Destination, Summary};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};

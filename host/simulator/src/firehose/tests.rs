@@ -379,7 +379,7 @@ async fn many_clients_at_once_lose_nothing() {
 async fn a_destination_gets_what_is_accepted_before_the_answer() {
     let path = std::env::temp_dir().join(format!("simulator-{}-firehose", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
-    let destination = Destination::Folder(crate::destination::Folder::new(&path));
+    let destination = Destination::Folder(destination::Folder::new(&path));
     let faults = fault::script([Fault::AcceptFirst(1)]);
     let options = Options { destination, faults, ..Options::new(["clicks"]) };
     let firehose = Firehose::start(options).await.unwrap();

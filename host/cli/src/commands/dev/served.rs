@@ -11,14 +11,14 @@ use crate::Context;
 use crate::error::{Error, Status, Trouble};
 use crate::input::{Data, Record};
 use crate::project::{Loading, Project, tidy};
-use crate::sink;
+use crate::sink::{self, Place};
 use crate::text::{count, one_line, shown, time};
 use crate::time::now_ms;
 use anyhow::Context as _;
+use destination::{Destination, Lines};
 use lambda::Host;
 use pipeline::Report;
 use serde_json::{Value, json};
-use simulator::destination::{Destination, Folder, Lines};
 use simulator::firehose::{Firehose, Options};
 use simulator::kinesis::{EventSource, Stream};
 use std::io::{self, Write};
@@ -65,7 +65,7 @@ pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Resu
     let ready = project.load(context, &loading)?;
     let out = Out::prepare(dev.out.clone().unwrap_or_else(|| project.folder.join(".paddle/dev")))?;
     let closed = Arc::new(AtomicBool::new(false));
-    let (destination, where_to) = destination(dev, &out, &closed)?;
+    let (destination, place) = destination(dev, &out, &closed)?;
     let (feed, arrivals) = feed::channel();
     let ending = interrupts::listen(context)?;
     context.take_interrupts();
@@ -76,7 +76,12 @@ pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Resu
     let inputs = if piped { vec!["-".to_owned()] } else { dev.input.clone() };
     feed::read(&inputs, dev.follow, &feed)?;
     let paint = context.ui.note_paint();
-    context.ui.note(format!("{} {}   documents go to {where_to}", paint.green("records by POST to"), intake.url()))?;
+    context.ui.note(format!(
+        "{} {}   documents go to {}",
+        paint.green("records by POST to"),
+        intake.url(),
+        place.name
+    ))?;
     let with = if project.text.is_some() { " and its plugins" } else { "" };
     context.ui.note(format!("watching {}{with}; Ctrl-C ends", project.source))?;
     context.ui.flush()?;
@@ -85,20 +90,20 @@ pub(super) fn serve(dev: &Dev, project: &Project, context: &mut Context) -> Resu
     context.runtime.block_on(intake.shutdown());
     served.tell(true, context)?;
     let summary = context.runtime.block_on(served.firehose.shutdown());
-    sink::show_summary(&mut context.ui, where_to.as_str(), &summary)?;
+    sink::show_summary(&mut context.ui, &place, &summary)?;
     ended
 }
 
 /// Where documents go, and what that is called.
-fn destination(dev: &Dev, out: &Out, closed: &Arc<AtomicBool>) -> Result<(Destination, String), Error> {
-    Ok(match (&dev.opensearch, &dev.out) {
-        (Some(url), _) => (sink::opensearch(url, dev.insecure)?, "OpenSearch".to_owned()),
-        (None, Some(_)) => (Destination::Folder(Folder::new(out.documents())), out.shown_documents()),
-        (None, None) => {
+fn destination(dev: &Dev, out: &Out, closed: &Arc<AtomicBool>) -> Result<(Destination, Place), Error> {
+    match (dev.sink.as_deref(), &dev.out) {
+        (None, Some(_)) => Ok(super::documents(out)),
+        (None | Some("-"), _) => {
             let to = StandardOutput { closed: Arc::clone(closed) };
-            (Destination::Lines(Lines::new(to)), "standard output".to_owned())
+            Ok((Destination::Lines(Lines::new(to)), Place::written("standard output")))
         }
-    })
+        (Some(named), _) => sink::destination(named, dev.insecure),
+    }
 }
 
 async fn served(

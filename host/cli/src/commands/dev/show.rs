@@ -6,16 +6,15 @@ use crate::Context;
 use crate::environment;
 use crate::error::Error;
 use crate::report;
-use crate::sink;
+use crate::sink::{self, Place};
 use crate::text::{count, number, one_line, time};
 use serde_json::json;
 
 /// Most lines of one kind of trouble.
 const SHOWN_MAX: usize = 5;
 
-pub(super) fn show(ended: &Ended, out: &Out, opensearch: bool, context: &mut Context) -> Result<(), Error> {
+pub(super) fn show(ended: &Ended, out: &Out, place: &Place, context: &mut Context) -> Result<(), Error> {
     let ui = &mut context.ui;
-    let name = if opensearch { "OpenSearch".to_owned() } else { out.shown_documents() };
     let letters = out.dead_letter_files();
     let (invocations, rewinds) = (ended.journal.invocations.len(), ended.journal.rewinds());
     if ui.is_json() {
@@ -30,7 +29,7 @@ pub(super) fn show(ended: &Ended, out: &Out, opensearch: bool, context: &mut Con
             "requests_throttled": ended.throttled,
             "violations": ended.violations,
             "errors": ended.error.iter().chain(&ended.delivery_errors).collect::<Vec<_>>(),
-            "sink": sink::summary_json(&name, &ended.summary),
+            "sink": sink::summary_json(place, &ended.summary),
             "dead_letters": letters,
             "log": out.shown_log(),
             "seconds": ended.elapsed.as_secs_f64(),
@@ -49,9 +48,9 @@ pub(super) fn show(ended: &Ended, out: &Out, opensearch: bool, context: &mut Con
     let throttled =
         if ended.throttled > 0 { format!(", {} throttled", number(ended.throttled as u64)) } else { String::new() };
     ui.note(format!("firehose {}{throttled}", count(ended.requests as u64, "request")))?;
-    sink::show_summary(ui, &name, &ended.summary)?;
+    sink::show_summary(ui, place, &ended.summary)?;
     trouble(ended, out, context)?;
-    next(out, &letters, opensearch, context)
+    next(out, &letters, place, context)
 }
 
 fn trouble(ended: &Ended, out: &Out, context: &mut Context) -> Result<(), Error> {
@@ -71,11 +70,11 @@ fn trouble(ended: &Ended, out: &Out, context: &mut Context) -> Result<(), Error>
     Ok(())
 }
 
-fn next(out: &Out, letters: &[String], opensearch: bool, context: &mut Context) -> Result<(), Error> {
+fn next(out: &Out, letters: &[String], place: &Place, context: &mut Context) -> Result<(), Error> {
     let ui = &mut context.ui;
     let paint = ui.note_paint();
     ui.note(format!("\n{}", paint.dim("look next")))?;
-    if !opensearch {
+    if place.name == out.shown_documents() {
         ui.note(format!("  head -3 {}/*.ndjson", out.shown_documents()))?;
     }
     if let Some(first) = letters.first() {

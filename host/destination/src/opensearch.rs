@@ -1,9 +1,9 @@
 //! Documents into a real OpenSearch, the way Firehose puts them there: `_bulk`, and a backup of what was refused.
 
 use super::folder::append;
-use super::{Summary, cut};
-use crate::time::{Clock, hour_path};
+use super::{Clock, Summary, cut};
 use anyhow::{Context, anyhow, bail};
+use chrono::DateTime;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -231,7 +231,8 @@ impl OpenSearch {
             lines.push_str(&line.to_string());
             lines.push('\n');
         }
-        let name = format!("AmazonOpenSearchService_failed/{}/{stream}.ndjson", hour_path(now_ms));
+        let now = i64::try_from(now_ms).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
+        let name = format!("AmazonOpenSearchService_failed/{}/{stream}.ndjson", now.format("%Y/%m/%d/%H"));
         append(&folder.join(name), lines.as_bytes()).await
     }
 }

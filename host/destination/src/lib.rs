@@ -1,4 +1,7 @@
-//! Where accepted records go: nowhere but memory, a folder, lines of something open, or a real OpenSearch.
+//! Where documents go at the end: nowhere but memory, a folder, lines of something open, or a real OpenSearch.
+//!
+//! `paddle` delivers to one of these, and so does the simulated Firehose. What becomes of each document is counted in a
+//! [`Summary`]; an error means that the destination as a whole cannot be used.
 
 mod folder;
 mod lines;
@@ -12,6 +15,10 @@ pub use lines::Lines;
 pub use opensearch::{OpenSearch, Settings};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Tells the time, in milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Different reasons kept in a [`Summary`]; the rest is counted as `other`.
 const REASONS_MAX: usize = 50;
@@ -21,7 +28,7 @@ const EXAMPLE_BYTES_MAX: usize = 1024;
 /// Where records go.
 #[derive(Debug)]
 pub enum Destination {
-    /// They are only counted; a Firehose remembers them itself.
+    /// They are only counted: whoever delivers them keeps them.
     Memory(Summary),
     /// One file for each stream, one document per line.
     Folder(Folder),

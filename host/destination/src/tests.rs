@@ -1,55 +1,67 @@
 //! A folder, and OpenSearch played by a small server that is told what to answer.
 
 use super::*;
-use crate::server::{Server, whole};
-use http_body_util::Full;
-use hyper::Response;
-use hyper::body::Bytes;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 const NOW_MS: u64 = 1_573_691_886_021;
-
-/// A folder of this test run, removed at its end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("simulator-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// What the server was sent: authorization and body.
 type Seen = Arc<Mutex<Vec<(Option<String>, String)>>>;
 
+/// A server on loopback, which ends when it is dropped.
+struct Node {
+    url: String,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
 /// Answers each body with what `answer` makes of its lines.
-async fn node(answer: impl Fn(&[&str], usize) -> (u16, String) + Send + Sync + 'static) -> (Server, Seen) {
+async fn node(answer: impl Fn(&[&str], usize) -> (u16, String) + Send + Sync + 'static) -> (Node, Seen) {
     let seen = Seen::default();
     let log = seen.clone();
-    let server = Server::start(move |request| {
-        let login = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
-        let body = String::from_utf8(request.body().to_vec()).unwrap();
-        assert_eq!(request.uri().path(), "/_bulk");
-        assert_eq!(request.headers()["content-type"], "application/x-ndjson");
-        assert!(body.ends_with('\n'));
-        let lines: Vec<&str> = body.lines().collect();
-        let count = log.lock().unwrap().len();
-        let (status, text) = answer(&lines, count);
-        log.lock().unwrap().push((login, body));
-        let mut response = Response::new(Full::<Bytes>::from(text));
-        *response.status_mut() = status.try_into().unwrap();
-        async { Ok(whole(response)) }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        loop {
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            let (headers, body) = request(&mut stream).await;
+            assert_eq!(headers["content-type"], "application/x-ndjson");
+            assert!(body.ends_with('\n'));
+            let (status, text) = answer(&body.lines().collect::<Vec<_>>(), log.lock().unwrap().len());
+            log.lock().unwrap().push((headers.get("authorization").cloned(), body));
+            let length = text.len();
+            let text = format!("HTTP/1.1 {status} Told\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}");
+            stream.write_all(text.as_bytes()).await.unwrap();
+        }
     });
-    (server.await.unwrap(), seen)
+    (Node { url, serving }, seen)
+}
+
+/// The headers and the body of a request for `_bulk`.
+async fn request(stream: &mut BufReader<TcpStream>) -> (HashMap<String, String>, String) {
+    let (mut headers, mut line) = (HashMap::new(), String::new());
+    stream.read_line(&mut line).await.unwrap();
+    assert_eq!(line, "POST /_bulk HTTP/1.1\r\n");
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let mut body = vec![0; headers["content-length"].parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    (headers, String::from_utf8(body).unwrap())
 }
 
 /// The answer of a healthy node: documents with `"bad"` do not fit the mapping.
@@ -76,34 +88,33 @@ async fn deliver(destination: &mut Destination, records: &[&[u8]]) -> anyhow::Re
 
 #[tokio::test]
 async fn a_folder_gets_one_line_for_each_document() {
-    let scratch = Scratch::new("folder");
-    let mut destination = Destination::Folder(Folder::new(&scratch.0));
+    let scratch = tempfile::tempdir().unwrap();
+    let mut destination = Destination::Folder(Folder::new(scratch.path()));
     deliver(&mut destination, &[b"{\"a\":1}", b"{}"]).await.unwrap();
     deliver(&mut destination, &[b"{\"b\":2}"]).await.unwrap();
     destination.deliver("audit", [&b"{}"[..]].into_iter()).await.unwrap();
-    assert_eq!(std::fs::read_to_string(scratch.0.join("Clicks.ndjson")).unwrap(), "{\"a\":1}\n{}\n{\"b\":2}\n");
-    assert_eq!(std::fs::read_to_string(scratch.0.join("audit.ndjson")).unwrap(), "{}\n");
+    assert_eq!(std::fs::read_to_string(scratch.path().join("Clicks.ndjson")).unwrap(), "{\"a\":1}\n{}\n{\"b\":2}\n");
+    assert_eq!(std::fs::read_to_string(scratch.path().join("audit.ndjson")).unwrap(), "{}\n");
     assert_eq!(destination.summary().indexed, 4);
 }
 
 #[tokio::test]
 async fn documents_are_indexed_under_the_lower_case_name() {
     let (server, seen) = node(|lines, _| healthy(lines)).await;
-    let mut destination = opensearch(server.url(), None);
+    let mut destination = opensearch(&server.url, None);
     deliver(&mut destination, &[b"{\"a\":1}\n", b"{}"]).await.unwrap();
     let action = "{\"index\":{\"_index\":\"clicks\"}}\n";
     assert_eq!(seen.lock().unwrap()[0], (None, format!("{action}{{\"a\":1}}\n{action}{{}}\n")));
     assert_eq!(destination.summary(), Summary { indexed: 2, ..Summary::default() });
     deliver(&mut destination, &[]).await.unwrap();
     assert_eq!(seen.lock().unwrap().len(), 1);
-    server.shutdown().await;
 }
 
 #[tokio::test]
 async fn refused_documents_are_summed_up_and_backed_up() {
-    let scratch = Scratch::new("failed");
+    let scratch = tempfile::tempdir().unwrap();
     let (server, seen) = node(|lines, _| healthy(lines)).await;
-    let mut destination = opensearch(server.url(), Some(scratch.0.clone()));
+    let mut destination = opensearch(&server.url, Some(scratch.path().to_owned()));
     let newline = b"{}\n{\"delete\":{\"_index\":\"clicks\",\"_id\":\"1\"}}";
     deliver(&mut destination, &[b"{\"n\":\"bad\"}", b"{}", newline, b"{\"n\":\"bad 2\"}", b""]).await.unwrap();
     assert!(!seen.lock().unwrap()[0].1.contains("delete"));
@@ -114,7 +125,7 @@ async fn refused_documents_are_summed_up_and_backed_up() {
     assert_eq!(refused.message, "failed to parse field [n]: For input string");
     assert_eq!(summary.reasons["not_one_line"].count, 2);
 
-    let path = scratch.0.join("AmazonOpenSearchService_failed/2019/11/14/00/Clicks.ndjson");
+    let path = scratch.path().join("AmazonOpenSearchService_failed/2019/11/14/00/Clicks.ndjson");
     let lines = std::fs::read_to_string(path).unwrap();
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 4);
@@ -133,7 +144,7 @@ async fn a_body_that_is_refused_whole_is_halved_to_its_culprit() {
         false => healthy(lines),
     })
     .await;
-    let mut destination = opensearch(server.url(), None);
+    let mut destination = opensearch(&server.url, None);
     let documents: Vec<String> =
         (0..9).map(|n| format!("{{\"n\":\"{}\"}}", if n == 5 { "poison" } else { "" })).collect();
     destination.deliver("clicks", documents.iter().map(|document| document.as_bytes())).await.unwrap();
@@ -145,7 +156,7 @@ async fn a_body_that_is_refused_whole_is_halved_to_its_culprit() {
 #[tokio::test]
 async fn bodies_are_bounded() {
     let (server, seen) = node(|lines, _| healthy(lines)).await;
-    let mut destination = opensearch(server.url(), None);
+    let mut destination = opensearch(&server.url, None);
     let document = format!("{{\"a\":\"{}\"}}", "x".repeat(1_000_000));
     destination.deliver("clicks", std::iter::repeat_n(document.as_bytes(), 12)).await.unwrap();
     let sizes: Vec<usize> = seen.lock().unwrap().iter().map(|(_, body)| body.len()).collect();
@@ -163,7 +174,7 @@ async fn a_busy_node_is_asked_again() {
         _ => healthy(lines),
     })
     .await;
-    let mut destination = opensearch(server.url(), None);
+    let mut destination = opensearch(&server.url, None);
     deliver(&mut destination, &[b"{\"a\":1}", b"{\"a\":2}"]).await.unwrap();
     assert_eq!(destination.summary(), Summary { indexed: 2, ..Summary::default() });
     let seen = seen.lock().unwrap();
@@ -178,7 +189,7 @@ async fn answers_that_do_not_fit_are_errors() {
         ((401, "who are you"), "401 Unauthorized: \"who are you\""),
     ] {
         let (server, _) = node(move |_, _| (answer.0, answer.1.to_owned())).await;
-        let error = deliver(&mut opensearch(server.url(), None), &[b"{}"]).await.unwrap_err();
+        let error = deliver(&mut opensearch(&server.url, None), &[b"{}"]).await.unwrap_err();
         assert!(format!("{error:#}").contains(message), "{error:#}");
     }
 }
@@ -186,7 +197,7 @@ async fn answers_that_do_not_fit_are_errors() {
 #[tokio::test]
 async fn logins_come_from_the_url_or_from_settings_and_are_never_shown() {
     let (server, seen) = node(|lines, _| healthy(lines)).await;
-    let url = server.url().replace("//", "//user:pass%40word@");
+    let url = server.url.replace("//", "//user:pass%40word@");
     let mut from_url = opensearch(&url, None);
     deliver(&mut from_url, &[b"{}"]).await.unwrap();
     let login = Some(("admin".to_owned(), "secret".to_owned()));
@@ -197,7 +208,7 @@ async fn logins_come_from_the_url_or_from_settings_and_are_never_shown() {
     let basic = |text: &str| Some(format!("Basic {}", base64_simd::STANDARD.encode_to_string(text)));
     let logins: Vec<_> = seen.lock().unwrap().iter().map(|(login, _)| login.clone()).collect();
     assert_eq!(logins, [basic("user:pass@word"), basic("admin:secret")]);
-    server.shutdown().await;
+    drop(server);
     let error = format!("{:#}", deliver(&mut from_url, &[b"{}"]).await.unwrap_err());
     assert!(!error.contains("word"), "{error}");
     assert!(!format!("{given:?}").contains("secret"));
@@ -222,12 +233,12 @@ fn a_summary_keeps_a_bounded_number_of_reasons_and_short_examples() {
     assert!(summary.reasons["reason 1"].document.len() <= EXAMPLE_BYTES_MAX);
 }
 
-/// Needs a node: `OPENSEARCH_URL=http://127.0.0.1:9411 cargo test -p simulator`. Skipped without one.
+/// Needs a node: `OPENSEARCH_URL=http://127.0.0.1:9411 cargo test -p destination`. Skipped without one.
 #[tokio::test]
 async fn a_real_node_agrees() {
     let Ok(url) = std::env::var("OPENSEARCH_URL") else { return };
-    let scratch = Scratch::new("real");
-    let mut destination = opensearch(&url, Some(scratch.0.clone()));
+    let scratch = tempfile::tempdir().unwrap();
+    let mut destination = opensearch(&url, Some(scratch.path().to_owned()));
     let stream = format!("Simulator-{}", std::process::id());
     let records: [&[u8]; 6] = [b"{\"n\":1}", b"{\"n\":\"x\"}", b"{\"n\":2}\n", b"{\"n\":3}{}", b"{\n}", b"{\"\":1}"];
     destination.deliver(&stream, records.iter().copied()).await.unwrap();
