@@ -185,6 +185,63 @@ fn what_the_plugin_does_not_have_it_cannot_give_back() {
 }
 
 #[test]
+fn answers_lie_in_memory_as_a_whole_and_aligned() {
+    // An answer with an empty list, wherever it stands: its last four bytes say nothing.
+    let answer = |at: i32| {
+        let transform =
+            format!("(memory.fill (i32.const 65520) (i32.const 0) (i32.const 16)) (return (i32.const {at}))");
+        ends(&module(&[], 1, "", GOOD_ROOM, &transform), "")
+    };
+    assert_eq!(answer(65_520), ["0 outputs:  "; 3]);
+    for at in [65_521, 65_522, 65_524, 65_528, 65_532, 65_536, -4, -8, -16, -1] {
+        assert_eq!(answer(at), TRAPS, "{at}");
+    }
+    let init = |at: i32| {
+        let module = module(&[], 1, "", GOOD_ROOM, "").replace("(i32.const 512)", &format!("(i32.const {at})"));
+        ends(&module, "").len()
+    };
+    assert_eq!([65_524, 65_525, 65_528, 65_532, 65_536, -4].map(init), [3, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn tags_that_no_type_has_are_traps() {
+    let write = "\"paddlewheel:transform/log@0.1.0\" \"write\" (func $write (param i32 i32 i32))";
+    let set = import("[method]event.set", "$set (param i32 i32 i32 i32 i64 i32 i32)");
+    let first = |transform: &str| ends(&module(&[write, &set], 1, "", GOOD_ROOM, transform), "")[0].clone();
+    // Read as a failure it is a rejection without a text.
+    let result = |tag: u32| {
+        first(&format!(
+            "(i32.store8 (i32.const 768) (i32.const {tag})) (i32.store (i32.const 772) (i32.const 0))
+             (i32.store (i32.const 776) (i32.const 0)) (i32.store (i32.const 780) (i32.const 0))"
+        ))
+    };
+    let failure = |tag: u32| {
+        first(&format!(
+            "(i32.store8 (i32.const 768) (i32.const 1)) (i32.store8 (i32.const 772) (i32.const {tag}))
+             (i32.store (i32.const 776) (i32.const 16)) (i32.store (i32.const 780) (i32.const 1))"
+        ))
+    };
+    let route = |tag: u32| first(&format!("(i32.store8 (i32.const 1028) (i32.const {tag}))"));
+    let level = |tag: u32| first(&format!("(call $write (i32.const {tag}) (i32.const 16) (i32.const 1))"));
+    let value = |tag: u32| {
+        first(&format!(
+            "(call $set (local.get $e) (i32.const 16) (i32.const 1) (i32.const {tag}) (i64.const 16) (i32.const 1) (i32.const 256))"
+        ))
+    };
+    for (name, end, known) in [
+        ("result", &result as &dyn Fn(u32) -> String, 2),
+        ("failure", &failure, 3),
+        ("route", &route, 2),
+        ("level", &level, 4),
+        ("value", &value, 6),
+    ] {
+        for tag in (0..8).chain([255]) {
+            assert_eq!(end(tag) == "failed: trap", tag >= known, "{name} {tag}");
+        }
+    }
+}
+
+#[test]
 fn answers_leave_alone_what_they_do_not_have() {
     let get = import("[method]event.get", "$get (param i32 i32 i32 i32)");
     let length = import("[method]event.length", "$length (param i32 i32 i32 i32)");
