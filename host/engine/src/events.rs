@@ -70,7 +70,7 @@ pub(crate) fn keys(state: &mut State, rep: u32, path: &str) -> Result<Vec<String
 }
 
 pub(crate) fn expand(state: &mut State, rep: u32, text: &str) -> Result<Vec<String>> {
-    let pattern = parsed(state, text, Pattern::parse)?;
+    let pattern = parsed(state, rep, text, Pattern::parse)?;
     let found = on_visible(state, rep, |document, meter| document.expand(&pattern, meter))?;
     let Some(paths) = allowed(text, found)? else { return Ok(Vec::new()) };
     note_read(state, text, !paths.is_empty());
@@ -79,7 +79,7 @@ pub(crate) fn expand(state: &mut State, rep: u32, text: &str) -> Result<Vec<Stri
 
 /// `set` and `set-text`. The inner error is the plugin's to handle.
 pub(crate) fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>) -> Result<Result<(), String>> {
-    let path = parsed(state, text, Path::parse)?;
+    let path = parsed(state, rep, text, Path::parse)?;
     let set = change(
         state,
         rep,
@@ -100,7 +100,7 @@ pub(crate) fn set(state: &mut State, rep: u32, text: &str, value: &Value<'_>) ->
 }
 
 pub(crate) fn replace_text(state: &mut State, rep: u32, text: &str, with: &str) -> Result<u32> {
-    let pattern = parsed(state, text, Pattern::parse)?;
+    let pattern = parsed(state, rep, text, Pattern::parse)?;
     let replaced = change(
         state,
         rep,
@@ -111,7 +111,7 @@ pub(crate) fn replace_text(state: &mut State, rep: u32, text: &str, with: &str) 
 }
 
 pub(crate) fn remove(state: &mut State, rep: u32, text: &str) -> Result<u32> {
-    let pattern = parsed(state, text, Pattern::parse)?;
+    let pattern = parsed(state, rep, text, Pattern::parse)?;
     let removed = change(
         state,
         rep,
@@ -134,7 +134,7 @@ fn changed(state: &mut State, pattern: &str, result: Option<Result<u32, EditErro
 }
 
 pub(crate) fn rename(state: &mut State, rep: u32, text: &str, target: &str) -> Result<bool> {
-    let (path, to) = (parsed(state, text, Path::parse)?, parsed(state, target, Path::parse)?);
+    let (path, to) = (parsed(state, rep, text, Path::parse)?, parsed(state, rep, target, Path::parse)?);
     let renamed = change(
         state,
         rep,
@@ -203,6 +203,7 @@ pub(crate) fn copy(state: &mut State, rep: u32) -> Result<u32> {
 
 /// `derive`: the rep of the new event, of so many bytes, which `make` copies out of the plugin's memory.
 pub(crate) fn derive(state: &mut State, rep: u32, length: usize, make: impl FnOnce() -> Bytes) -> Result<u32> {
+    state.holds(rep)?;
     if state.scope.as_ref().is_some_and(|scope| !scope.reads_all() || !scope.writes_all()) {
         return stop(
             FailureKind::Denied,
@@ -243,9 +244,16 @@ fn allowed<T>(text: &str, result: Result<T, Exhausted>) -> Result<T> {
 /// Bytes that a message shows of a malformed path.
 const PATH_BYTES_SHOWN_MAX: usize = 200;
 
-/// Parses a path or a pattern; one that is malformed ends the call.
+/// Parses a path or a pattern for an event; one that is malformed ends the call. The handle comes first: one that leads nowhere is
+/// a trap, whatever comes with it.
 #[inline]
-fn parsed<'a, T>(state: &State, text: &'a str, parse: impl FnOnce(&'a str) -> Result<T, PathError>) -> Result<T> {
+fn parsed<'a, T>(
+    state: &State,
+    rep: u32,
+    text: &'a str,
+    parse: impl FnOnce(&'a str) -> Result<T, PathError>,
+) -> Result<T> {
+    state.holds(rep)?;
     if text.len() > PATH_BYTES_MAX {
         return stop(FailureKind::InvalidOutput, "a path has more than 4,096 bytes");
     }
@@ -263,7 +271,7 @@ fn read<R>(
     text: &str,
     body: impl FnOnce(&mut Document, &Path<'_>, &mut Meter) -> Result<Option<R>, Exhausted>,
 ) -> Result<Option<R>> {
-    let path = parsed(state, text, Path::parse)?;
+    let path = parsed(state, rep, text, Path::parse)?;
     let found = on_visible(state, rep, |document, meter| body(document, &path, meter))?;
     let found = allowed(text, found.map(Option::flatten))?;
     note_read(state, text, found.is_some());

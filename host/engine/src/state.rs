@@ -89,6 +89,11 @@ pub(crate) fn stop_quoting<T>(kind: FailureKind, before: &str, quoted: &str, aft
     Err(HostStop(Failure::quoting(kind, before, quoted, after)).into())
 }
 
+#[cold]
+fn not_held() -> wasmtime::Error {
+    wasmtime::Error::msg("the plugin used the handle of an event that it no longer holds")
+}
+
 /// The state of one store.
 pub(crate) struct State {
     pub(crate) limiter: Limiter,
@@ -105,8 +110,8 @@ pub(crate) struct State {
     base: u32,
     /// How many of them the plugin still holds.
     live: usize,
-    /// Handles the plugin has that the host gave it, in this call and before.
-    handles: i64,
+    /// Reps of earlier calls whose handles the plugin still has. They lead nowhere; it can give each back once.
+    kept: Vec<u32>,
     /// What the host may still do and hold for this event.
     pub(crate) budget: Budget,
     pub(crate) log: Vec<LogLine>,
@@ -115,8 +120,10 @@ pub(crate) struct State {
     pub(crate) noted: Option<Noted>,
     /// Where texts are copied to between the plugin's memory and the host, so that calls do not allocate for them.
     pub(crate) text: String,
-    /// The plugin's side of the ABI, for one that runs flat.
+    /// The plugin's side of the ABI, for one that runs flat: none until its memory is there, and while it must not call the host.
     pub(crate) guest: Option<Box<Guest>>,
+    /// Whether a plugin that runs flat does something in which it must not call the host.
+    pub(crate) alone: bool,
 }
 
 impl State {
@@ -132,7 +139,7 @@ impl State {
             events: Vec::new(),
             base: 1,
             live: 0,
-            handles: 0,
+            kept: Vec::new(),
             budget: Budget::default(),
             log: Vec::new(),
             log_bytes: 0,
@@ -140,11 +147,16 @@ impl State {
             noted: None,
             text: String::new(),
             guest: None,
+            alone: false,
         }
     }
 
     /// Begins a call: nothing of the last one can be reached any more.
     pub(crate) fn begin_call(&mut self) {
+        if self.live > 0 {
+            let reps = (self.base..).zip(&self.events).filter(|(_, held)| held.is_some());
+            self.kept.extend(reps.map(|(rep, _)| rep));
+        }
         self.base += self.events.len() as u32;
         self.events.clear();
         self.live = 0;
@@ -165,7 +177,7 @@ impl State {
 
     /// Handles that the plugin did not give back.
     pub(crate) fn handles_left(&self) -> i64 {
-        self.handles.max(0) + i64::from(self.wasi.handles())
+        self.live as i64 + self.kept.len() as i64 + i64::from(self.wasi.handles())
     }
 
     /// Gives the plugin an event; the rep is for its handle. `bytes`: of its source, if it shares them with no other.
@@ -181,9 +193,29 @@ impl State {
         self.budget.hold_instead(0, bytes + held.overlay_bytes())?;
         let rep = self.base + self.events.len() as u32;
         self.events.push(Some(held));
-        self.handles += 1;
         self.live += 1;
         Ok(rep)
+    }
+
+    /// Whether there is an event behind a rep.
+    ///
+    /// # Errors
+    /// There is none.
+    #[inline]
+    pub(crate) fn holds(&self, rep: u32) -> wasmtime::Result<()> {
+        match self.events.get(rep.wrapping_sub(self.base) as usize) {
+            Some(Some(_)) => Ok(()),
+            _ => Err(not_held()),
+        }
+    }
+
+    /// Whether the plugin has a handle of this rep, of this call or an earlier one.
+    ///
+    /// # Errors
+    /// It has none.
+    #[inline]
+    pub(crate) fn has(&self, rep: u32) -> wasmtime::Result<()> {
+        self.holds(rep).or_else(|error| if self.kept.contains(&rep) { Ok(()) } else { Err(error) })
     }
 
     /// The event behind a rep.
@@ -198,7 +230,7 @@ impl State {
         let index = rep.wrapping_sub(self.base) as usize;
         match self.events.get_mut(index) {
             Some(Some(held)) => Ok(Lent { held, scope: self.scope.as_deref(), budget: &mut self.budget }),
-            _ => Err(wasmtime::Error::msg("the plugin used the handle of an event that it no longer holds")),
+            _ => Err(not_held()),
         }
     }
 
@@ -207,7 +239,6 @@ impl State {
         let index = rep.wrapping_sub(self.base) as usize;
         match self.events.get_mut(index).and_then(Option::take) {
             Some(held) => {
-                self.handles -= 1;
                 self.live -= 1;
                 Ok(held.event)
             }
@@ -217,7 +248,10 @@ impl State {
 
     /// The plugin dropped a handle. One of an earlier call is nobody's any more.
     pub(crate) fn drop_handle(&mut self, rep: u32) {
-        self.handles -= 1;
+        if rep < self.base {
+            self.kept.retain(|kept| *kept != rep);
+            return;
+        }
         let slot = self.events.get_mut(rep.wrapping_sub(self.base) as usize);
         if let Some(held) = slot.and_then(Option::take) {
             self.budget.let_go(held.bytes + held.overlay_bytes());
@@ -225,11 +259,9 @@ impl State {
         }
     }
 
-    /// The plugin gives a handle back, which must be one that it has. One of an earlier call leads nowhere any more.
+    /// The plugin gives a handle back, which must be one that it has, of this call or an earlier one.
     pub(crate) fn give_back(&mut self, rep: u32) -> wasmtime::Result<()> {
-        if rep >= self.base {
-            self.held(rep)?;
-        }
+        self.has(rep)?;
         self.drop_handle(rep);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The new release beside the one that a channel holds: on the same records, with the same clock, counting fuel.
 
-use super::shipped;
+use super::compile;
 use super::test::{Tested, fuel_per_event};
 use crate::Context;
 use crate::cases::NOW_MS;

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::cases::{self, Case, Ran, wrong};
 use crate::error::Error;
 use crate::input::{Data, Record};
-use crate::project::{Components, Project, Ready};
+use crate::project::{Components, Loading, Project, Ready};
 use crate::report;
 use crate::text::count;
 use bytes::Bytes;

@@ -3,8 +3,9 @@
 //! Each function's core type is what the canonical ABI makes of its type in `contract`; wasmtime compares it with the
 //! module's import when an instance starts.
 
-use super::memory::{give, give_list, open, place, range, span, text};
+use super::memory::{SPAN_BYTES, bytes, give, give_list, open, place, span, state, text, texts};
 use crate::events;
+use crate::instance::HOSTCALL_BYTES_MAX;
 use crate::state::State;
 use bytes::Bytes;
 use document::Value;
@@ -49,17 +50,17 @@ fn level_of(number: u32) -> Result<Level> {
 }
 
 fn identity(linker: &mut Linker<State>) -> Result<()> {
-    linker.func_wrap(HOST, DROP_EVENT, |mut call: Call<'_>, event: u32| open(&mut call)?.1.give_back(event))?;
+    linker.func_wrap(HOST, DROP_EVENT, |mut call: Call<'_>, event: u32| state(&mut call)?.give_back(event))?;
     linker.func_wrap(HOST, "[method]event.id", |mut call: Call<'_>, event: u32, to: u32| {
         let id = events::id(open(&mut call)?.1, event)?.to_owned();
-        answer_text(&mut call, &id, to)
+        answer_bytes(&mut call, id.as_bytes(), to)
     })?;
     linker.func_wrap(HOST, "[method]event.partition-key", |mut call: Call<'_>, event: u32, to: u32| {
         let key = events::partition_key(open(&mut call)?.1, event)?.to_owned();
-        answer_text(&mut call, &key, to)
+        answer_bytes(&mut call, key.as_bytes(), to)
     })?;
     linker.func_wrap(HOST, "[method]event.arrived-at-ms", |mut call: Call<'_>, event: u32| {
-        events::arrived_at_ms(open(&mut call)?.1, event)
+        events::arrived_at_ms(state(&mut call)?, event)
     })?;
     Ok(())
 }
@@ -96,7 +97,11 @@ fn reads(linker: &mut Linker<State>) -> Result<()> {
         |mut call: Call<'_>, event: u32, path: u32, length: u32, to: u32| {
             let (memory, state) = open(&mut call)?;
             let found = events::length(state, event, text(memory, path, length)?)?;
-            *place(memory, to, 4)? = span(u32::from(found.is_some()), found.unwrap_or_default() as usize);
+            let place: &mut [u8; 8] = place(memory, to, 4)?;
+            place[0] = u8::from(found.is_some());
+            if let Some(length) = found {
+                place[4..].copy_from_slice(&length.to_le_bytes());
+            }
             Ok(())
         },
     )?;
@@ -126,6 +131,7 @@ fn get(call: &mut Call<'_>, event: u32, path: (u32, u32), to: u32) -> Result<()>
             (5, 0)
         }
     })?;
+    look_at::<24>(call, to, 8)?;
     let payload = match found {
         Some((4 | 5, _)) => u64::from_le_bytes(span(give(call, buffer.as_bytes())?, buffer.len())),
         Some((_, payload)) => payload,
@@ -135,8 +141,15 @@ fn get(call: &mut Call<'_>, event: u32, path: (u32, u32), to: u32) -> Result<()>
     state.text = buffer;
     let place: &mut [u8; 24] = place(memory, to, 8)?;
     place[0] = u8::from(found.is_some());
-    place[8] = found.map_or(0, |(tag, _)| tag);
-    place[16..].copy_from_slice(&payload.to_le_bytes());
+    let Some((tag, _)) = found else { return Ok(()) };
+    place[8] = tag;
+    // What a value does not have stays as it was, as the canonical ABI writes it.
+    let bytes = match tag {
+        0 => 0,
+        1 => 1,
+        _ => 8,
+    };
+    place[16..16 + bytes].copy_from_slice(&payload.to_le_bytes()[..bytes]);
     Ok(())
 }
 
@@ -168,17 +181,18 @@ fn writes(linker: &mut Linker<State>) -> Result<()> {
         "[method]event.set",
         |mut call: Call<'_>, event: u32, path: u32, length: u32, tag: u32, payload: u64, more: u32, to: u32| {
             let (memory, state) = open(&mut call)?;
-            let passed = || text(memory, payload as u32, more);
+            let passed = if matches!(tag, 4 | 5) { (payload as u32, more) } else { (0, 0) };
+            let (path, passed) = texts(memory, (path, length), passed)?;
             let value = match tag {
                 0 => Value::Null,
                 1 => Value::Boolean(payload as u32 != 0),
                 2 => Value::Integer(payload.cast_signed()),
                 3 => Value::Number(f64::from_bits(payload)),
-                4 => Value::Text(passed()?.into()),
-                5 => Value::Json(passed()?.into()),
+                4 => Value::Text(passed.into()),
+                5 => Value::Json(passed.into()),
                 other => bail!("there is no kind {other} of value"),
             };
-            let done = events::set(state, event, text(memory, path, length)?, &value)?;
+            let done = events::set(state, event, path, &value)?;
             answer_result(&mut call, done, to)
         },
     )?;
@@ -187,8 +201,8 @@ fn writes(linker: &mut Linker<State>) -> Result<()> {
         "[method]event.set-text",
         |mut call: Call<'_>, event: u32, path: u32, length: u32, with: u32, with_length: u32, to: u32| {
             let (memory, state) = open(&mut call)?;
-            let value = Value::Text(text(memory, with, with_length)?.into());
-            let done = events::set(state, event, text(memory, path, length)?, &value)?;
+            let (path, with) = texts(memory, (path, length), (with, with_length))?;
+            let done = events::set(state, event, path, &Value::Text(with.into()))?;
             answer_result(&mut call, done, to)
         },
     )?;
@@ -197,7 +211,8 @@ fn writes(linker: &mut Linker<State>) -> Result<()> {
         "[method]event.replace-text",
         |mut call: Call<'_>, event: u32, pattern: u32, length: u32, with: u32, with_length: u32| {
             let (memory, state) = open(&mut call)?;
-            events::replace_text(state, event, text(memory, pattern, length)?, text(memory, with, with_length)?)
+            let (pattern, with) = texts(memory, (pattern, length), (with, with_length))?;
+            events::replace_text(state, event, pattern, with)
         },
     )?;
     linker.func_wrap(HOST, "[method]event.remove", |mut call: Call<'_>, event: u32, pattern: u32, length: u32| {
@@ -209,8 +224,8 @@ fn writes(linker: &mut Linker<State>) -> Result<()> {
         "[method]event.rename",
         |mut call: Call<'_>, event: u32, path: u32, length: u32, target: u32, target_length: u32| {
             let (memory, state) = open(&mut call)?;
-            let target = text(memory, target, target_length)?;
-            Ok(u32::from(events::rename(state, event, text(memory, path, length)?, target)?))
+            let (path, target) = texts(memory, (path, length), (target, target_length))?;
+            Ok(u32::from(events::rename(state, event, path, target)?))
         },
     )?;
     Ok(())
@@ -223,16 +238,14 @@ fn wholes(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.func_wrap(HOST, "[method]event.data", |mut call: Call<'_>, event: u32, to: u32| {
         let data = events::data(open(&mut call)?.1, event)?;
-        let address = give(&mut call, &data)?;
-        *place(open(&mut call)?.0, to, 4)? = span(address, data.len());
-        Ok(())
+        answer_bytes(&mut call, &data, to)
     })?;
     linker.func_wrap(HOST, "[method]event.copy", |mut call: Call<'_>, event: u32| {
-        events::copy(open(&mut call)?.1, event)
+        events::copy(state(&mut call)?, event)
     })?;
     linker.func_wrap(HOST, "[method]event.derive", |mut call: Call<'_>, event: u32, data: u32, length: u32| {
         let (memory, state) = open(&mut call)?;
-        let data = range(memory, data, length)?;
+        let data = bytes(memory, data, length, &mut { HOSTCALL_BYTES_MAX })?;
         events::derive(state, event, data.len(), || Bytes::copy_from_slice(data))
     })?;
     Ok(())
@@ -267,8 +280,8 @@ fn system(linker: &mut Linker<State>) -> Result<()> {
         place[8..12].copy_from_slice(&nanoseconds.to_le_bytes());
         Ok(())
     })?;
-    linker.func_wrap(HOST, "monotonic-clock.now", |mut call: Call<'_>| open(&mut call)?.1.wasi.monotonic_clock())?;
-    linker.func_wrap(HOST, "random.get-random-u64", |mut call: Call<'_>| open(&mut call)?.1.wasi.random())?;
+    linker.func_wrap(HOST, "monotonic-clock.now", |mut call: Call<'_>| state(&mut call)?.wasi.monotonic_clock())?;
+    linker.func_wrap(HOST, "random.get-random-u64", |mut call: Call<'_>| state(&mut call)?.wasi.random())?;
     linker.func_wrap(HOST, "insecure-seed.insecure-seed", |mut call: Call<'_>, to: u32| {
         let (memory, state) = open(&mut call)?;
         let (one, other) = state.wasi.seed()?;
@@ -280,15 +293,24 @@ fn system(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-/// A `string`.
-fn answer_text(call: &mut Call<'_>, text: &str, to: u32) -> Result<()> {
-    let address = give(call, text.as_bytes())?;
-    *place(open(call)?.0, to, 4)? = span(address, text.len());
+/// Looks at the place for an answer of `N` bytes: a bad one ends the call before the plugin is asked for room.
+#[inline]
+fn look_at<const N: usize>(call: &mut Call<'_>, to: u32, alignment: u32) -> Result<()> {
+    let _: &mut [u8; N] = place(open(call)?.0, to, alignment)?;
+    Ok(())
+}
+
+/// A `string` or a `list<u8>`.
+fn answer_bytes(call: &mut Call<'_>, bytes: &[u8], to: u32) -> Result<()> {
+    look_at::<SPAN_BYTES>(call, to, 4)?;
+    let address = give(call, bytes)?;
+    *place(open(call)?.0, to, 4)? = span(address, bytes.len());
     Ok(())
 }
 
 /// An `option<string>`: 12 bytes.
 fn answer_option(call: &mut Call<'_>, text: Option<&[u8]>, to: u32) -> Result<()> {
+    look_at::<12>(call, to, 4)?;
     let shown = text.map(|text| Ok::<_, wasmtime::Error>(span(give(call, text)?, text.len()))).transpose()?;
     answer_tagged(call, shown, to)
 }
@@ -309,6 +331,7 @@ fn answer_tagged(call: &mut Call<'_>, payload: Option<[u8; 8]>, to: u32) -> Resu
 
 /// A `list<string>`.
 fn answer_list(call: &mut Call<'_>, texts: &[String], to: u32) -> Result<()> {
+    look_at::<SPAN_BYTES>(call, to, 4)?;
     let list = give_list(call, texts)?;
     *place(open(call)?.0, to, 4)? = span(list, texts.len());
     Ok(())

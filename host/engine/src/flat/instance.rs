@@ -2,8 +2,9 @@
 
 use super::host::HOST;
 use super::memory::{self, Guest};
-use super::plan::{Export, Flat, Function, Item};
-use crate::bindings::{Output, PluginFailure};
+use super::plan::{Export, Flat, Function, Item, Plan};
+use crate::bindings::{Lifted, Output, PluginFailure};
+use crate::instance::HOSTCALL_BYTES_MAX;
 use crate::state::{LIVE_EVENTS_MAX, State};
 use wasmtime::{Extern, Instance, Linker, Result, Store, TypedFunc, WasmParams, WasmResults, bail, format_err};
 
@@ -37,13 +38,10 @@ impl Exports {
             let imports = part.imports.iter().map(|item| given(item, store)).collect::<Result<Vec<Extern>>>()?;
             let module = flat.modules.get(part.module as usize).ok_or_else(|| format_err!("a module is missing"))?;
             parts.push(Instance::new(&mut *store, module, &imports)?);
+            // What starts later may call the host in this memory.
+            find_guest(store, &parts, &flat.plan)?;
         }
         let plan = &flat.plan;
-        let Extern::Memory(memory) = exported(store, &parts, &plan.memory)? else {
-            bail!("its memory is not a memory")
-        };
-        let realloc = function(store, &parts, &plan.realloc)?;
-        store.data_mut().guest = Some(Box::new(Guest { memory, realloc }));
         let clean_up = |of: &Function, store: &mut Store<State>| {
             of.clean_up.as_ref().map(|export| function(store, &parts, export)).transpose()
         };
@@ -64,7 +62,7 @@ impl Exports {
         memory::range(memory, memory::aligned(at, 4)?, INIT_ANSWER_BYTES)?;
         let answer = match memory::tag(memory, at)? {
             0 => Ok(()),
-            1 => Err(memory::text_at(memory, memory::behind(at, 4)?)?.to_owned()),
+            1 => Err(memory::text_at(memory, memory::behind(at, 4)?, &mut { HOSTCALL_BYTES_MAX })?.to_owned()),
             other => bail!("`init` answered with a result of the kind {other}"),
         };
         clean_up(store, self.init_clean_up.as_ref(), at)?;
@@ -76,6 +74,9 @@ impl Exports {
     pub(crate) fn transform(&self, store: &mut Store<State>, rep: u32) -> Result<Result<Vec<Output>, PluginFailure>> {
         let at = self.transform.call(&mut *store, rep)?;
         let answer = answer(data(store)?, at)?;
+        if let Ok(outputs) = &answer {
+            check_handles(store.data(), outputs)?;
+        }
         clean_up(store, self.transform_clean_up.as_ref(), at)?;
         Ok(answer)
     }
@@ -93,11 +94,16 @@ fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> 
                 bail!("`transform` answered with {count} outputs, more than there may be events");
             }
             let bytes = count.checked_mul(OUTPUT_BYTES).ok_or_else(|| format_err!("a list of {count} outputs"))?;
-            memory::range(memory, list, bytes)?;
-            (0..count).map(|k| output(memory, list + k * OUTPUT_BYTES)).collect::<Result<Vec<Output>>>().map(Ok)
+            memory::range(memory, memory::aligned(list, 4)?, bytes)?;
+            // Many outputs may point at one long text, which is read for each: they are bounded together, as wasmtime does it.
+            let mut left = HOSTCALL_BYTES_MAX - count as usize * size_of::<Lifted>();
+            (0..count)
+                .map(|k| output(memory, list + k * OUTPUT_BYTES, &mut left))
+                .collect::<Result<Vec<Output>>>()
+                .map(Ok)
         }
         1 => {
-            let message = memory::text_at(memory, memory::behind(at, 8)?)?.to_owned();
+            let message = memory::text_at(memory, memory::behind(at, 8)?, &mut { HOSTCALL_BYTES_MAX })?.to_owned();
             Ok(Err(match memory::tag(memory, memory::behind(at, 4)?)? {
                 0 => PluginFailure::Reject(message),
                 1 => PluginFailure::Retry(message),
@@ -109,17 +115,31 @@ fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> 
     }
 }
 
-fn output(memory: &[u8], at: u32) -> Result<Output> {
+fn output(memory: &[u8], at: u32, left: &mut usize) -> Result<Output> {
     let route = match memory::tag(memory, memory::behind(at, 4)?)? {
         0 => None,
         1 => {
-            let name = memory::text_at(memory, memory::behind(at, 8)?)?;
-            // Many outputs may point at one long text; no route has such a name.
+            let name = memory::text_at(memory, memory::behind(at, 8)?, left)?;
+            // No route has a longer name, so what is longer is not copied.
             Some(name[..name.floor_char_boundary(ROUTE_BYTES_MAX)].to_owned())
         }
         other => bail!("there is no kind {other} of option"),
     };
     Ok(Output { rep: memory::number(memory, at)?, route })
+}
+
+/// Whether the plugin has the handles that it returns, each once: if not, the call ends before it cleans up.
+#[inline]
+fn check_handles(state: &State, outputs: &[Output]) -> Result<()> {
+    outputs.iter().try_for_each(|output| state.has(output.rep))?;
+    if outputs.len() > 1 {
+        let mut reps: Vec<u32> = outputs.iter().map(|output| output.rep).collect();
+        reps.sort_unstable();
+        if reps.windows(2).any(|pair| pair[0] == pair[1]) {
+            bail!("the plugin returned an event twice");
+        }
+    }
+    Ok(())
 }
 
 /// Tells the plugin that its answer was read.
@@ -133,6 +153,22 @@ fn data(store: &mut Store<State>) -> Result<&mut [u8]> {
     let Some(guest) = &store.data().guest else { bail!("the plugin has no memory yet") };
     let memory = guest.memory;
     Ok(memory.data_mut(store))
+}
+
+/// Notes the plugin's memory and the function that makes room there, as soon as the parts are there that have them.
+fn find_guest(store: &mut Store<State>, parts: &[Instance], plan: &Plan) -> Result<()> {
+    let is_there = |export: &Export| parts.len() > export.part as usize;
+    if store.data().guest.is_none() && is_there(&plan.memory) {
+        let Extern::Memory(memory) = exported(store, parts, &plan.memory)? else { bail!("its memory is not a memory") };
+        store.data_mut().guest = Some(Box::new(Guest { memory, realloc: None }));
+    }
+    if store.data().guest.as_ref().is_some_and(|guest| guest.realloc.is_none()) && is_there(&plan.realloc) {
+        let realloc = function(store, parts, &plan.realloc)?;
+        if let Some(guest) = &mut store.data_mut().guest {
+            guest.realloc = Some(realloc);
+        }
+    }
+    Ok(())
 }
 
 fn exported(store: &mut Store<State>, parts: &[Instance], export: &Export) -> Result<Extern> {

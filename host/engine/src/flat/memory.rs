@@ -5,17 +5,16 @@
 
 use crate::instance::HOSTCALL_BYTES_MAX;
 use crate::state::State;
-use wasmtime::{AsContextMut, Caller, Error, Memory, Result, TypedFunc, bail};
+use wasmtime::{AsContextMut, Caller, Error, Memory, Result, TypedFunc, bail, format_err};
 
-/// The plugin's side of the ABI: its memory, and the function that makes room there. A store has none while the plugin must
-/// not call the host.
+/// The plugin's side of the ABI: its memory, and the function that makes room there, which may come with a later part.
 pub(crate) struct Guest {
     pub(crate) memory: Memory,
-    pub(crate) realloc: TypedFunc<(u32, u32, u32, u32), u32>,
+    pub(crate) realloc: Option<TypedFunc<(u32, u32, u32, u32), u32>>,
 }
 
 /// Bytes of an address and a length, as texts and lists are passed.
-const SPAN_BYTES: usize = 8;
+pub(crate) const SPAN_BYTES: usize = 8;
 
 /// The plugin's memory and what the host holds, side by side.
 ///
@@ -28,6 +27,19 @@ pub(crate) fn open<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8
     };
     let memory = guest.memory;
     Ok(memory.data_and_store_mut(caller))
+}
+
+/// What the host holds, for calls that pass nothing in memory: they may come before there is any.
+///
+/// # Errors
+/// As [`open`], but for the beginning.
+#[inline]
+pub(crate) fn state<'a>(caller: &'a mut Caller<'_, State>) -> Result<&'a mut State> {
+    let state = caller.data_mut();
+    if state.alone {
+        bail!("the plugin called the host while it made room or cleaned up");
+    }
+    Ok(state)
 }
 
 /// The address so many bytes behind another.
@@ -46,13 +58,31 @@ pub(crate) fn range(memory: &[u8], address: u32, length: u32) -> Result<&[u8]> {
     memory.get(start..start + length as usize).ok_or_else(outside)
 }
 
+/// The bytes at an address, of which no more may be passed at once than are left.
+#[inline]
+pub(crate) fn bytes<'m>(memory: &'m [u8], address: u32, length: u32, left: &mut usize) -> Result<&'m [u8]> {
+    let bytes = range(memory, address, length)?;
+    *left = left.checked_sub(bytes.len()).ok_or_else(too_much)?;
+    Ok(bytes)
+}
+
 /// The text at an address.
 #[inline]
 pub(crate) fn text(memory: &[u8], address: u32, length: u32) -> Result<&str> {
-    let bytes = range(memory, address, length)?;
-    if bytes.len() > HOSTCALL_BYTES_MAX {
-        bail!("too much data is being copied between the host and the guest: {} bytes in one text", bytes.len());
-    }
+    text_within(memory, address, length, &mut { HOSTCALL_BYTES_MAX })
+}
+
+/// Two texts that one call passes, each by its address and length.
+#[inline]
+pub(crate) fn texts(memory: &[u8], first: (u32, u32), second: (u32, u32)) -> Result<(&str, &str)> {
+    let mut left = HOSTCALL_BYTES_MAX;
+    let first = text_within(memory, first.0, first.1, &mut left)?;
+    Ok((first, text_within(memory, second.0, second.1, &mut left)?))
+}
+
+#[inline]
+fn text_within<'m>(memory: &'m [u8], address: u32, length: u32, left: &mut usize) -> Result<&'m str> {
+    let bytes = bytes(memory, address, length, left)?;
     // The quick check does not say where; the standard one does.
     simdutf8::basic::from_utf8(bytes).or_else(|_| Ok(std::str::from_utf8(bytes)?))
 }
@@ -65,8 +95,8 @@ pub(crate) fn number(memory: &[u8], address: u32) -> Result<u32> {
 }
 
 /// The text whose address and length stand at `address`.
-pub(crate) fn text_at(memory: &[u8], address: u32) -> Result<&str> {
-    text(memory, number(memory, address)?, number(memory, behind(address, 4)?)?)
+pub(crate) fn text_at<'m>(memory: &'m [u8], address: u32, left: &mut usize) -> Result<&'m str> {
+    text_within(memory, number(memory, address)?, number(memory, behind(address, 4)?)?, left)
 }
 
 /// One byte, which tells an option, a result or a variant.
@@ -117,7 +147,8 @@ pub(crate) fn make_room(mut store: impl AsContextMut<Data = State>, alignment: u
     let mut store = store.as_context_mut();
     let length = u32::try_from(length)?;
     let (address, bytes) = alone(&mut store, |store, guest| {
-        let address = guest.realloc.call(&mut *store, (0, 0, alignment, length))?;
+        let Some(realloc) = &guest.realloc else { bail!("the plugin cannot make room yet") };
+        let address = realloc.call(&mut *store, (0, 0, alignment, length))?;
         Ok((address, guest.memory.data_size(&*store)))
     })?;
     if u64::from(address) + u64::from(length) > bytes as u64 {
@@ -132,9 +163,14 @@ pub(crate) fn alone<S: AsContextMut<Data = State>, R>(
     store: &mut S,
     body: impl FnOnce(&mut S, &Guest) -> Result<R>,
 ) -> Result<R> {
-    let Some(guest) = store.as_context_mut().data_mut().guest.take() else { bail!("the plugin has no memory yet") };
+    let mut context = store.as_context_mut();
+    let state = context.data_mut();
+    let Some(guest) = state.guest.take() else { bail!("the plugin has no memory yet") };
+    state.alone = true;
     let result = body(store, &guest);
-    store.as_context_mut().data_mut().guest = Some(guest);
+    let mut context = store.as_context_mut();
+    let state = context.data_mut();
+    (state.guest, state.alone) = (Some(guest), false);
     result
 }
 
@@ -144,6 +180,13 @@ pub(crate) fn aligned(address: u32, alignment: u32) -> Result<u32> {
         bail!("the plugin named the address {address:#x}, which is not aligned");
     }
     Ok(address)
+}
+
+#[cold]
+fn too_much() -> Error {
+    format_err!(
+        "too much data is being copied between the host and the guest: more than {HOSTCALL_BYTES_MAX} bytes at once"
+    )
 }
 
 #[cold]

@@ -1,5 +1,6 @@
 //! What is taken apart, what is not, and artifacts.
 
+mod damaged;
 mod differential;
 
 use super::contract::{self, ASSET_IMPORTS, IMPORTS, LOG_WRITE};

@@ -1,12 +1,18 @@
 //! Hostile uses of the canonical ABI, made from seeds, end alike both ways: core modules alone, and as wasmtime runs components.
 
+mod both;
+mod draw;
+mod named;
+mod pool;
+mod programs;
+
+use self::both::Both;
 use crate::{Clock, Engine, LoadError, Mode, Settings};
 use bytes::Bytes;
 use pipeline::settings::Pipeline;
 use pipeline::{Assets, Event, Filled, Hidden, Outcome, Runner};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
 /// Seeds that are always run.
 const CASES: u64 = 150;
@@ -61,14 +67,11 @@ fn module(seed_given: u64) -> String {
     )
 }
 
-fn component(seed: u64) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("transform.wit", super::CONTRACT).expect("WIT");
-    let world = resolve.select_world(&[package], Some("transformer")).expect("a world");
-    let mut module = wat::parse_str(module(seed)).expect("WAT");
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
-    ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode()).expect("a component")
-}
+/// A second core module, which logs in the memory of the first.
+const HELPER: &str = r#"(module
+  (import "env" "memory" (memory 0))
+  (import "paddlewheel:transform/log@0.1.0" "write" (func $write (param i32 i32 i32)))
+  (func (export "say") (param i32 i32) (call $write (i32.const 2) (local.get 0) (local.get 1))))"#;
 
 /// How three events end: a good one, the hostile one, and a good one.
 fn run(engine: &Engine, component: &[u8]) -> Vec<String> {
@@ -99,9 +102,67 @@ fn run(engine: &Engine, component: &[u8]) -> Vec<String> {
     ["{\"a\":\"x\"}", "{\"a\":\"hostile\"}", "{\"a\":\"x\"}"].map(&mut settle).to_vec()
 }
 
+fn number(name: &str, or: u64) -> u64 {
+    std::env::var(name).map_or(or, |text| text.parse().expect("a number"))
+}
+
+/// Modules with programs that are always run.
+const PROGRAM_MODULES: u64 = 80;
+
+#[test]
+fn random_programs_end_alike_both_ways() {
+    // Each has eight programs, and two ends for each.
+    let modules = number("ABI_CASES", 4 * PROGRAM_MODULES).div_ceil(4);
+    let first = number("ABI_SEED", 1);
+    let both = Both::counting_fuel();
+    let mut kinds = BTreeMap::<String, usize>::new();
+    for seed in first..first + modules {
+        let has_helper = seed.is_multiple_of(3);
+        let module = programs::module(seed, has_helper);
+        let component = both::joined(&module, "transformer", has_helper.then_some(HELPER));
+        let scope = match seed % 4 {
+            0 => {
+                "reads = [\"a\", \"b\", \"n\", \"list\"]\nwrites = [\"new\", \"b\"]\nmay = [\"drop\", \"route\", \"fan-out\"]"
+            }
+            1 => "limits = { time_ms = 30, outputs = 10000, log_lines = 3 }",
+            _ => "limits = { time_ms = 30 }",
+        };
+        let about = format!("ABI_SEED={seed} ABI_CASES=1\n{module}");
+        for end in both.run(&component, scope, &programs::events(seed), &about) {
+            *kinds.entry(kind_of(&end)).or_default() += 1;
+        }
+    }
+    // Of a few modules all may end alike.
+    if modules >= PROGRAM_MODULES {
+        for kind in KINDS {
+            assert!(kinds.contains_key(kind), "no event ended as `{kind}`: {kinds:#?}");
+        }
+    }
+}
+
+/// Ends that there are among those of the modules that are always run.
+const KINDS: [&str; 10] = [
+    "outputs",
+    "retry",
+    "failed: trap",
+    "failed: invalid-output",
+    "failed: denied",
+    "failed: reject",
+    "failed: error",
+    "it did not start",
+    "its `init` broke",
+    "its `init` refused the config",
+];
+
+/// The kind of an end: its first words.
+fn kind_of(end: &str) -> String {
+    let words = end.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+    let parts = if words.starts_with("failed") { 2 } else { 1 };
+    words.split([':', ';']).take(parts).collect::<Vec<_>>().join(":")
+}
+
 #[test]
 fn hostile_modules_end_alike_both_ways() {
-    let number = |name: &str, or| std::env::var(name).map_or(or, |text| text.parse().expect("a number"));
     let (first, cases): (u64, u64) = (number("ABI_SEED", 1), number("ABI_CASES", CASES));
     let engine = |flat| {
         let settings = Settings { mode: Mode::Fuel, clock: Clock::Fixed(1), instances: 4, flat };
@@ -110,7 +171,7 @@ fn hostile_modules_end_alike_both_ways() {
     let (flat, whole) = (engine(true), engine(false));
     let (mut failed, mut passed, mut refused) = (0, 0, 0);
     for seed in first..first + cases {
-        let component = component(seed);
+        let component = both::component(&module(seed));
         let ends = run(&flat, &component);
         assert_eq!(ends, run(&whole, &component), "ABI_SEED={seed} ABI_CASES=1\n{}", module(seed));
         if ends.len() == 1 {
