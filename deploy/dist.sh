@@ -1,6 +1,6 @@
 #!/bin/sh
-# Archives of `paddle` for Linux that need nothing on the machine they run on: one static program each, linked against musl by Zig's
-# linker, with the README and the licence, and their SHA-256. Into dist/ of the target folder.
+# Archives of `paddle` for Linux that need nothing on the machine they run on: one static program each, linked against
+# musl by Zig's linker, with the README and the licence, and their SHA-256. Into dist/ of the target folder.
 #
 #   deploy/dist.sh [ARCH]...      x86_64, aarch64; default: both
 #

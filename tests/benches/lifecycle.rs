@@ -1,8 +1,8 @@
 //! What changes take: a swap to a release that is cached, and cold starts.
 //!
-//! A swap is measured as `lambda` does it, in this process: one batch after a pause, which looks at the moved pointer, takes the
-//! release and runs with the new code. Only CPU time counts. A cold start is the
-//! real program under the simulated Lambda, as `make lambda` builds it: from its start to its first answer.
+//! A swap is measured as `lambda` does it, in this process: one batch after a pause, which looks at the moved pointer,
+//! takes the release and runs with the new code. Only CPU time counts. A cold start is the real program under the
+//! simulated Lambda, as `make lambda` builds it: from its start to its first answer.
 
 use super::measure::{Bar, Row, Unit};
 use super::through::cpu;

@@ -1,8 +1,8 @@
 //! The smallest function that Lambda has: the peak of its memory and the CPU time of its first batch.
 //!
-//! The real program, as `make lambda` builds it, under the simulated Lambda in a control group that may use 128 MiB: what
-//! exceeds it is killed, as on Lambda. A batch is as large as Lambda lets one be. Each plugin runs twice: as the program sets
-//! itself up for that memory, and with huge pages, which it uses in larger functions.
+//! The real program, as `make lambda` builds it, under the simulated Lambda in a control group that may use 128 MiB:
+//! what exceeds it is killed, as on Lambda. A batch is as large as Lambda lets one be. Each plugin runs twice: as the
+//! program sets itself up for that memory, and with huge pages, which it uses in larger functions.
 
 use super::data;
 use super::measure::{Row, Unit};

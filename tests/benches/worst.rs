@@ -1,7 +1,7 @@
 //! The dearest calls: what each call of the contract costs on records that are made to make it dear.
 //!
-//! The records are those of `tests::hostile`, found by a search that maximises cost. What counts is the CPU time of the thread that
-//! runs the event, the least of some tries, without what reading the record takes.
+//! The records are those of `tests::hostile`, found by a search that maximises cost. What counts is the CPU time of the
+//! thread that runs the event, the least of some tries, without what reading the record takes.
 
 use super::measure::{Bar, Row, Unit};
 use bytes::Bytes;

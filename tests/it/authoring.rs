@@ -1,5 +1,5 @@
-//! From nothing to a tested plugin, as a person does it: `paddle new`, `paddle add`, `paddle build`, `paddle test`, in every language
-//! and with every template.
+//! From nothing to a tested plugin, as a person does it: `paddle new`, `paddle add`, `paddle build`, `paddle test`, in
+//! every language and with every template.
 
 use serde_json::Value;
 use tests::desk::Desk;
@@ -25,7 +25,8 @@ fn project(language: &str, tool: &str, needs: &str) -> Option<Desk> {
     Some(desk)
 }
 
-/// What was added is built, and each plugin's test passes alone; a break of the source is shown in the compiler's words.
+/// What was added is built, and each plugin's test passes alone; a break of the source is shown in the compiler's
+/// words.
 fn check(desk: &Desk, source: &str) {
     let built = desk.json(&["build"]);
     let names: Vec<&str> =

@@ -1,4 +1,5 @@
-//! The conformance suite in each language: cases in `tests/conformance/cases`, carried out by the interpreters beside them.
+//! The conformance suite in each language: cases in `tests/conformance/cases`, carried out by the interpreters beside
+//! them.
 
 use crate::support::{WAYS, Way, engine, event, settle};
 use tests::conformance::{Case, Guest, NOW_MS, build, cases, plain_rust, run};

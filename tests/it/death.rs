@@ -1,6 +1,6 @@
-//! Processes that die with a batch, in every phase of it: the batch comes again to the next process in the same environment, until
-//! it is answered. Nothing is lost, what killed the process is a dead letter and nothing else is, and no more is repeated than was
-//! in flight.
+//! Processes that die with a batch, in every phase of it: the batch comes again to the next process in the same
+//! environment, until it is answered. Nothing is lost, what killed the process is a dead letter and nothing else is,
+//! and no more is repeated than was in flight.
 
 use base64_simd::STANDARD;
 use flate2::read::MultiGzDecoder;
@@ -243,7 +243,8 @@ async fn bootstrap_loses_nothing_whenever_it_is_killed() {
     }
 }
 
-/// A process that dies between two batches had answered; if the answer did not arrive, nothing of the batch is repeated.
+/// A process that dies between two batches had answered; if the answer did not arrive, nothing of the batch is
+/// repeated.
 #[tokio::test(flavor = "multi_thread")]
 async fn bootstrap_may_die_between_batches() {
     let mut stage = Stage::new("bootstrap", "exec \"$0\"", Vec::new()).await;

@@ -1,5 +1,5 @@
-//! The real `bootstrap` and the main job under AWS's own Runtime Interface Emulator: an independent judge of how a runtime
-//! behaves. One invocation at a time, since two at once crash the emulator.
+//! The real `bootstrap` and the main job under AWS's own Runtime Interface Emulator: an independent judge of how a
+//! runtime behaves. One invocation at a time, since two at once crash the emulator.
 
 use crate::support;
 use crate::whole::{PIPELINE, dead_letters, documents, expect_settled, mapping, stream};

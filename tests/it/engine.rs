@@ -1,5 +1,5 @@
-//! The `misbehave` guest against the engine's limits: no fault changes another event's outcome, and the next event works.
-//! Each test runs the guest both ways: its core modules alone, and as wasmtime runs components.
+//! The `misbehave` guest against the engine's limits: no fault changes another event's outcome, and the next event
+//! works. Each test runs the guest both ways: its core modules alone, and as wasmtime runs components.
 
 use crate::support::{WAYS, Way, code, event, failure, file, load, runner_as, settle};
 use pipeline::settings::Pipeline;

@@ -23,7 +23,8 @@ const POLL: Duration = Duration::from_millis(200);
 /// Between two batches that follow each other.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// How much more memory fifty further swaps may take. Fifty releases that left their code behind would take several times that.
+/// How much more memory fifty further swaps may take. Fifty releases that left their code behind would take several
+/// times that.
 const MEMORY_GROWTH_MIB_MAX: u64 = 16;
 
 /// Longest wait for anything.
@@ -168,8 +169,9 @@ impl Stage {
     }
 }
 
-/// How long after a superseding move a batch may still run with the old release, besides a poll interval and its own time: a
-/// second (design §8), on a machine where a cold start, which does the same and more, takes no longer than that.
+/// How long after a superseding move a batch may still run with the old release, besides a poll interval and its own
+/// time: a second (design §8), on a machine where a cold start, which does the same and more, takes no longer than
+/// that.
 fn slack(environment: &Environment) -> Duration {
     Duration::from_secs(1).max(environment.init().duration)
 }
@@ -238,8 +240,8 @@ async fn a_hundred_releases(mut stage: Stage) {
     environment.shutdown().await;
 }
 
-/// Whether the memory of releases that are over is given back: once each kind of release was met, and the pool's slots have been
-/// used, swaps take no more.
+/// Whether the memory of releases that are over is given back: once each kind of release was met, and the pool's slots
+/// have been used, swaps take no more.
 fn check_memory(memory: &[Memory]) {
     let (early, late) = memory.split_at(memory.len() / 2);
     let most = |some: &[Memory]| some.iter().map(|memory| memory.resident_bytes >> 20).max().expect("it was measured");

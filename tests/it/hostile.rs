@@ -1,5 +1,5 @@
-//! Records that are made to be slow or large, against every call of the contract and the ready-made plugins: each settles, its
-//! neighbours are unharmed, and it takes no more of the processor and of memory than an event may.
+//! Records that are made to be slow or large, against every call of the contract and the ready-made plugins: each
+//! settles, its neighbours are unharmed, and it takes no more of the processor and of memory than an event may.
 
 use crate::memory::{self, Counting};
 use crate::support::{self, WAYS, Way};
@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tests::hostile::{BEFORE, CALLS, Hostile, records};
 
-/// CPU time of an event with one call: half as much again as the default limit. What takes longer is measured again, since the
-/// machine has company.
+/// CPU time of an event with one call: half as much again as the default limit. What takes longer is measured again,
+/// since the machine has company.
 const CPU_MAX: Duration = Duration::from_millis(150);
 const TRIES: usize = 4;
 
@@ -82,8 +82,8 @@ const PIPELINES: &[&str] = &[
     "[document]\nforbid = [\"email\", \"card\", \"iban\"]\nstrict = false\nnewlines = \"space\"",
 ];
 
-/// Memory of the process, in KiB. Each of two workers may have a record of 32 MiB, 16 MiB of its nodes and 64 MiB of what the step
-/// makes of it; another 64 MiB wait to be sent, and the rest is the batch, the instances and the program.
+/// Memory of the process, in KiB. Each of two workers may have a record of 32 MiB, 16 MiB of its nodes and 64 MiB of
+/// what the step makes of it; another 64 MiB wait to be sent, and the rest is the batch, the instances and the program.
 const MEMORY_KIB: u64 = 512 << 10;
 
 /// Bytes of a record as it comes.

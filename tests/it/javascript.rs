@@ -1,4 +1,5 @@
-//! The ready-made plugin `javascript`: what a script sees, word by word, through the real engine. Each test runs it both ways.
+//! The ready-made plugin `javascript`: what a script sees, word by word, through the real engine. Each test runs it
+//! both ways.
 
 mod differential;
 

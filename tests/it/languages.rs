@@ -1,5 +1,5 @@
-//! One plugin in every language: built as `paddle build` builds it, and run through the real engine beside its twin in Rust. What the
-//! plugin does stands in `tests/guests/every`; the others are in `tests/data/languages`.
+//! One plugin in every language: built as `paddle build` builds it, and run through the real engine beside its twin in
+//! Rust. What the plugin does stands in `tests/guests/every`; the others are in `tests/data/languages`.
 
 use crate::support::{event, failure, runner};
 use pipeline::{FailureKind, Level, Outcome, Runner};

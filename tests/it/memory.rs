@@ -1,9 +1,9 @@
-//! What a process may not have, it does not need: 10,000 events that each grow to the limit, a flood of dead letters, and documents
-//! made to be dear.
+//! What a process may not have, it does not need: 10,000 events that each grow to the limit, a flood of dead letters,
+//! and documents made to be dear.
 //!
-//! The inner tests run in a process of its own under `ulimit -d` (RLIMIT_DATA), the limit that counts memory in use, and under
-//! RLIMIT_AS: as much address space again as it may use memory, on top of what the instance pool has reserved at the start, which
-//! is 4 GiB a linear memory that nobody touches.
+//! The inner tests run in a process of its own under `ulimit -d` (RLIMIT_DATA), the limit that counts memory in use,
+//! and under RLIMIT_AS: as much address space again as it may use memory, on top of what the instance pool has reserved
+//! at the start, which is 4 GiB a linear memory that nobody touches.
 
 use crate::support;
 use bytes::Bytes;
@@ -152,8 +152,8 @@ async fn arrays_of_many_elements() {
     assert_eq!(firehose.documents.load(Ordering::Relaxed), 1_001);
 }
 
-/// Runs an inner test in a process that may have so much memory, and so many seconds of a processor: a minute is many times what
-/// each takes, and little for what is quadratic.
+/// Runs an inner test in a process that may have so much memory, and so many seconds of a processor: a minute is many
+/// times what each takes, and little for what is quadratic.
 fn within_bounds(inner: &str) {
     within_bounds_about(inner, "", MEMORY_KIB);
 }

@@ -1,4 +1,5 @@
-//! Releases from a store, a folder's and S3's, to running code: published with compiled plugins, taken, swapped, raced for.
+//! Releases from a store, a folder's and S3's, to running code: published with compiled plugins, taken, swapped, raced
+//! for.
 
 use base64_simd::STANDARD;
 use bytes::Bytes;

@@ -1,4 +1,5 @@
-//! The real `bootstrap` with a secret in Secrets Manager: the value is fetched when it starts, and a missing one is told.
+//! The real `bootstrap` with a secret in Secrets Manager: the value is fetched when it starts, and a missing one is
+//! told.
 
 use crate::function::event;
 use serde_json::Value;

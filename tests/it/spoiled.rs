@@ -1,5 +1,5 @@
-//! Releases that no host may take, put on a channel all the same: by a publisher's mistake, or by whoever may write the store
-//! and has no key, or the wrong one.
+//! Releases that no host may take, put on a channel all the same: by a publisher's mistake, or by whoever may write the
+//! store and has no key, or the wrong one.
 
 use registry::testing::{publisher, sign};
 use registry::{Digest, ReleaseId};

@@ -73,7 +73,8 @@ pub fn event(k: usize, data: impl Into<Bytes>) -> Event {
     Event::new(id, ByteString::from(format!("key-{k}")), NOW_MS, data.into())
 }
 
-/// Runs so many events of a script that adds `{"n":1}` to their list, and then more: the instance's memory stays as it was.
+/// Runs so many events of a script that adds `{"n":1}` to their list, and then more: the instance's memory stays as it
+/// was.
 pub fn grows_nothing(runner: &mut Runner, first: usize, more: usize) {
     let mut memory = [0; 2];
     for (turn, events) in [first, more].into_iter().enumerate() {
@@ -87,7 +88,8 @@ pub fn grows_nothing(runner: &mut Runner, first: usize, more: usize) {
     assert_eq!(memory[0], memory[1], "memory after {first} events and after {more} more");
 }
 
-/// How an event settled, in one line that tests compare: its documents without their ids, who dropped it, or why it failed.
+/// How an event settled, in one line that tests compare: its documents without their ids, who dropped it, or why it
+/// failed.
 pub fn settle(runner: &mut Runner, event: Event) -> String {
     match runner.process(event, NOW_MS, None) {
         Outcome::Emit(documents) => {

@@ -6,8 +6,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use tests::desk::{Desk, Ran};
 
-/// A title, an empty screen, colours by one C1 character, a line written over, one character taken back, and text that runs from
-/// right to left.
+/// A title, an empty screen, colours by one C1 character, a line written over, one character taken back, and text that
+/// runs from right to left.
 const HOSTILE: &str = "owned\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\rover\u{8}\u{7f}\u{202e}desrever\u{2066}";
 
 /// What is left of it.

@@ -1,4 +1,5 @@
-//! The tutorials in docs/, as a reader follows them: each block of commands is run, each file written, each answer looked for.
+//! The tutorials in docs/, as a reader follows them: each block of commands is run, each file written, each answer
+//! looked for.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

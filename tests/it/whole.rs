@@ -1,5 +1,5 @@
-//! The whole way: a simulated stream, its event source mapping, the Lambda's own handler with real plugins, the real AWS
-//! client over HTTP, and a Firehose as strict as AWS. Also one delivery to a real OpenSearch.
+//! The whole way: a simulated stream, its event source mapping, the Lambda's own handler with real plugins, the real
+//! AWS client over HTTP, and a Firehose as strict as AWS. Also one delivery to a real OpenSearch.
 
 use crate::support;
 use aws_credential_types::Credentials;

@@ -1,5 +1,5 @@
-//! Where a person works with the built `paddle`: a home of its own, so that nothing of this machine's is seen, a project, and
-//! variables.
+//! Where a person works with the built `paddle`: a home of its own, so that nothing of this machine's is seen, a
+//! project, and variables.
 
 use crate::programs::program;
 use serde_json::Value;
@@ -88,7 +88,8 @@ impl Desk {
         }
     }
 
-    /// Links a tool that `make tools` brings, `python` or `esbuild/node_modules`, to where the project's tools look for it.
+    /// Links a tool that `make tools` brings, `python` or `esbuild/node_modules`, to where the project's tools look for
+    /// it.
     pub fn link_tool(&self, tool: &str, to: &str) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its tests");
         let from = root.join(".tools").join(tool);

@@ -1,5 +1,5 @@
-//! Records that are made to be slow, large or both, and calls that are: each is a kind, and all of them together are what a single
-//! call may meet. A search in `host/document` looks for worse ones; those it found are here.
+//! Records that are made to be slow, large or both, and calls that are: each is a kind, and all of them together are
+//! what a single call may meet. A search in `host/document` looks for worse ones; those it found are here.
 
 use std::fmt::Write as _;
 

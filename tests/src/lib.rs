@@ -1,5 +1,5 @@
-//! What tests and benches share: guests, an S3, stores of releases and functions that follow them, a desk with `paddle` on it, and
-//! the story that `make demo-swap` tells. The tests are in `it/`, one binary.
+//! What tests and benches share: guests, an S3, stores of releases and functions that follow them, a desk with `paddle`
+//! on it, and the story that `make demo-swap` tells. The tests are in `it/`, one binary.
 
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -16,8 +16,8 @@ pub mod project;
 pub mod shop;
 pub mod swap;
 
-/// Says that a test is skipped for want of a tool, past the test harness, which shows only what failing tests print. With
-/// `PADDLE_TESTS_COMPLETE=1` that is a failure.
+/// Says that a test is skipped for want of a tool, past the test harness, which shows only what failing tests print.
+/// With `PADDLE_TESTS_COMPLETE=1` that is a failure.
 pub fn skip(test: &str, tool: &str, needs: &str) {
     let told = format!("skipped {test}: there is no {tool} (make tools needs {needs})");
     assert!(std::env::var_os("PADDLE_TESTS_COMPLETE").is_none_or(|asked| asked != "1"), "{told}");

@@ -1,5 +1,5 @@
-//! A project in a folder of its own with one plugin in it, copied from a folder of the repository, and the tools that its language
-//! needs.
+//! A project in a folder of its own with one plugin in it, copied from a folder of the repository, and the tools that
+//! its language needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-# Installs clang with what it needs to compile plugins in C, as root on Debian. Elsewhere the tests that need it say that they were
-# skipped.
+# Installs clang with what it needs to compile plugins in C, as root on Debian. Elsewhere the tests that need it say
+# that they were skipped.
 set -eu
 LIBC=/usr/lib/wasm32-wasi/libc.a
 if command -v clang >/dev/null 2>&1 && command -v wasm-ld >/dev/null 2>&1 && [ -f $LIBC ]; then exit 0; fi

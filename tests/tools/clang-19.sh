@@ -1,5 +1,5 @@
-# Installs the compiler that plugins/javascript/javascript.wasm is made with, as root on Debian. Elsewhere the test that makes it again says
-# that it was skipped.
+# Installs the compiler that plugins/javascript/javascript.wasm is made with, as root on Debian. Elsewhere the test that
+# makes it again says that it was skipped.
 set -eu
 if command -v clang-19 >/dev/null 2>&1 && command -v wasm-ld-19 >/dev/null 2>&1 && [ -f /usr/lib/wasm32-wasi/libc.a ]; then exit 0; fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -1,5 +1,5 @@
-# Puts esbuild, which bundles plugins in TypeScript, into .tools/esbuild, where npm is. Without it the tests that need it say that they
-# were skipped.
+# Puts esbuild, which bundles plugins in TypeScript, into .tools/esbuild, where npm is. Without it the tests that need
+# it say that they were skipped.
 set -eu
 VERSION=0.28.2
 if [ "$(cat .tools/esbuild/version 2>/dev/null)" = "$VERSION" ]; then exit 0; fi

@@ -1,5 +1,5 @@
-# Builds tests/guests/javascript/mask.js into .tools/javascript/mask.wasm, where npm is. Without it the bench says that its row is
-# missing.
+# Builds tests/guests/javascript/mask.js into .tools/javascript/mask.wasm, where npm is. Without it the bench says that
+# its row is missing.
 set -eu
 VERSION=0.4.5
 BUILT="$VERSION $(cat tests/guests/javascript/mask.js wit/transform.wit | cksum)"

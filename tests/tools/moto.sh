@@ -1,5 +1,6 @@
-# Puts moto, which speaks S3, into .tools/moto, with cfn-lint, which moto brings anyway and which judges the template. Without
-# Python and pip the tests that need them say that they were skipped; as root on Debian they are installed first.
+# Puts moto, which speaks S3, into .tools/moto, with cfn-lint, which moto brings anyway and which judges the template.
+# Without Python and pip the tests that need them say that they were skipped; as root on Debian they are installed
+# first.
 set -eu
 MOTO=5.2.5
 CFN_LINT=1.58.0

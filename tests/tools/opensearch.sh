@@ -1,5 +1,5 @@
-# Builds the OpenSearch node that one test delivers to, into .tools/. Without a JDK of 17 or later and Maven that test says
-# that it was skipped; as root on Debian they are installed first.
+# Builds the OpenSearch node that one test delivers to, into .tools/. Without a JDK of 17 or later and Maven that test
+# says that it was skipped; as root on Debian they are installed first.
 set -eu
 if ! command -v mvn >/dev/null 2>&1 || ! command -v javac >/dev/null 2>&1; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

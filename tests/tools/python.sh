@@ -1,5 +1,5 @@
-# Puts mypy, and packages that the tests take along into plugins, into .tools/python. Without Python the tests that need them say that
-# they were skipped; as root on Debian it is installed first.
+# Puts mypy, and packages that the tests take along into plugins, into .tools/python. Without Python the tests that need
+# them say that they were skipped; as root on Debian it is installed first.
 set -eu
 PACKAGES="mypy==2.4.1 python-dateutil==4.0.0 PyYAML==6.0.4 rpds-py==2026.9.1 tzdata==2026.6"
 if [ "$(cat .tools/python/version 2>/dev/null)" = "$PACKAGES" ]; then exit 0; fi

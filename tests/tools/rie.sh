@@ -1,5 +1,5 @@
-# Puts AWS's Lambda Runtime Interface Emulator into .tools/rie, from the package that ships it. Without pip, or on a machine that
-# it is not made for, the test that needs it says that it was skipped (moto.sh installs pip where it may).
+# Puts AWS's Lambda Runtime Interface Emulator into .tools/rie, from the package that ships it. Without pip, or on a
+# machine that it is not made for, the test that needs it says that it was skipped (moto.sh installs pip where it may).
 set -eu
 VERSION=1.170.0
 if [ "$(cat .tools/rie/version 2>/dev/null)" = "$VERSION" ]; then exit 0; fi

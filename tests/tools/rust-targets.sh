@@ -1,5 +1,5 @@
-# Adds the targets that guests are compiled for, when the toolchain lacks them. Where rustup cannot, Debian's compiler builds the first
-# one's library from source, and the tests that need the second one say that they were skipped.
+# Adds the targets that guests are compiled for, when the toolchain lacks them. Where rustup cannot, Debian's compiler
+# builds the first one's library from source, and the tests that need the second one say that they were skipped.
 set -eu
 has() { [ -d "$(rustc --print target-libdir --target "$1")" ]; }
 plain=wasm32-unknown-unknown

@@ -1,12 +1,14 @@
-//! Bytecode of the packages that a plugin in Python imports when it starts: made once, where it is built, so that no instance compiles
-//! them again.
+//! Bytecode of the packages that a plugin in Python imports when it starts: made once, where it is built, so that no
+//! instance compiles them again.
 //!
-//! It is made by the interpreter that will read it. A script of ours imports the author's, in a pipeline of one step, and answers with
-//! what that has imported. What is imported later, or not at all here, is compiled where it is imported.
+//! It is made by the interpreter that will read it. A script of ours imports the author's, in a pipeline of one step,
+//! and answers with what that has imported. What is imported later, or not at all here, is compiled where it is
+//! imported.
 //!
-//! A release ships bytecode in place of sources that people have read, so an archive in the project's folder, which may have been
-//! committed or come out of a CI's cache, is not believed by what stands beside it. It is used again only with a mark that is made of
-//! its own bytes, of all that went into it, and of this user's seal (`compiled::seal`). Otherwise it is made again.
+//! A release ships bytecode in place of sources that people have read, so an archive in the project's folder, which may
+//! have been committed or come out of a CI's cache, is not believed by what stands beside it. It is used again only
+//! with a mark that is made of its own bytes, of all that went into it, and of this user's seal (`compiled::seal`).
+//! Otherwise it is made again.
 
 use crate::Context;
 use crate::compiled;

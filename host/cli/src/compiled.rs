@@ -1,9 +1,9 @@
-//! What plugins compile to, kept in the user's cache: a Python plugin takes ten seconds to compile and two milliseconds to
-//! load.
+//! What plugins compile to, kept in the user's cache: a Python plugin takes ten seconds to compile and two milliseconds
+//! to load.
 //!
-//! What is loaded becomes machine code of this process, so only a folder that is the user's own is believed, and only if nobody
-//! else may write to it or put another in its place; a file that was cut off or spoiled shows by its digest, and is compiled
-//! anew. Without such a folder everything is compiled every time.
+//! What is loaded becomes machine code of this process, so only a folder that is the user's own is believed, and only
+//! if nobody else may write to it or put another in its place; a file that was cut off or spoiled shows by its digest,
+//! and is compiled anew. Without such a folder everything is compiled every time.
 
 use crate::Context;
 use crate::environment;
@@ -56,16 +56,16 @@ pub(crate) fn code(engine: &Engine, wasm: &[u8], name: &str, context: &mut Conte
     Ok(code)
 }
 
-/// Tells this build of the program from others: whoever works on the engine changes what it compiles to, and not always the
-/// fingerprint.
+/// Tells this build of the program from others: whoever works on the engine changes what it compiles to, and not always
+/// the fingerprint.
 fn build() -> Option<String> {
     let program = fs::metadata(std::env::current_exe().ok()?).ok()?;
     let modified = program.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(format!("{:x}", modified.as_nanos() ^ u128::from(program.len())))
 }
 
-/// Random text that only this user can read, made once: what is derived from it was made by this user on this machine. None where
-/// no folder can keep it.
+/// Random text that only this user can read, made once: what is derived from it was made by this user on this machine.
+/// None where no folder can keep it.
 pub(crate) fn seal() -> Option<String> {
     let file = folder()?.join("seal");
     let is_whole = |seal: &String| seal.len() == 2 * SEAL_BYTES;

@@ -1,11 +1,12 @@
-//! `paddle`, the author's and operator's tool. Thin: it reads arguments, files and the environment, calls the host's crates,
-//! and shows what they say. Data goes to standard output, everything else to standard error.
+//! `paddle`, the author's and operator's tool. Thin: it reads arguments, files and the environment, calls the host's
+//! crates, and shows what they say. Data goes to standard output, everything else to standard error.
 //!
-//! Layout: `arguments` (what may be typed), `commands` (one file each), `error` (exit codes), `terminal`, `table` and `text`
-//! (how things look), `environment` (the only reader of variables), `files` (written ones); `project` (a pipeline found, built and loaded) with
-//! `ready_made` and `compiled` (a cache); `input` (records from files), `local` (records through a pipeline, here), `changes` (what a step did),
-//! `report`, `sink`, `dead_letters`; `cases` (for `test`); `web_events` (for `dev`); `templates` (for `new` and `add`); `releases` (stores, keys, moves),
-//! `publishing` (from a project to a release), `aws` (AWS from a terminal), `function` (a live one, checked); `time`.
+//! Layout: `arguments` (what may be typed), `commands` (one file each), `error` (exit codes), `terminal`, `table` and
+//! `text` (how things look), `environment` (the only reader of variables), `files` (written ones); `project` (a
+//! pipeline found, built and loaded) with `ready_made` and `compiled` (a cache); `input` (records from files), `local`
+//! (records through a pipeline, here), `changes` (what a step did), `report`, `sink`, `dead_letters`; `cases` (for
+//! `test`); `web_events` (for `dev`); `templates` (for `new` and `add`); `releases` (stores, keys, moves), `publishing`
+//! (from a project to a release), `aws` (AWS from a terminal), `function` (a live one, checked); `time`.
 
 mod arguments;
 mod aws;

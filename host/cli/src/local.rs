@@ -90,8 +90,9 @@ impl Local {
         walk::events(source, &self.rules, &mut self.report.input)
     }
 
-    /// Runs the events of a record, one after the other, and settles the record as a whole, as the function does: if one of
-    /// them goes back, all do, and a record that becomes too much is one dead letter. `ran` is called behind each event.
+    /// Runs the events of a record, one after the other, and settles the record as a whole, as the function does: if
+    /// one of them goes back, all do, and a record that becomes too much is one dead letter. `ran` is called behind
+    /// each event.
     pub(crate) fn run_record(&mut self, record: &Record, mut ran: impl FnMut()) -> Vec<Settled> {
         let events = self.events(record);
         let mut keeping = Keeping { settled: Vec::new(), ran: &mut ran };

@@ -190,8 +190,8 @@ impl Project {
         }
     }
 
-    /// The plugin's step in the pipeline that its folder belongs to: it has a config there, and limits. The script that a plugin's
-    /// folder begins with stands for the folder.
+    /// The plugin's step in the pipeline that its folder belongs to: it has a config there, and limits. The script that
+    /// a plugin's folder begins with stands for the folder.
     fn around(plugin: &Path) -> Result<Option<Project>, Error> {
         let Ok(plugin) = plugin.canonicalize() else { return Ok(None) };
         let Some(file) = plugin.ancestors().skip(1).map(|folder| folder.join(FILE)).find(|file| file.is_file()) else {
@@ -272,7 +272,8 @@ impl Project {
         self.load_of(&mut Components::default(), context, loading)
     }
 
-    /// The same, of what was built already as far as it was: several loads then run the same bytes, whatever is saved meanwhile.
+    /// The same, of what was built already as far as it was: several loads then run the same bytes, whatever is saved
+    /// meanwhile.
     pub(crate) fn load_of(
         &self,
         components: &mut Components,
@@ -419,7 +420,8 @@ impl Components {
     }
 }
 
-/// Builds a plugin, and says so where no terminal shows it, unless there is nothing to build; the compiler's warnings are shown as they are.
+/// Builds a plugin, and says so where no terminal shows it, unless there is nothing to build; the compiler's warnings
+/// are shown as they are.
 fn build(folder: &Path, context: &mut Context) -> Result<Built, Error> {
     let (name, begun) = (folder_name(folder), Instant::now());
     let doing = format!("building {name}");

@@ -26,7 +26,8 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// Its lines, two spaces in. Columns whose cells are all empty or `0` are left out, so that what is there stands out.
+    /// Its lines, two spaces in. Columns whose cells are all empty or `0` are left out, so that what is there stands
+    /// out.
     pub(crate) fn lines(&self, paint: Paint) -> Vec<String> {
         let shown: Vec<usize> = (0..self.columns.len()).filter(|&at| self.says_something(at)).collect();
         let widths: Vec<usize> = shown.iter().map(|&at| self.width(at)).collect();

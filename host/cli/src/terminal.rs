@@ -1,8 +1,8 @@
-//! What is written where: data and answers on standard output, everything else on standard error, colours and progress only
-//! where somebody sees them.
+//! What is written where: data and answers on standard output, everything else on standard error, colours and progress
+//! only where somebody sees them.
 //!
-//! Whatever is written for people passes through [`visible`]. So no text of a record, plugin, release or project steers the
-//! terminal, whoever prints it. Only [`Ui::data`] writes bytes as they are.
+//! Whatever is written for people passes through [`visible`]. So no text of a record, plugin, release or project steers
+//! the terminal, whoever prints it. Only [`Ui::data`] writes bytes as they are.
 
 use crate::error::Error;
 use crate::text::{shown, shown_json, steers};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A text as a terminal may show it: lines and tabs stay, and `\u{fffd}` stands for every other character that would steer it.
+/// A text as a terminal may show it: lines and tabs stay, and `\u{fffd}` stands for every other character that would
+/// steer it.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().map(|char| if steers(char) && !matches!(char, '\n' | '\t') { '\u{fffd}' } else { char }).collect()
 }
@@ -12,8 +13,8 @@ pub(crate) fn one_line(text: &str) -> String {
     shown(text.lines().next().unwrap_or_default()).replace('\t', "\u{fffd}")
 }
 
-/// JSON with every character escaped that would steer a terminal: the same values, in another spelling. Spaces stand for control
-/// characters between tokens.
+/// JSON with every character escaped that would steer a terminal: the same values, in another spelling. Spaces stand
+/// for control characters between tokens.
 pub(crate) fn shown_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for char in json.chars() {
@@ -27,8 +28,8 @@ pub(crate) fn shown_json(json: &str) -> String {
     escaped
 }
 
-/// Whether a character does more to a terminal than appear in its place: control characters (C0, DEL, C1), and those that turn
-/// the direction of the text that follows.
+/// Whether a character does more to a terminal than appear in its place: control characters (C0, DEL, C1), and those
+/// that turn the direction of the text that follows.
 pub(crate) fn steers(char: char) -> bool {
     char.is_control() || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -10,8 +10,8 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Milliseconds since the Unix epoch, of what `aws kinesis get-records` prints, `2026-03-02T10:15:01.204000+01:00`, or of the
-/// same without a zone, which is UTC. None for what is not a date from 1970 on.
+/// Milliseconds since the Unix epoch, of what `aws kinesis get-records` prints, `2026-03-02T10:15:01.204000+01:00`, or
+/// of the same without a zone, which is UTC. None for what is not a date from 1970 on.
 pub(crate) fn parse(text: &str) -> Option<u64> {
     let text = text.replacen(' ', "T", 1);
     let utc = |date: NaiveDateTime| date.and_utc().fixed_offset();

@@ -70,8 +70,8 @@ impl Destination {
     /// Stores the records of `stream`, in order.
     ///
     /// # Errors
-    /// When the destination as a whole cannot be used: it is full, unreachable, or answers nonsense. A refused document is
-    /// no error, it is in the [`Summary`].
+    /// When the destination as a whole cannot be used: it is full, unreachable, or answers nonsense. A refused document
+    /// is no error, it is in the [`Summary`].
     pub async fn deliver<'a>(&mut self, stream: &str, records: impl Iterator<Item = &'a [u8]>) -> anyhow::Result<()> {
         match self {
             Destination::Memory(summary) => {

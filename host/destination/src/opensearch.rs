@@ -121,7 +121,8 @@ impl OpenSearch {
         sent
     }
 
-    /// Sends everything, in bodies of bounded size. A body that is refused whole is halved until the culprit stands alone.
+    /// Sends everything, in bodies of bounded size. A body that is refused whole is halved until the culprit stands
+    /// alone.
     async fn send_all<'a>(
         &mut self,
         index: &str,

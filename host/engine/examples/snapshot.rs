@@ -1,9 +1,9 @@
-//! snapshot CORE.wasm OUT.wasm: runs `_initialize` and `start` of a core module, and writes a module that begins with the memory that
-//! they leave.
+//! snapshot CORE.wasm OUT.wasm: runs `_initialize` and `start` of a core module, and writes a module that begins with
+//! the memory that they leave.
 //!
-//! For runtimes that take long to start (`plugins/python`). What a module keeps is its memory alone: it must have one memory, no more
-//! than one variable (the stack pointer, which is back where it was), and a table that it does not change. What it prints by the
-//! contract's log is shown; whatever else it asks of the host ends the program.
+//! For runtimes that take long to start (`plugins/python`). What a module keeps is its memory alone: it must have one
+//! memory, no more than one variable (the stack pointer, which is back where it was), and a table that it does not
+//! change. What it prints by the contract's log is shown; whatever else it asks of the host ends the program.
 
 use std::io::Write as _;
 use std::ops::Range;

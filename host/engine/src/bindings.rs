@@ -1,8 +1,8 @@
 //! The types of `wit/transform.wit` as wasmtime lifts and lowers them, and how they become ours. They stop here.
 //!
-//! Written by hand, not generated: a generated import takes every path as a new `String` and looks every event up through
-//! `Any`; what is here reads paths in place. Loading a component compares each of these types with what it was built
-//! against, so a slip cannot go unseen.
+//! Written by hand, not generated: a generated import takes every path as a new `String` and looks every event up
+//! through `Any`; what is here reads paths in place. Loading a component compares each of these types with what it was
+//! built against, so a slip cannot go unseen.
 
 use crate::state::Held;
 use document::Value;
@@ -119,8 +119,8 @@ impl PluginFailure {
 /// Longest message of a failure that is kept, in bytes: a stack trace fits, a data dump does not.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
-/// The text with secrets hidden, cut at the bound on a character's edge. A guest's text may have megabytes: no more of it is
-/// searched than is shown.
+/// The text with secrets hidden, cut at the bound on a character's edge. A guest's text may have megabytes: no more of
+/// it is searched than is shown.
 pub(crate) fn cut(text: &str, hidden: &Hidden) -> String {
     let mut start = hidden.hide_start(text, MESSAGE_BYTES_MAX).into_owned();
     if text.len() > MESSAGE_BYTES_MAX {

@@ -13,8 +13,8 @@ const HELD_BYTES_MAX: usize = 64 << 20;
 /// Work of the host in one call, in units of about a nanosecond (see [`Meter`]).
 const CALL_WORK_MAX: u64 = 16_000_000;
 
-/// The work that the host does for one event takes at most this part of the step's time: it counts as the plugin's, by the clock
-/// and where nothing but instructions is counted.
+/// The work that the host does for one event takes at most this part of the step's time: it counts as the plugin's, by
+/// the clock and where nothing but instructions is counted.
 const WORK_PART: u64 = 2;
 
 /// What the host may still do for one event, and what it holds.
@@ -41,8 +41,8 @@ impl Budget {
         result
     }
 
-    /// Does some work on the document of an event and on the part of it that the step sees, and counts it; none when the event is
-    /// not JSON.
+    /// Does some work on the document of an event and on the part of it that the step sees, and counts it; none when
+    /// the event is not JSON.
     #[inline]
     pub(crate) fn spend_on<R>(
         &mut self,

@@ -1,9 +1,11 @@
-//! CPU time of a call, read only when a tick of the epoch interrupts it: a call that ends sooner costs no look at a clock.
+//! CPU time of a call, read only when a tick of the epoch interrupts it: a call that ends sooner costs no look at a
+//! clock.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
-/// Time between two ticks: how exact time limits are. 2 ms is a fiftieth of the default limit and 500 wake-ups a second.
+/// Time between two ticks: how exact time limits are. 2 ms is a fiftieth of the default limit and 500 wake-ups a
+/// second.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
 
 /// A call may take this many times its CPU limit by the clock: on a third of a vCPU, 30 ms of work take 100.

@@ -112,8 +112,9 @@ impl Engine {
     /// Loads an artifact: 1 to 2 ms, whatever the language.
     ///
     /// The bytes become machine code of this process. Whoever calls this vouches for them: they must come from
-    /// [`Engine::precompile`] of an engine with this [`Engine::fingerprint`], unchanged since. In production that is proven
-    /// by a signature over the digest of this very buffer; a bundle proves it by being part of the function's own package.
+    /// [`Engine::precompile`] of an engine with this [`Engine::fingerprint`], unchanged since. In production that is
+    /// proven by a signature over the digest of this very buffer; a bundle proves it by being part of the function's
+    /// own package.
     ///
     /// # Errors
     /// An artifact of another engine, or imports that the host does not offer.
@@ -125,14 +126,15 @@ impl Engine {
         let other = |error: wasmtime::Error| LoadError::OtherEngine(first_lines(&format!("{error:#}")));
         let wasmtime = &self.inner.wasmtime;
         if !artifact.starts_with(flat::MAGIC) {
-            // SAFETY: the caller vouches that `artifact` is what `precompile` wrote (see above). wasmtime checks version,
-            // target and settings itself, but not that the code is its own.
+            // SAFETY: the caller vouches that `artifact` is what `precompile` wrote (see above). wasmtime checks
+            // version, target and settings itself, but not that the code is its own.
             let component = unsafe { Component::deserialize(wasmtime, artifact) };
             return self.code(Form::Component(component.map_err(other)?));
         }
         let damaged = |_| LoadError::OtherEngine("it is cut off, or of another version of paddle".into());
         let (plan, modules) = flat::read(artifact).map_err(damaged)?;
-        // SAFETY: as above; the plan decides only which of these modules' exports are joined, and wasmtime compares their types.
+        // SAFETY: as above; the plan decides only which of these modules' exports are joined, and wasmtime compares
+        // their types.
         let load = |module: &&[u8]| unsafe { Module::deserialize(wasmtime, module) };
         // Before anything is loaded, since an artifact may be as long as a store lets it be.
         if plan.parts.len() > CORE_INSTANCES_MAX as usize || modules.len() > CORE_INSTANCES_MAX as usize {

@@ -1,5 +1,5 @@
-//! The contract's imports through wasmtime's component API, for components that import WASI too or are put together in a way
-//! that `flat` does not know.
+//! The contract's imports through wasmtime's component API, for components that import WASI too or are put together in
+//! a way that `flat` does not know.
 
 use crate::bindings::{ASSETS, EVENTS, LOG, LogLevel, ValueIn, ValueOut};
 use crate::events;

@@ -18,7 +18,8 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAll
 pub enum Mode {
     /// By the clock, through epochs: what runs in production (10 to 15 % dearer than no limit).
     Epochs,
-    /// By counting instructions: the same input always ends the same way (30 to 40 % dearer). For tests, benches, fuzzing.
+    /// By counting instructions: the same input always ends the same way (30 to 40 % dearer). For tests, benches,
+    /// fuzzing.
     Fuel,
 }
 
@@ -38,11 +39,11 @@ pub struct Settings {
     pub mode: Mode,
     /// What plugins take for the time.
     pub clock: Clock,
-    /// Instances alive at once: steps × workers, twice when a second release is loaded beside the first, and one to spare
-    /// a step for replacing.
+    /// Instances alive at once: steps × workers, twice when a second release is loaded beside the first, and one to
+    /// spare a step for replacing.
     pub instances: u32,
-    /// Whether components that import nothing but the contract run without wasmtime's machinery for components: faster, and
-    /// otherwise the same. Off only where that is tested.
+    /// Whether components that import nothing but the contract run without wasmtime's machinery for components: faster,
+    /// and otherwise the same. Off only where that is tested.
     pub flat: bool,
 }
 
@@ -55,22 +56,23 @@ impl Default for Settings {
 /// Enough for eight steps on four workers, with as many to spare.
 const INSTANCES_DEFAULT: u32 = 64;
 
-/// Core instances, memories and tables that one component may have. QuickJS components have three memories and about ten
-/// core instances, Python components 38 (componentize-qjs 0.4.5, componentize-py 0.25.1).
+/// Core instances, memories and tables that one component may have. QuickJS components have three memories and about
+/// ten core instances, Python components 38 (componentize-qjs 0.4.5, componentize-py 0.25.1).
 pub(crate) const CORE_INSTANCES_MAX: u32 = 48;
 pub(crate) const MEMORIES_MAX: u32 = 4;
 pub(crate) const TABLES_MAX: u32 = 16;
 
-/// Elements of one table: SpiderMonkey needs 14,000. Unlike linear memories, tables are mapped for writing when the pool is
-/// made, 8 bytes an element, so the number is felt on small functions.
+/// Elements of one table: SpiderMonkey needs 14,000. Unlike linear memories, tables are mapped for writing when the
+/// pool is made, 8 bytes an element, so the number is felt on small functions.
 const TABLE_ELEMENTS_MAX: usize = 32_768;
 
 /// Bytes of an instance's own bookkeeping: the largest component seen (SpiderMonkey) takes under 1 MiB.
 pub(crate) const INSTANCE_BYTES_MAX: usize = 4 << 20;
 
-/// Memory that a pool slot keeps resident when an instance ends, so that the next one need not fault it in: what a Rust or C
-/// plugin uses in all. Only where the kernel (Linux 6.7) tells which pages were touched: clearing a whole MiB costs more than
-/// the faults (a fresh instance and its first event: 25 µs with it, 50 without, 67 clearing all; `isolation = "event"`, measured).
+/// Memory that a pool slot keeps resident when an instance ends, so that the next one need not fault it in: what a Rust
+/// or C plugin uses in all. Only where the kernel (Linux 6.7) tells which pages were touched: clearing a whole MiB
+/// costs more than the faults (a fresh instance and its first event: 25 µs with it, 50 without, 67 clearing all;
+/// `isolation = "event"`, measured).
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 
 /// Stack of a guest. Beyond it the call traps.
@@ -110,8 +112,8 @@ impl Engine {
         Ok(Engine { inner: Arc::new(Inner { wasmtime, linker, flat_linker, settings: *settings, _ticker: ticker }) })
     }
 
-    /// Names the engine that compiled code is for: the same with and without the compiler, another for another wasmtime,
-    /// target or setting. 64 hexadecimal digits.
+    /// Names the engine that compiled code is for: the same with and without the compiler, another for another
+    /// wasmtime, target or setting. 64 hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         let here =
             Target::here().map_or_else(|| format!("{} {OS}", std::env::consts::ARCH), |target| target.name().into());
@@ -160,7 +162,8 @@ impl Target {
         Target::ALL.into_iter().find(named)
     }
 
-    /// Code is the same for every libc, but wasmtime runs only what was compiled for the one that it was built for itself.
+    /// Code is the same for every libc, but wasmtime runs only what was compiled for the one that it was built for
+    /// itself.
     fn triple(self) -> String {
         let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
         format!("{}-unknown-linux-{libc}", self.name())
@@ -170,8 +173,8 @@ impl Target {
 /// The version that `Cargo.toml` pins.
 const WASMTIME_VERSION: &str = "48.0.8";
 
-/// The settings of one engine. `target`: none for a machine that functions do not run on, such as a laptop with macOS, which
-/// compiles for itself only.
+/// The settings of one engine. `target`: none for a machine that functions do not run on, such as a laptop with macOS,
+/// which compiles for itself only.
 pub(crate) fn config(settings: &Settings, target: Option<Target>) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     if let Some(target) = target {

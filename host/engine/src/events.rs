@@ -1,7 +1,7 @@
 //! `events` of the contract: what a plugin may ask of the event it holds, whichever way the call came in.
 //!
-//! Answers are computed on what the step may see, and within what a call may cost. `rep` is what a handle leads to; texts still lie
-//! in the plugin's memory.
+//! Answers are computed on what the step may see, and within what a call may cost. `rep` is what a handle leads to;
+//! texts still lie in the plugin's memory.
 
 use crate::state::{Lent, State, stop, stop_quoting};
 use bytes::Bytes;
@@ -244,8 +244,8 @@ fn allowed<T>(text: &str, result: Result<T, Exhausted>) -> Result<T> {
 /// Bytes that a message shows of a malformed path.
 const PATH_BYTES_SHOWN_MAX: usize = 200;
 
-/// Parses a path or a pattern for an event; one that is malformed ends the call. The handle comes first: one that leads nowhere is
-/// a trap, whatever comes with it.
+/// Parses a path or a pattern for an event; one that is malformed ends the call. The handle comes first: one that leads
+/// nowhere is a trap, whatever comes with it.
 #[inline]
 fn parsed<'a, T>(
     state: &State,
@@ -293,8 +293,8 @@ fn on_visible<R>(
     Ok(result.transpose())
 }
 
-/// Runs a change: `open` on the document of a step that sees everything, `restricted` on that of one that does not. None when the
-/// event is not JSON.
+/// Runs a change: `open` on the document of a step that sees everything, `restricted` on that of one that does not.
+/// None when the event is not JSON.
 fn change<R>(
     state: &mut State,
     rep: u32,

@@ -23,13 +23,15 @@ enum Exports {
     Component { init: Init, transform: Transform },
 }
 
-/// CPU time for `init`, of every plugin: an interpreter starts and reads its script within it, and a cold start has 10 s.
+/// CPU time for `init`, of every plugin: an interpreter starts and reads its script within it, and a cold start has 10
+/// s.
 const INIT_TIME: Duration = Duration::from_secs(2);
 
 /// Instructions that stand for one millisecond in fuel mode: about what optimised guest code runs in one.
 const FUEL_PER_MS: u64 = 1_000_000;
 
-/// Bytes a plugin may pass in one call to the host: what a record may inflate to. Reading them takes a few milliseconds.
+/// Bytes a plugin may pass in one call to the host: what a record may inflate to. Reading them takes a few
+/// milliseconds.
 pub(crate) const HOSTCALL_BYTES_MAX: usize = 32 << 20;
 
 /// Handles an instance may have kept when a call ends. A runtime that collects garbage now and then keeps a few.
@@ -78,7 +80,8 @@ impl From<StartError> for LoadError {
 }
 
 impl From<StartError> for CallError {
-    /// The plugin started when it was loaded. What else it does now is its own doing, but for a full pool: `init` may read a clock.
+    /// The plugin started when it was loaded. What else it does now is its own doing, but for a full pool: `init` may
+    /// read a clock.
     fn from(error: StartError) -> CallError {
         let failed = |failure| CallError::Spent(Signal::Failed(failure));
         match error {
@@ -240,7 +243,8 @@ impl Exports {
     }
 }
 
-/// The bytes of all outputs, if they are above the limit. Most are far below, which shows without walking their documents.
+/// The bytes of all outputs, if they are above the limit. Most are far below, which shows without walking their
+/// documents.
 fn bytes_above(limit: u64, outputs: &[Output]) -> Option<u64> {
     let bytes = |of_document: fn(&Document) -> usize| -> u64 {
         let of_output = |output: &Output| match &output.event.content {
@@ -402,7 +406,8 @@ fn broken(store: &Store<State>, error: wasmtime::Error) -> Failure {
     let hidden = &store.data().hidden;
     let trap = error.root_cause().to_string();
     let frames = error.downcast_ref::<WasmBacktrace>().map(backtrace).unwrap_or_default();
-    // A panic or an uncaught exception says on the way out what was wrong; the trap itself only says that there was one.
+    // A panic or an uncaught exception says on the way out what was wrong; the trap itself only says that there was
+    // one.
     let said = matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached))
         .then(|| last_words(store.data()))
         .flatten();

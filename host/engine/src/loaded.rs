@@ -39,8 +39,8 @@ pub(crate) enum Start {
 }
 
 impl Engine {
-    /// Loads a step: links its plugin, starts one instance and calls `init` with the config. The config's secrets are hidden in
-    /// whatever the plugin says, from here on. `assets`: the files that the plugin may ask for.
+    /// Loads a step: links its plugin, starts one instance and calls `init` with the config. The config's secrets are
+    /// hidden in whatever the plugin says, from here on. `assets`: the files that the plugin may ask for.
     ///
     /// # Errors
     /// The plugin does not fit the contract, cannot be started within the step's limits, or refuses the config.

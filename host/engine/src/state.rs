@@ -1,7 +1,8 @@
 //! What the host holds while a plugin runs: the events of the current call, its bounds, its log.
 //!
-//! A plugin's handle leads to a number here (a *rep*), or is that number, for one that runs flat. Reps count up and are never
-//! used twice in a store, so a handle that a plugin kept from an earlier call leads nowhere, and never to another event.
+//! A plugin's handle leads to a number here (a *rep*), or is that number, for one that runs flat. Reps count up and are
+//! never used twice in a store, so a handle that a plugin kept from an earlier call leads nowhere, and never to another
+//! event.
 
 use crate::budget::Budget;
 use crate::clock::Watch;
@@ -60,7 +61,8 @@ impl Held {
     }
 }
 
-/// An event that a plugin holds, what of it the step may see and change (none: everything), and what working on it may cost.
+/// An event that a plugin holds, what of it the step may see and change (none: everything), and what working on it may
+/// cost.
 pub(crate) struct Lent<'a> {
     pub(crate) held: &'a mut Held,
     pub(crate) scope: Option<&'a Scope>,
@@ -120,7 +122,8 @@ pub(crate) struct State {
     pub(crate) noted: Option<Noted>,
     /// Where texts are copied to between the plugin's memory and the host, so that calls do not allocate for them.
     pub(crate) text: String,
-    /// The plugin's side of the ABI, for one that runs flat: none until its memory is there, and while it must not call the host.
+    /// The plugin's side of the ABI, for one that runs flat: none until its memory is there, and while it must not call
+    /// the host.
     pub(crate) guest: Option<Box<Guest>>,
     /// Whether a plugin that runs flat does something in which it must not call the host.
     pub(crate) alone: bool,

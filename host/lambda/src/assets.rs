@@ -25,8 +25,8 @@ pub fn read(step: &Step, folder: &Path, more: &BTreeMap<String, PathBuf>) -> Res
     Assets::new(files).with_context(|| format!("step `{}`", step.name))
 }
 
-/// Where a file is, seen from the pipeline's folder. Those elsewhere are called by their names alone: what a release says must not
-/// depend on where it was made.
+/// Where a file is, seen from the pipeline's folder. Those elsewhere are called by their names alone: what a release
+/// says must not depend on where it was made.
 fn source(path: &Path, folder: &Path) -> String {
     let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let inside = full(path).strip_prefix(full(folder)).map(Path::to_owned);

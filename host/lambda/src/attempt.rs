@@ -1,7 +1,8 @@
 //! One record, run so that a panic of ours concerns it alone.
 //!
-//! What a panic leaves behind is not to be trusted: the plugins are made anew, and what the record had come to is dropped.
-//! It is run once more, since the fault may have been its neighbours'. If that panics too, it is a dead letter.
+//! What a panic leaves behind is not to be trusted: the plugins are made anew, and what the record had come to is
+//! dropped. It is run once more, since the fault may have been its neighbours'. If that panics too, it is a dead
+//! letter.
 
 use crate::loaded::Loaded;
 use crate::log::cut;

@@ -43,14 +43,14 @@ impl Bundle {
         Ok(Bundle { pipeline: Arc::new(pipeline), folder, precompiled: false })
     }
 
-    /// Takes compiled artifacts that stand beside the plugins (see [`artifact_name`]). Only for a folder whose writers may
-    /// run machine code in this process: the function's own package.
+    /// Takes compiled artifacts that stand beside the plugins (see [`artifact_name`]). Only for a folder whose writers
+    /// may run machine code in this process: the function's own package.
     pub fn with_artifacts(self) -> Bundle {
         Bundle { precompiled: true, ..self }
     }
 
-    /// Instances that `workers` need: one a step and worker, twice for a second release beside the first, and one to spare a
-    /// step.
+    /// Instances that `workers` need: one a step and worker, twice for a second release beside the first, and one to
+    /// spare a step.
     pub fn instances(&self, workers: usize) -> u32 {
         let steps = self.pipeline.steps.len();
         u32::try_from(steps * workers * 2 + steps).unwrap_or(u32::MAX).max(1)
@@ -65,8 +65,8 @@ impl Bundle {
         Loaded::assemble(engine, Arc::clone(&self.pipeline), &mut finder)
     }
 
-    /// The bytes of a step's plugin. A bare name is one shipped with the program, else one in the folder `plugins`; anything
-    /// else is a path, relative to the `paddle.toml`.
+    /// The bytes of a step's plugin. A bare name is one shipped with the program, else one in the folder `plugins`;
+    /// anything else is a path, relative to the `paddle.toml`.
     fn wasm(&self, step: &Step, ready_made: ReadyMade<'_>) -> Result<Wasm> {
         let named = &step.plugin;
         let is_path = named.contains('/') || named.contains('.');
@@ -148,7 +148,8 @@ struct Wasm {
     path: Option<PathBuf>,
 }
 
-/// Name of the file, beside a plugin's `.wasm`, that holds it compiled: by what it was compiled from, and for which engine.
+/// Name of the file, beside a plugin's `.wasm`, that holds it compiled: by what it was compiled from, and for which
+/// engine.
 pub fn artifact_name(wasm_digest: &str, fingerprint: &str) -> String {
     let short = |text: &str| text.chars().take(NAME_DIGITS).collect::<String>();
     format!("{}-{}.compiled", short(wasm_digest), short(fingerprint))

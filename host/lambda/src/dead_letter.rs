@@ -27,8 +27,8 @@ pub type Writing<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// Where dead letters are kept. A bucket or a folder; in tests, one that fails as told.
 pub trait DeadLetters: Send + Sync {
-    /// Writes one object under the place of the dead letters. Called before the batch is acknowledged; an error sends the
-    /// batch back, from the first of these dead letters on.
+    /// Writes one object under the place of the dead letters. Called before the batch is acknowledged; an error sends
+    /// the batch back, from the first of these dead letters on.
     fn write(&self, path: String, body: Vec<u8>) -> Writing<'_>;
 }
 
@@ -157,8 +157,8 @@ struct Line<'a> {
 }
 
 impl DeadLetterContext<'_> {
-    /// Where the invocation's `nth` object (from 1) stands. A redelivered batch has another request id, so nothing is ever
-    /// written over.
+    /// Where the invocation's `nth` object (from 1) stands. A redelivered batch has another request id, so nothing is
+    /// ever written over.
     pub(crate) fn path(&self, nth: u32) -> String {
         let hour = utc(self.now_ms).format("%Y/%m/%d/%H");
         let first = self.batch.records.first().map_or("none", |record| &record.sequence_number);

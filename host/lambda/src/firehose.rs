@@ -12,8 +12,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// Attempts of the SDK at one request, the first included: one more, for a connection that died while Lambda was frozen.
-/// Everything beyond is delivery's to pace, so at most 2 × its own attempts reach Firehose.
+/// Attempts of the SDK at one request, the first included: one more, for a connection that died while Lambda was
+/// frozen. Everything beyond is delivery's to pace, so at most 2 × its own attempts reach Firehose.
 const SDK_ATTEMPTS: u32 = 2;
 
 /// How long one attempt may take: 4 MiB at the slowest function's network speed, several times over.
@@ -49,8 +49,8 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Answer, SendError>> + 
 
 /// Takes documents for delivery streams. Firehose itself; in tests, one that fails as told.
 pub trait Firehose: Send + Sync {
-    /// Sends one request, within the limits of `PutRecordBatch`. Called again for what was not accepted, and after an error
-    /// that leaves open whether it was.
+    /// Sends one request, within the limits of `PutRecordBatch`. Called again for what was not accepted, and after an
+    /// error that leaves open whether it was.
     fn put_record_batch<'a>(&'a self, stream: &'a str, documents: Vec<Bytes>) -> Sending<'a>;
 }
 
@@ -158,9 +158,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Whether a refusal is about the size of the documents: only then does a smaller request, or one without the culprit, pass.
-/// The messages are Firehose's own: `Records size exceeds 4 MB limit`, and `… 'records.3.member.data' failed to satisfy
-/// constraint: Member must have length less than or equal to 1024000`.
+/// Whether a refusal is about the size of the documents: only then does a smaller request, or one without the culprit,
+/// pass. The messages are Firehose's own: `Records size exceeds 4 MB limit`, and `… 'records.3.member.data' failed to
+/// satisfy constraint: Member must have length less than or equal to 1024000`.
 fn is_about_size(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     let names_a_limit =

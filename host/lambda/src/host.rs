@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-/// Sets of workers kept for the next invocation. Lambda runs one at a time, Managed Instances eight a vCPU; beyond that a
-/// set is made anew.
+/// Sets of workers kept for the next invocation. Lambda runs one at a time, Managed Instances eight a vCPU; beyond that
+/// a set is made anew.
 const IDLE_SETS_MAX: usize = 16;
 
 /// The world outside, passed in.
@@ -191,7 +191,8 @@ impl Host {
         })
     }
 
-    /// Handles one event. What the answer says is done: dead letters are written, documents accepted, metrics and logs out.
+    /// Handles one event. What the answer says is done: dead letters are written, documents accepted, metrics and logs
+    /// out.
     ///
     /// # Errors
     /// See [`HandleError`]; Kinesis sends the whole batch again.
@@ -210,7 +211,8 @@ impl Host {
         (ran, handled)
     }
 
-    /// Runs `loaded` from the next batch on; gives what ran before. Batches that are under way end with what they began with.
+    /// Runs `loaded` from the next batch on; gives what ran before. Batches that are under way end with what they began
+    /// with.
     ///
     /// # Errors
     /// As [`Host::new`]; then everything stays as it is.

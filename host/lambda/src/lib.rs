@@ -1,12 +1,13 @@
 //! Kinesis in, Firehose out: the function's handler, usable in any process.
 //!
-//! Layout: `config` (settings), `kinesis` (the event) and `batch` (its records), `walk` (one record to its outcome), `outcomes`
-//! (what becomes of all of them), `attempt` (the same, whatever breaks), `window` and `workers` (many, in parallel and within bounds), `delivery` (documents,
-//! in order), `dead_letter`, `response`; `handler` tells the story with them. `host` is what lives from batch to batch,
-//! `journal` what outlives the process, `loaded` what it runs, `bundle` and `follow` where that comes from: the package, or a
-//! store's channel, with `assets`, the files of steps. `firehose` is AWS; `log`, `metrics` and `time` are what their names
-//! say; `missing` finds fields that a step names and no event has. `prepare` is the handler without the network, for the
-//! benchmark; `trial` runs a release's test records.
+//! Layout: `config` (settings), `kinesis` (the event) and `batch` (its records), `walk` (one record to its outcome),
+//! `outcomes` (what becomes of all of them), `attempt` (the same, whatever breaks), `window` and `workers` (many, in
+//! parallel and within bounds), `delivery` (documents, in order), `dead_letter`, `response`; `handler` tells the story
+//! with them. `host` is what lives from batch to batch, `journal` what outlives the process, `loaded` what it runs,
+//! `bundle` and `follow` where that comes from: the package, or a store's channel, with `assets`, the files of steps.
+//! `firehose` is AWS; `log`, `metrics` and `time` are what their names say; `missing` finds fields that a step names
+//! and no event has. `prepare` is the handler without the network, for the benchmark; `trial` runs a release's test
+//! records.
 
 pub mod assets;
 mod attempt;

@@ -1,4 +1,5 @@
-//! `bootstrap`: what Lambda starts. Reads the settings, loads the pipeline from the package or a store's channel, handles events.
+//! `bootstrap`: what Lambda starts. Reads the settings, loads the pipeline from the package or a store's channel,
+//! handles events.
 
 mod bodies;
 
@@ -21,8 +22,8 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A function with less memory has no room for pages of 2 MiB that are used in part: a first batch is dearer without them (`make
-/// bench`: `memory_128`), and with them a Python plugin has not the memory to run.
+/// A function with less memory has no room for pages of 2 MiB that are used in part: a first batch is dearer without
+/// them (`make bench`: `memory_128`), and with them a Python plugin has not the memory to run.
 const HUGE_PAGES_MEMORY_MIB_MIN: u64 = 512;
 
 /// Deadlines before 2001, in milliseconds since the Unix epoch, are none: local emulators send the time left instead.
@@ -40,8 +41,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the runtime and the AWS client have to say, in the form of [`lambda::LogFormat`], with the time: the runtime's own
-/// subscriber leaves it out, and Lambda sorts JSON lines by it.
+/// What the runtime and the AWS client have to say, in the form of [`lambda::LogFormat`], with the time: the runtime's
+/// own subscriber leaves it out, and Lambda sorts JSON lines by it.
 fn log_what_the_libraries_say() {
     let asked = |name| std::env::var(name).ok();
     let lines = fmt().with_target(false).with_ansi(false).with_max_level(
@@ -173,7 +174,8 @@ fn remaining(deadline_ms: u64) -> Duration {
     deadline.duration_since(std::time::SystemTime::now()).unwrap_or_default()
 }
 
-/// Lambda shows what is reported to `/init/error`; `lambda_runtime` has no call for it, so the one request is written here.
+/// Lambda shows what is reported to `/init/error`; `lambda_runtime` has no call for it, so the one request is written
+/// here.
 async fn report_failed_start(error: anyhow::Error) -> Error {
     let message = format!("{error:#}");
     if let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") {

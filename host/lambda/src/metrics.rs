@@ -1,7 +1,7 @@
 //! CloudWatch metrics in the embedded format: one line a batch, one a step, on standard output.
 //!
-//! A line may name a hundred metrics; ours have about thirty. The pipeline and the step are dimensions; request and release
-//! stand beside them as properties, because each dimension value is a metric that costs money.
+//! A line may name a hundred metrics; ours have about thirty. The pipeline and the step are dimensions; request and
+//! release stand beside them as properties, because each dimension value is a metric that costs money.
 
 use crate::log::Output;
 use crate::missing::Missing;
@@ -24,7 +24,8 @@ pub(crate) struct Facts {
     pub(crate) resent: u64,
     /// Panics of ours while records were run.
     pub(crate) host_panics: u64,
-    /// Records that were settled before the process died; its deaths in this batch; and what went wrong with the journal.
+    /// Records that were settled before the process died; its deaths in this batch; and what went wrong with the
+    /// journal.
     pub(crate) settled_before: u64,
     pub(crate) deaths_remembered: u64,
     pub(crate) journal_errors: u64,

@@ -322,8 +322,8 @@ pub(crate) struct Time {
     pub(crate) has_all: Option<usize>,
 }
 
-/// An event of a record once more, for the rare document that Firehose refuses: keeping every event's bytes until then would
-/// double what a window holds.
+/// An event of a record once more, for the rare document that Firehose refuses: keeping every event's bytes until then
+/// would double what a window holds.
 pub(crate) fn entered_again(record: &Record, event: usize, rules: &Rules) -> Entered {
     let mut events = walk::events(record.source(), rules, &mut InputNotes::default()).into_vec();
     assert!(event < events.len(), "the record was taken apart before, and unpacking is a function");

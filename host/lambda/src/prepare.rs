@@ -1,4 +1,5 @@
-//! The part of a batch that is work for the processor alone, with the handler's own functions: what the benchmark measures.
+//! The part of a batch that is work for the processor alone, with the handler's own functions: what the benchmark
+//! measures.
 
 use crate::kinesis::{self, EventError};
 use crate::outcomes::{RecordOutcomes, RecordRun, Time};

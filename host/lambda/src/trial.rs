@@ -204,7 +204,8 @@ fn line(answer: &Answer) -> String {
     String::from_utf8_lossy(&minify(&text)).into_owned()
 }
 
-/// JSON without the white space around its parts; every value is written as it was. Text that is no JSON stays as it is.
+/// JSON without the white space around its parts; every value is written as it was. Text that is no JSON stays as it
+/// is.
 pub fn minify(json: &[u8]) -> Vec<u8> {
     let mut short = Vec::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);

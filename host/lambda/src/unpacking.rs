@@ -1,4 +1,5 @@
-//! `unpack` in the pipeline's words: its settings, what it noticed, and what it refused. For the handler and for `paddle`.
+//! `unpack` in the pipeline's words: its settings, what it noticed, and what it refused. For the handler and for
+//! `paddle`.
 
 use bytes::Bytes;
 use pipeline::settings::Unpack;

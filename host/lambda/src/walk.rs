@@ -1,7 +1,7 @@
 //! One record on its way to what becomes of it: taken apart, each event run, and settled as a whole.
 //!
-//! The function, `paddle run`, the tests of a project, a release's trial and the comparison at `publish` all walk this way; they differ in
-//! where a record comes from (a [`Source`]) and in what they do with what came of it (a [`Sink`]).
+//! The function, `paddle run`, the tests of a project, a release's trial and the comparison at `publish` all walk this
+//! way; they differ in where a record comes from (a [`Source`]) and in what they do with what came of it (a [`Sink`]).
 
 use crate::unpacking;
 use bytes::Bytes;

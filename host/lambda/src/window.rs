@@ -41,7 +41,8 @@ pub(crate) struct Bounds {
     pub(crate) time: Time,
 }
 
-/// How a batch runs in which something may have killed the process: by one worker, which notes each record before it runs.
+/// How a batch runs in which something may have killed the process: by one worker, which notes each record before it
+/// runs.
 pub(crate) struct Care {
     /// Where records are noted; none when the journal cannot be written.
     pub(crate) page: Option<Arc<Page>>,

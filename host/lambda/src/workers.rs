@@ -41,7 +41,8 @@ impl Workers {
     /// Runs a window on as many workers as are of use.
     ///
     /// # Errors
-    /// A worker panicked outside of a record, or has no plugins any more: a bug of ours. This set must not be used again.
+    /// A worker panicked outside of a record, or has no plugins any more: a bug of ours. This set must not be used
+    /// again.
     pub(crate) async fn run(&mut self, window: &Arc<Window>) -> Result<RecordOutcomes> {
         let (answer, mut answers) = unbounded_channel();
         let count = self.lanes.len().min(window.workers_max());

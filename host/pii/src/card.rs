@@ -1,9 +1,10 @@
-//! Card numbers: 13 to 19 digits with a right check digit, in one piece or in groups with a space or a dash between them.
+//! Card numbers: 13 to 19 digits with a right check digit, in one piece or in groups with a space or a dash between
+//! them.
 //!
-//! One number in ten passes the check by chance. So that ids and times survive, it must begin as an issuer's numbers do and be
-//! as long as they are (a time since 1970 in milli- or microseconds begins with 1, and no card does); every group but the last
-//! has 3 digits or more; and digits of a longer number, of a decimal fraction or one with a fraction, of a UUID, or among
-//! hexadecimal letters are left alone.
+//! One number in ten passes the check by chance. So that ids and times survive, it must begin as an issuer's numbers do
+//! and be as long as they are (a time since 1970 in milli- or microseconds begins with 1, and no card does); every
+//! group but the last has 3 digits or more; and digits of a longer number, of a decimal fraction or one with a
+//! fraction, of a UUID, or among hexadecimal letters are left alone.
 
 use crate::looked_at;
 use std::ops::Range;
@@ -11,8 +12,8 @@ use std::ops::Range;
 /// How many digits a card number has (ISO/IEC 7812).
 const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
-/// How numbers begin, from and to by their first four digits, and how many digits they have. Issuers' own lists are finer, and
-/// change; where they give ranges away by the month, the whole is here.
+/// How numbers begin, from and to by their first four digits, and how many digits they have. Issuers' own lists are
+/// finer, and change; where they give ranges away by the month, the whole is here.
 const ISSUERS: &[(u16, u16, std::ops::RangeInclusive<usize>)] = &[
     (2200, 2204, 16..=19), // Mir
     (2221, 2720, 16..=16), // Mastercard
@@ -69,8 +70,8 @@ pub(crate) fn find(text: &str, found: &mut Vec<Range<usize>>) {
 
 /// How many groups, from the first on, make the longest card number.
 fn longest(bytes: &[u8], groups: &[Group]) -> Option<usize> {
-    // Which digits are doubled depends on how many there are. So both sums are kept: with the even places doubled, counted
-    // from the left, and with the odd ones.
+    // Which digits are doubled depends on how many there are. So both sums are kept: with the even places doubled,
+    // counted from the left, and with the odd ones.
     let mut sums = [0_u32; 2];
     let (mut length, mut prefix) = (0, 0);
     let mut best = None;

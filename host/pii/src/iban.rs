@@ -1,5 +1,5 @@
-//! IBANs: the country, two check digits and the account, with the country's length and a right remainder. In one piece, or
-//! in groups of four with a space or a dash between them.
+//! IBANs: the country, two check digits and the account, with the country's length and a right remainder. In one piece,
+//! or in groups of four with a space or a dash between them.
 
 use crate::looked_at;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Finds e-mail addresses, payment card numbers and IBANs in a text, each in time linear in its length.
 //!
-//! One scanner for all who look: `[document] forbid`, the plugin `redact` and the gate of `paddle publish`. So what one masks
-//! no other finds. It depends on nothing, and compiles for the host and for WebAssembly alike.
+//! One scanner for all who look: `[document] forbid`, the plugin `redact` and the gate of `paddle publish`. So what one
+//! masks no other finds. It depends on nothing, and compiles for the host and for WebAssembly alike.
 
 mod card;
 mod email;
@@ -46,8 +46,8 @@ impl Kind {
     }
 }
 
-/// The text with a mask in place of each match, or none if there is no match. Nothing of these kinds is left in it, unless the
-/// mask itself is one.
+/// The text with a mask in place of each match, or none if there is no match. Nothing of these kinds is left in it,
+/// unless the mask itself is one.
 pub fn mask(text: &str, kinds: &[Kind], mask: &str) -> Option<String> {
     let mut masked = masked_once(text, kinds, mask)?;
     for _ in 1..ROUNDS_MAX {
@@ -66,8 +66,8 @@ fn masked_once(text: &str, kinds: &[Kind], mask: &str) -> Option<String> {
     cover(text, found, mask)
 }
 
-/// The text with a mask in place of each range, or none if there is no range. Where ranges overlap, one mask stands for both.
-/// They must lie on characters' edges.
+/// The text with a mask in place of each range, or none if there is no range. Where ranges overlap, one mask stands for
+/// both. They must lie on characters' edges.
 pub fn cover(text: &str, mut found: Vec<Range<usize>>, mask: &str) -> Option<String> {
     if found.is_empty() {
         return None;

@@ -195,8 +195,8 @@ fn part() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Bytes looked at for each byte of text, at most: a word is looked at by each scanner, and may be the start of a UUID, a card
-/// number or an IBAN. The worst known takes 13.
+/// Bytes looked at for each byte of text, at most: a word is looked at by each scanner, and may be the start of a UUID,
+/// a card number or an IBAN. The worst known takes 13.
 const LOOKED_AT_MAX: usize = 40;
 
 #[track_caller]

@@ -1,4 +1,5 @@
-//! What a plugin is given: a record, or one part of an aggregated record, with its bytes read as JSON when somebody asks.
+//! What a plugin is given: a record, or one part of an aggregated record, with its bytes read as JSON when somebody
+//! asks.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -122,9 +123,9 @@ pub(crate) fn written(document: &Document) -> Bytes {
     document.json(&mut Meter::unlimited()).expect("a meter that allows anything").into()
 }
 
-/// Which output of which step an event is, written so that no two documents of one event share it: a step's first output
-/// keeps what it has, the k-th adds `/<k>`. A first output that has siblings notes a zero, which is written only when a later
-/// step adds a number behind it.
+/// Which output of which step an event is, written so that no two documents of one event share it: a step's first
+/// output keeps what it has, the k-th adds `/<k>`. A first output that has siblings notes a zero, which is written only
+/// when a later step adds a number behind it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lineage {
     text: String,

@@ -1,5 +1,5 @@
-//! What no document may contain: e-mail addresses, card numbers, IBANs in any string, keys included. Numbers are not searched:
-//! what looks like a card in them is mostly an id. `pii` finds them.
+//! What no document may contain: e-mail addresses, card numbers, IBANs in any string, keys included. Numbers are not
+//! searched: what looks like a card in them is mostly an id. `pii` finds them.
 
 use document::{Document, Exhausted, Meter};
 use serde::{Deserialize, Serialize};

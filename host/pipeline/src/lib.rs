@@ -2,9 +2,10 @@
 //!
 //! Pure: no I/O, no async, no AWS, no wasmtime. It cannot fail; it reports. A plugin is whatever implements [`Plugin`].
 //!
-//! Layout: `settings` (what `paddle.toml` says), `event` (what a plugin is given), `plugin` (what a step has to do), `failure`
-//! and `outcome` (how an event settles), `runner` (the story itself: steps, policies, fan-out, the check on the way out), `timeouts` (what is not called again),
-//! `assets` (files of a step), `forbid` (what no document may contain), `secret` (config values that stay out of releases), `report` (what happened).
+//! Layout: `settings` (what `paddle.toml` says), `event` (what a plugin is given), `plugin` (what a step has to do),
+//! `failure` and `outcome` (how an event settles), `runner` (the story itself: steps, policies, fan-out, the check on
+//! the way out), `timeouts` (what is not called again), `assets` (files of a step), `forbid` (what no document may
+//! contain), `secret` (config values that stay out of releases), `report` (what happened).
 
 mod assets;
 mod event;

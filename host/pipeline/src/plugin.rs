@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 /// One loaded plugin of one worker.
 pub trait Plugin: Send {
-    /// Transforms one event. Called once for each event that reaches the step; no state may be carried from one to the next.
-    /// The event itself stays as it is: it is what a policy passes on, or a dead letter keeps, when the call fails.
+    /// Transforms one event. Called once for each event that reaches the step; no state may be carried from one to the
+    /// next. The event itself stays as it is: it is what a policy passes on, or a dead letter keeps, when the call
+    /// fails.
     ///
     /// `deadline`: when the batch must be done; an event that is cut short by it is unsettled, not failed.
     fn transform(&mut self, event: &Event, deadline: Option<Instant>) -> Transformed;
 
-    /// Says whether to note which fields are read and written. Costs time, so the Lambda looks at one batch in a hundred.
+    /// Says whether to note which fields are read and written. Costs time, so the Lambda looks at one batch in a
+    /// hundred.
     fn observe_fields(&mut self, on: bool) {
         let _ = on;
     }
@@ -26,8 +28,8 @@ pub trait Plugin: Send {
         Fields::default()
     }
 
-    /// The first `bytes_max` bytes of a plugin's text with its secrets hidden, for messages that repeat it. Its log lines and
-    /// failures come with secrets hidden.
+    /// The first `bytes_max` bytes of a plugin's text with its secrets hidden, for messages that repeat it. Its log
+    /// lines and failures come with secrets hidden.
     fn hide_start<'t>(&self, text: &'t str, bytes_max: usize) -> Cow<'t, str> {
         text[..text.floor_char_boundary(bytes_max)].into()
     }

@@ -67,8 +67,8 @@ impl InputNotes {
     }
 }
 
-/// Lines of plugins that one report keeps: enough to see what a plugin says, and no log bill when all events say it. Half of the
-/// room is for warnings and errors. The rest is counted in [`StepReport::log_lines`].
+/// Lines of plugins that one report keeps: enough to see what a plugin says, and no log bill when all events say it.
+/// Half of the room is for warnings and errors. The rest is counted in [`StepReport::log_lines`].
 const SAID_MAX: usize = 100;
 
 /// What happened to one or more batches.

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 /// Largest document, in bytes: what Firehose takes of one record (aws.md §2.1: 1,000 KiB before base64).
 pub const DOCUMENT_BYTES_MAX: usize = 1_024_000;
 
-/// What checking a document may take: units of work, each about a nanosecond, and bytes. One of 1,024,000 bytes takes a few
-/// milliseconds, and 40 if it is made to be slow to check.
+/// What checking a document may take: units of work, each about a nanosecond, and bytes. One of 1,024,000 bytes takes a
+/// few milliseconds, and 40 if it is made to be slow to check.
 const CHECK_WORK_MAX: u64 = 100_000_000;
 const CHECK_BYTES_MAX: usize = 64 << 20;
 
@@ -90,8 +90,8 @@ struct Run {
 }
 
 impl Runner {
-    /// A runner of a pipeline whose steps are loaded as `plugins`, in order. `stream` is the Kinesis stream's name: it begins
-    /// every document's id.
+    /// A runner of a pipeline whose steps are loaded as `plugins`, in order. `stream` is the Kinesis stream's name: it
+    /// begins every document's id.
     pub fn new(pipeline: Arc<Pipeline>, plugins: Vec<Box<dyn Plugin>>, stream: &str) -> Runner {
         assert_eq!(pipeline.steps.len(), plugins.len(), "one plugin a step");
         // A copy of its own: a count that all workers raise and lower for each event would be what they wait for.
@@ -162,7 +162,8 @@ impl Runner {
         }
     }
 
-    /// Runs an event from step `first` on; outputs of a fan-out one after the other, so that documents keep their order.
+    /// Runs an event from step `first` on; outputs of a fan-out one after the other, so that documents keep their
+    /// order.
     fn steps(&mut self, first: usize, event: Event, run: &mut Run) -> Result<(), Stop> {
         let mut event = event;
         for step in first..self.plugins.len() {
@@ -257,7 +258,8 @@ impl Runner {
             _ => {}
         }
         for output in &mut outputs {
-            // What a plugin derives is the same event: its place among the outputs of earlier steps is not its to choose.
+            // What a plugin derives is the same event: its place among the outputs of earlier steps is not its to
+            // choose.
             output.event.route = given.route;
             output.event.lineage = given.lineage.clone();
             let Some(name) = &output.route else { continue };

@@ -1,7 +1,8 @@
 //! Events that timed out at a step: one of the very same bytes will again.
 //!
-//! A record that is slow on purpose is cheap to send many times, and each time costs the step's whole limit. So the third event of
-//! the same bytes in a batch is not called. What differs in a byte may be quick, so it is called, whatever its neighbours did.
+//! A record that is slow on purpose is cheap to send many times, and each time costs the step's whole limit. So the
+//! third event of the same bytes in a batch is not called. What differs in a byte may be quick, so it is called,
+//! whatever its neighbours did.
 
 use crate::event::Event;
 use std::hash::{BuildHasher as _, RandomState};

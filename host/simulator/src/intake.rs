@@ -1,7 +1,7 @@
 //! A small HTTP endpoint that takes records from programs on this machine, in place of the Kinesis API.
 //!
-//! A browser lets any web page post to it. What tells a page apart is the `Origin` that browsers add, and the name in `Host` if a
-//! page has its own name lead here (DNS rebinding). Both are refused.
+//! A browser lets any web page post to it. What tells a page apart is the `Origin` that browsers add, and the name in
+//! `Host` if a page has its own name lead here (DNS rebinding). Both are refused.
 
 use crate::server::{Server, whole};
 use anyhow::Context;
@@ -90,8 +90,8 @@ fn refusal(headers: &HeaderMap, listens: SocketAddr) -> Option<String> {
     })
 }
 
-/// Whether a host and port name the address that this endpoint listens at. Where it listens at all addresses of the machine, any
-/// address will do, but no name: whoever owns a name decides where it leads.
+/// Whether a host and port name the address that this endpoint listens at. Where it listens at all addresses of the
+/// machine, any address will do, but no name: whoever owns a name decides where it leads.
 fn leads_here(host: &str, listens: SocketAddr) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     if host.contains('@') || authority.port_u16().unwrap_or(80) != listens.port() {

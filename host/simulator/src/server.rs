@@ -21,8 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Bytes of a request body by default: four times what Firehose takes and more than twice what Lambda takes, so that what is
-/// too large can be answered as they do.
+/// Bytes of a request body by default: four times what Firehose takes and more than twice what Lambda takes, so that
+/// what is too large can be answered as they do.
 pub(crate) const BODY_BYTES_MAX: usize = 16 << 20;
 /// How long open requests may go on after a shutdown: a client that stopped in the middle must not hold us.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);

@@ -39,8 +39,8 @@ pub enum Adapter {
     None,
     /// The usual adapter, which asks the host's WASI 0.2 in turn. Rust is compiled for wasm32-wasip1.
     Preview1,
-    /// The component itself: no files; what is printed goes to the plugin's log, and the host is asked for the time of day and for
-    /// random numbers if the guest says that it may be. Rust is compiled for wasm32-wasip1.
+    /// The component itself: no files; what is printed goes to the plugin's log, and the host is asked for the time of
+    /// day and for random numbers if the guest says that it may be. Rust is compiled for wasm32-wasip1.
     Inside,
 }
 
@@ -69,12 +69,13 @@ pub struct Encoding<'a> {
     pub wit: Option<Wit<'a>>,
 }
 
-/// Encodes a core module, in binary or in text form, as a component. The names of functions are kept, so that a trap can
-/// be traced to them.
+/// Encodes a core module, in binary or in text form, as a component. The names of functions are kept, so that a trap
+/// can be traced to them.
 ///
 /// # Errors
 ///
-/// [`BuildError::Encode`] when the module is malformed, does not fit its world, or imports something that nobody answers.
+/// [`BuildError::Encode`] when the module is malformed, does not fit its world, or imports something that nobody
+/// answers.
 pub fn componentize(core: &[u8], encoding: &Encoding<'_>) -> Result<Vec<u8>, BuildError> {
     let mut module = wat::parse_bytes(core).map_err(refused)?.into_owned();
     if let Some(wit) = encoding.wit {

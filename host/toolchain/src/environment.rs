@@ -1,7 +1,7 @@
 //! A compiler's surroundings: what a nested `cargo` must not inherit.
 //!
-//! A build script is handed the outer build's flags, wrappers and target. Were they passed on, a plugin would be linted in
-//! place of being compiled, be given the host's linker flags, or wait for the outer build's lock for ever.
+//! A build script is handed the outer build's flags, wrappers and target. Were they passed on, a plugin would be linted
+//! in place of being compiled, be given the host's linker flags, or wait for the outer build's lock for ever.
 
 use std::process::Command;
 

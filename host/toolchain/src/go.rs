@@ -31,8 +31,8 @@ pub(crate) fn compile(folder: &Path, options: &Options) -> Result<Core, BuildErr
     if options.offline {
         command.env("GOPROXY", "off");
     }
-    // Nothing of the machine or of the repository goes in: the same source gives the same component anywhere. Names of functions
-    // stay, in the table that stacks are made from.
+    // Nothing of the machine or of the repository goes in: the same source gives the same component anywhere. Names of
+    // functions stay, in the table that stacks are made from.
     command.args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="]);
     command.arg("-o").arg(&file).arg(".");
     let said = tool::compile(&mut command, options.messages)?;

@@ -1,5 +1,5 @@
-//! JavaScript and TypeScript: a script for the ready-made runtime. JavaScript that imports no packages is taken as it is; TypeScript,
-//! and what imports packages, is bundled by esbuild.
+//! JavaScript and TypeScript: a script for the ready-made runtime. JavaScript that imports no packages is taken as it
+//! is; TypeScript, and what imports packages, is bundled by esbuild.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ pub(crate) const INSTALL: &str = "npm install --save-dev esbuild@0.28.2";
 /// Our own module, which is part of the runtime.
 const OURS: &str = "paddlewheel";
 
-/// How esbuild bundles: one module for an engine that is neither a browser nor Node, with the packages' code for either.
+/// How esbuild bundles: one module for an engine that is neither a browser nor Node, with the packages' code for
+/// either.
 const FLAGS: [&str; 9] = [
     "--bundle",
     "--format=esm",

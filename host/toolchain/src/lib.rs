@@ -1,13 +1,14 @@
 //! Builds a plugin's folder into a WebAssembly component, and says what a component is made of.
 //!
 //! [`build`] looks at a folder, calls the language's own compiler, and encodes what comes out as a component. Compilers
-//! run as programs of their own, so that authors see the messages they know. JavaScript is not compiled: what is made of it is a
-//! [`Script`], which the ready-made JavaScript runtime runs. [`componentize`] is the second half of a build, for core modules that
-//! come from elsewhere. [`inspect`] reads a component without running it.
+//! run as programs of their own, so that authors see the messages they know. JavaScript is not compiled: what is made
+//! of it is a [`Script`], which the ready-made JavaScript runtime runs. [`componentize`] is the second half of a build,
+//! for core modules that come from elsewhere. [`inspect`] reads a component without running it.
 //!
-//! Layout: `language` (which one a folder is in), one file a language (`rust`, `go`, `python`, `javascript` for TypeScript too, `c`),
-//! `script` (a script and what it imports), `sdk` (the languages' libraries, embedded), `place` (where things go), `tool` (programs
-//! found and run), `doctor` (what of them is there), `component`, `inspect`, `output`, `error`.
+//! Layout: `language` (which one a folder is in), one file a language (`rust`, `go`, `python`, `javascript` for
+//! TypeScript too, `c`), `script` (a script and what it imports), `sdk` (the languages' libraries, embedded), `place`
+//! (where things go), `tool` (programs found and run), `doctor` (what of them is there), `component`, `inspect`,
+//! `output`, `error`.
 //!
 //! It knows no engine and no pipeline. The `paddle` program uses it, and so do build scripts that embed plugins.
 //!
@@ -54,19 +55,20 @@ pub fn runs_as_it_is(folder: &Path) -> bool {
 /// How to build a plugin.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Where the compiler keeps its work and where `paddle/<name>.wasm` goes. Without it, for Rust, the `target` folder of the
-    /// plugin's workspace; for other languages `.paddle/build/<folder>/` beside the nearest `paddle.toml` above the plugin, or in
-    /// the plugin's folder. A build script must name a folder of its own, because the build it belongs to has locked the usual one.
+    /// Where the compiler keeps its work and where `paddle/<name>.wasm` goes. Without it, for Rust, the `target` folder
+    /// of the plugin's workspace; for other languages `.paddle/build/<folder>/` beside the nearest `paddle.toml` above
+    /// the plugin, or in the plugin's folder. A build script must name a folder of its own, because the build it
+    /// belongs to has locked the usual one.
     pub target_dir: Option<PathBuf>,
     /// Ask no registry: everything that the plugin depends on must be there already.
     pub offline: bool,
-    /// Which target a plugin in Rust is compiled for, and who answers what it asks of WASI preview 1. With [`Adapter::None`] its
-    /// `Cargo.toml` may still name the target.
+    /// Which target a plugin in Rust is compiled for, and who answers what it asks of WASI preview 1. With
+    /// [`Adapter::None`] its `Cargo.toml` may still name the target.
     pub wasi: Adapter,
     /// What becomes of the compiler's messages.
     pub messages: Messages,
-    /// A text that nobody but this user knows. With it, packed packages that this user's earlier build left in the project's folder
-    /// are used again; without it they are packed anew, since anybody may have put them there.
+    /// A text that nobody but this user knows. With it, packed packages that this user's earlier build left in the
+    /// project's folder are used again; without it they are packed anew, since anybody may have put them there.
     pub seal: Option<String>,
 }
 
@@ -95,7 +97,8 @@ pub struct Built {
     pub digest: String,
     /// Whether this build changed what was there.
     pub changed: bool,
-    /// What the compiler warned of in the author's own code, as it writes it; empty where its messages went to standard error.
+    /// What the compiler warned of in the author's own code, as it writes it; empty where its messages went to standard
+    /// error.
     pub warnings: String,
 }
 
@@ -122,8 +125,8 @@ impl Built {
 ///
 /// # Errors
 ///
-/// When the folder is no plugin in a known language, when a tool or target is missing (with the command that brings it),
-/// when the compiler refuses the source (with its messages), or when its result is not a plugin.
+/// When the folder is no plugin in a known language, when a tool or target is missing (with the command that brings
+/// it), when the compiler refuses the source (with its messages), or when its result is not a plugin.
 pub fn build(folder: &Path, options: &Options) -> Result<Built, BuildError> {
     let language = Language::of(folder)?;
     match language {

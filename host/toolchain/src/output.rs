@@ -23,8 +23,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
     fs::read(path).map_err(BuildError::io(format!("read {}", path.display())))
 }
 
-/// Writes a file so that a reader sees the old content or the new, never a part. Gives false, and leaves the file and its
-/// time alone, when it holds these bytes already.
+/// Writes a file so that a reader sees the old content or the new, never a part. Gives false, and leaves the file and
+/// its time alone, when it holds these bytes already.
 ///
 /// # Errors
 ///
@@ -44,7 +44,8 @@ pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     Ok(true)
 }
 
-/// How a file goes into a zip so that the same files make the same bytes: no time of the build. The default time is 1980-01-01.
+/// How a file goes into a zip so that the same files make the same bytes: no time of the build. The default time is
+/// 1980-01-01.
 pub fn zip_options(mode: u32) -> SimpleFileOptions {
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)

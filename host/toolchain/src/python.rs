@@ -1,6 +1,8 @@
-//! Python: a script for the ready-made runtime, with every module in its folder, and the packages that it asks for in an archive.
+//! Python: a script for the ready-made runtime, with every module in its folder, and the packages that it asks for in
+//! an archive.
 //!
-//! Layout: `named` (the packages that a plugin names), `installed` (what an environment has), `packages` (what goes along).
+//! Layout: `named` (the packages that a plugin names), `installed` (what an environment has), `packages` (what goes
+//! along).
 
 mod installed;
 mod named;
@@ -45,8 +47,8 @@ pub(crate) fn build(folder: &Path, options: &Options) -> Result<Built, BuildErro
     Ok(Built { name, language: Language::Python, made, size, digest, changed, warnings: String::new() })
 }
 
-/// The modules in `folder` that a file there imports, by any line that begins like an import. A package brings its `__init__.py`, and
-/// all that is in it where something is taken from it.
+/// The modules in `folder` that a file there imports, by any line that begins like an import. A package brings its
+/// `__init__.py`, and all that is in it where something is taken from it.
 pub(crate) fn imported(text: &str, file: &Path, folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for import in imports(text) {

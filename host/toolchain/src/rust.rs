@@ -139,8 +139,8 @@ fn cargo(folder: &Path, target: &str, options: &Options) -> Result<Command, Buil
     clean(&mut cargo);
     cargo.current_dir(folder);
     cargo.args(["build", "--release", "--lib", "--target", target]);
-    // Standard output says which files were made, and what the compiler has to say when that is kept; people get it on standard
-    // error.
+    // Standard output says which files were made, and what the compiler has to say when that is kept; people get it on
+    // standard error.
     cargo.arg(match options.messages {
         Messages::Keep => "--message-format=json",
         Messages::Show => "--message-format=json-render-diagnostics",
@@ -155,8 +155,8 @@ fn cargo(folder: &Path, target: &str, options: &Options) -> Result<Command, Buil
     Ok(cargo)
 }
 
-/// The compiler's flags: what keeps the machine's paths out of panic messages, so that the same source gives the same component
-/// anywhere, and what our library is told.
+/// The compiler's flags: what keeps the machine's paths out of panic messages, so that the same source gives the same
+/// component anywhere, and what our library is told.
 ///
 /// As a setting, not as `RUSTFLAGS`, so that flags in the plugin's own `.cargo/config.toml` still count.
 fn flags(metadata: &Metadata, target: &str, wasi: Adapter, options: &Options) -> Result<OsString, BuildError> {
@@ -327,7 +327,8 @@ fn messages(output: &[u8]) -> impl Iterator<Item = Message> {
     output.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Message>(line).ok())
 }
 
-/// The compiler's messages as it writes them. Those of dependencies are not among them: cargo keeps their warnings back.
+/// The compiler's messages as it writes them. Those of dependencies are not among them: cargo keeps their warnings
+/// back.
 fn diagnostics(output: &[u8]) -> String {
     messages(output)
         .filter(|message| message.reason == "compiler-message")

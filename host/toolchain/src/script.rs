@@ -1,7 +1,8 @@
 //! A script for a ready-made runtime: its main file, and what it may import.
 //!
-//! There is no parser here. In JavaScript a module is taken along when any text in quotes names it, wherever that stands, in Python when
-//! any line begins like an import of it: one too many does no harm, one too few would be missed when the script runs.
+//! There is no parser here. In JavaScript a module is taken along when any text in quotes names it, wherever that
+//! stands, in Python when any line begins like an import of it: one too many does no harm, one too few would be missed
+//! when the script runs.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -11,10 +12,12 @@ use crate::{BuildError, Language, output, python, tool};
 /// What the main script is called in [`Script::files`].
 pub const MAIN: &str = "script";
 
-/// What the archive of a script's packages is called in [`Script::files`]. Python's runtime looks for it under this name.
+/// What the archive of a script's packages is called in [`Script::files`]. Python's runtime looks for it under this
+/// name.
 pub const PACKAGES: &str = "packages";
 
-/// The most modules that a script may consist of: a step has as many files (`ASSETS_MAX` of `pipeline`; a test holds them together).
+/// The most modules that a script may consist of: a step has as many files (`ASSETS_MAX` of `pipeline`; a test holds
+/// them together).
 pub const MODULES_MAX: usize = 256;
 
 /// A script: its files by the names under which the runtime is handed them.

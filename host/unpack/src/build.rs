@@ -1,5 +1,5 @@
-//! The other direction: makes aggregates, gzip streams and CloudWatch Logs envelopes, for tests, demos and generated input.
-//! Not on the data path.
+//! The other direction: makes aggregates, gzip streams and CloudWatch Logs envelopes, for tests, demos and generated
+//! input. Not on the data path.
 
 use crate::kpl::MAGIC;
 use flate2::Compression;
@@ -8,7 +8,8 @@ use md5::{Digest, Md5};
 use serde_json::json;
 use std::io::Write;
 
-/// A KPL aggregate of `records`, each a partition key and its data, in order; a key used twice stands in the table once.
+/// A KPL aggregate of `records`, each a partition key and its data, in order; a key used twice stands in the table
+/// once.
 pub fn aggregate<'a>(records: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut keys: Vec<&str> = Vec::new();
     let (mut table, mut body) = (Vec::new(), Vec::new());

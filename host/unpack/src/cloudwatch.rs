@@ -1,7 +1,7 @@
 //! Envelopes of CloudWatch Logs subscriptions: one JSON object that carries many log events.
 //!
-//! What an envelope needs is all its members with their types and a known `messageType`; anything else is somebody's own
-//! JSON and left alone. Strings are copied as they are written, escapes and all.
+//! What an envelope needs is all its members with their types and a known `messageType`; anything else is somebody's
+//! own JSON and left alone. Strings are copied as they are written, escapes and all.
 
 use crate::{CloudwatchMessage, Refusal, RefusalKind};
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// Bytes of white space before the first brace and the first name. Whoever makes envelopes writes none; a pretty printer a few.
+/// Bytes of white space before the first brace and the first name. Whoever makes envelopes writes none; a pretty
+/// printer a few.
 const SPACE_BYTES_MAX: usize = 16;
 
 /// Whether `data` may be an envelope. An ordinary record costs a look at its first member's name; only a record that

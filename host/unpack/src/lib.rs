@@ -1,7 +1,7 @@
 //! Records into events: KPL aggregates, gzip and CloudWatch Logs envelopes.
 //!
-//! Pure: bytes in, bytes out, no I/O and no clock. A record that is none of the three is left alone at the cost of a few
-//! comparisons. What is inside an event is somebody else's question: nothing here says whether it is valid JSON.
+//! Pure: bytes in, bytes out, no I/O and no clock. A record that is none of the three is left alone at the cost of a
+//! few comparisons. What is inside an event is somebody else's question: nothing here says whether it is valid JSON.
 //!
 //! ```
 //! let aggregate = unpack::build::aggregate([("key", &b"{\"a\":1}"[..])]);
@@ -43,8 +43,8 @@ pub struct Part {
     pub data: Bytes,
     /// The part's own partition key, when it comes from a KPL aggregate.
     pub partition_key: Option<String>,
-    /// Set when this part could not be unpacked further (a damaged gzip stream among good ones): `data` is then the part
-    /// as far as it could be read, the part is a failed event, and its siblings are none the worse.
+    /// Set when this part could not be unpacked further (a damaged gzip stream among good ones): `data` is then the
+    /// part as far as it could be read, the part is a failed event, and its siblings are none the worse.
     pub refusal: Option<Refusal>,
 }
 
@@ -88,8 +88,8 @@ pub struct Notes {
 /// Takes `record` apart as `settings` say: each format once, in their order, what one yields being given to the next.
 ///
 /// # Errors
-/// The record is refused as a whole when it is over a limit, or when it is damaged and holds no other part; a damaged part
-/// beside others carries its own [`Part::refusal`].
+/// The record is refused as a whole when it is over a limit, or when it is damaged and holds no other part; a damaged
+/// part beside others carries its own [`Part::refusal`].
 pub fn unpack(record: &Bytes, settings: &Settings) -> (Result<Unpacked, Refusal>, Notes) {
     let mut work = Work::new(record.len(), settings);
     let result = work.all_formats(record);

@@ -6,7 +6,8 @@ use serde::Deserialize;
 /// at most 10 MiB, ordinarily 1 MiB; logs shrink 10 to 30 times.
 pub const INFLATED_BYTES_MAX: usize = 32 << 20;
 
-/// Inflated bytes for each byte of the record. Logs rarely pass 50; deflate cannot pass 1,032, which only a bomb gets near.
+/// Inflated bytes for each byte of the record. Logs rarely pass 50; deflate cannot pass 1,032, which only a bomb gets
+/// near.
 pub const RATIO_MAX: usize = 300;
 
 /// Inflated bytes, per record, below which the ratio is not looked at: a mebibyte harms nobody, and a small record of
@@ -64,7 +65,8 @@ impl Limits {
     }
 }
 
-/// How records are unpacked. The default looks for all three formats: an aggregate, gzip in it, CloudWatch Logs in that.
+/// How records are unpacked. The default looks for all three formats: an aggregate, gzip in it, CloudWatch Logs in
+/// that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// What to look for, in this order; a format named again is not looked for again.

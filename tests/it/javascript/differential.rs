@@ -1,5 +1,5 @@
-//! Generated programs of reads, writes, loops and exceptions, run in our runtime and in Node over the SDK's plain event: they must come
-//! to the same documents.
+//! Generated programs of reads, writes, loops and exceptions, run in our runtime and in Node over the SDK's plain
+//! event: they must come to the same documents.
 
 use super::{root, started, told};
 use crate::support::Way;

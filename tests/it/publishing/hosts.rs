@@ -56,8 +56,8 @@ async fn work(follower: Arc<Follower>, host: Arc<Host>, stop: Arc<AtomicBool>) {
     }
 }
 
-/// Batches until one ran with this release and the host has told that it runs it: its file is written by work that a later
-/// batch begins.
+/// Batches until one ran with this release and the host has told that it runs it: its file is written by work that a
+/// later batch begins.
 async fn told(desk: &Desk, follower: &Follower, host: &Arc<Host>, release: ReleaseId) {
     let (registry, begun) = (registry(desk), Instant::now());
     loop {

@@ -1,4 +1,5 @@
-//! What people see while they work on a project: why a test failed, that plugins are being built, what became of a record.
+//! What people see while they work on a project: why a test failed, that plugins are being built, what became of a
+//! record.
 
 use super::Desk;
 use serde_json::{Value, json};

@@ -313,7 +313,8 @@ fn a_damaged_archive_is_no_packages() {
     }
 }
 
-/// Packages as they are published: data found by a name that is put together, and compiled parts with a way around them.
+/// Packages as they are published: data found by a name that is put together, and compiled parts with a way around
+/// them.
 #[test]
 fn packages_from_the_index_run() {
     let environment = root().join(".tools/python");

@@ -1,5 +1,5 @@
-//! `make demo-swap`: releases while records are on their way, told in a terminal. Exits with 1 when a fact is missed and 130 when
-//! interrupted; either way every process and file is gone.
+//! `make demo-swap`: releases while records are on their way, told in a terminal. Exits with 1 when a fact is missed
+//! and 130 when interrupted; either way every process and file is gone.
 
 use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -1,5 +1,5 @@
-//! A function whose process dies of what its records say: the host and its journal as in `bootstrap`, and in place of a plugin
-//! one that breaks out of any sandbox. The Runtime API is spoken by hand.
+//! A function whose process dies of what its records say: the host and its journal as in `bootstrap`, and in place of a
+//! plugin one that breaks out of any sandbox. The Runtime API is spoken by hand.
 
 #![allow(missing_docs, reason = "a program for tests")]
 

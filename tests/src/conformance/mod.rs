@@ -1,5 +1,5 @@
-//! The conformance suite: cases in `tests/conformance/cases` that a plugin in every language must pass through the real engine. What
-//! a case is made of is described in `tests/conformance/README.md`.
+//! The conformance suite: cases in `tests/conformance/cases` that a plugin in every language must pass through the real
+//! engine. What a case is made of is described in `tests/conformance/README.md`.
 //!
 //! Layout: `guest` (the interpreters, built and loaded), `run` (a case carried out and compared).
 
@@ -32,7 +32,8 @@ pub struct Case {
     /// Settings of the step, as in paddle.toml.
     #[serde(default)]
     pub step: String,
-    /// Whether the program draws a random number, and nothing else: the same event must meet the same, another event another.
+    /// Whether the program draws a random number, and nothing else: the same event must meet the same, another event
+    /// another.
     #[serde(default)]
     pub chance: bool,
     /// How the refusal of the config begins, when the guest must not start.
@@ -67,8 +68,9 @@ pub struct Expected {
 /// What must come of an event. None of the first two: the event is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Outcome {
-    /// The documents, byte for byte, without the id that the host puts in. `audit: ` before one is its route; `$event` is the text
-    /// that came, `$json` the same as it stands in a JSON string, `$n` how many events the instance has seen.
+    /// The documents, byte for byte, without the id that the host puts in. `audit: ` before one is its route; `$event`
+    /// is the text that came, `$json` the same as it stands in a JSON string, `$n` how many events the instance has
+    /// seen.
     #[serde(default)]
     pub out: Vec<String>,
     /// The kind of the failure and its message; only how it begins, when it ends with `…`.

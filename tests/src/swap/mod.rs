@@ -1,8 +1,10 @@
-//! The story of `make demo-swap`: the real `paddle` publishes and the real `bootstrap` works, with records on their way all the
-//! time. A release is swapped in; one is refused on the desk, one by the function; one does badly in production, and the function
-//! returns from it by itself. Whatever the story says is checked, and the books are closed at its end.
+//! The story of `make demo-swap`: the real `paddle` publishes and the real `bootstrap` works, with records on their way
+//! all the time. A release is swapped in; one is refused on the desk, one by the function; one does badly in
+//! production, and the function returns from it by itself. Whatever the story says is checked, and the books are closed
+//! at its end.
 //!
-//! `records` (numbered events), `traffic` (batches, and what comes of them), `books` (the totals), `narrator` (how it is told).
+//! `records` (numbered events), `traffic` (batches, and what comes of them), `books` (the totals), `narrator` (how it
+//! is told).
 
 pub mod books;
 mod narrator;
@@ -304,7 +306,8 @@ impl Acts<'_, '_> {
 /// Runs paddle. Dropping the future kills it.
 async fn run(desk: &Desk, arguments: &[&str]) -> anyhow::Result<Ran> {
     let mut command = tokio::process::Command::from(desk.command(arguments));
-    // A terminal's Ctrl-C is for this program, which then ends that one: else its exit code would look like a missed fact.
+    // A terminal's Ctrl-C is for this program, which then ends that one: else its exit code would look like a missed
+    // fact.
     command.process_group(0);
     Ok(Ran::of(&command.kill_on_drop(true).output().await.context("run paddle")?))
 }

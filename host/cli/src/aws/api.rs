@@ -1,7 +1,7 @@
 //! Signed calls to AWS's APIs, for what `check --function` reads.
 //!
-//! Five calls of three services that only read: the SDKs of Lambda and IAM would add some hundred thousand lines to build for
-//! them. AWS's own crate signs, and the HTTP client is the one that stores use.
+//! Five calls of three services that only read: the SDKs of Lambda and IAM would add some hundred thousand lines to
+//! build for them. AWS's own crate signs, and the HTTP client is the one that stores use.
 
 use super::{configuration, credentials, last_cause};
 use crate::environment;

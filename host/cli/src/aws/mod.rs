@@ -1,5 +1,5 @@
-//! AWS as people at a terminal reach it: region, endpoints and credentials as AWS's own tools find them, profiles and SSO
-//! included. `api` makes the few calls that are not the store's.
+//! AWS as people at a terminal reach it: region, endpoints and credentials as AWS's own tools find them, profiles and
+//! SSO included. `api` makes the few calls that are not the store's.
 
 pub(crate) mod api;
 

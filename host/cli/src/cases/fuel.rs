@@ -1,7 +1,7 @@
 //! How much a case may cost: the fuel each step took when its budget was written, and some room.
 //!
-//! Fuel counts the instructions of the guest, so the same component takes the same on every machine. Another compiler makes another
-//! component, hence the room.
+//! Fuel counts the instructions of the guest, so the same component takes the same on every machine. Another compiler
+//! makes another component, hence the room.
 
 use super::{Case, Ran};
 use crate::error::{Error, Trouble};

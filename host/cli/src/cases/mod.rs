@@ -1,5 +1,5 @@
-//! Cases of `paddle test`: records, the answer to each of their events, the fuel it may take, and whether a plugin remembers
-//! anything.
+//! Cases of `paddle test`: records, the answer to each of their events, the fuel it may take, and whether a plugin
+//! remembers anything.
 
 pub(crate) mod diff;
 pub(crate) mod fuel;
@@ -33,8 +33,8 @@ pub(crate) struct Suite<'a> {
     pub(crate) cases: Vec<Case>,
 }
 
-/// All suites that have cases: the project's own, then those in the folders of its plugins, in the order of the steps. Cases of
-/// a plugin are called by its step's name and their own.
+/// All suites that have cases: the project's own, then those in the folders of its plugins, in the order of the steps.
+/// Cases of a plugin are called by its step's name and their own.
 pub(crate) fn suites(project: &Project) -> Result<Vec<Suite<'_>>, Error> {
     let mut suites = vec![Suite { cases: Case::all(&project.tests)?, project: Cow::Borrowed(project) }];
     for step in project.pipeline.steps.iter().filter(|_| project.text.is_some()) {

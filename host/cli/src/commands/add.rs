@@ -18,8 +18,8 @@ const PLUGINS: &str = "plugins";
 
 /// Add a plugin to the project in this folder: source, a test, and its [[step]] in paddle.toml
 ///
-/// The plugin builds and its test passes as it is. What a language needs besides paddle is told, with the command that brings it;
-/// js needs nothing.
+/// The plugin builds and its test passes as it is. What a language needs besides paddle is told, with the command that
+/// brings it; js needs nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -100,7 +100,8 @@ pub(crate) fn add(project: &Path, name: &str, language: Language, template: Temp
         written.push(format!("{PLUGINS}/{name}/{path}"));
     }
     toolchain::sdk::write(language, project).or_outside()?;
-    // Last, so that a project never names a plugin that is not there; and behind what is there, which a full disk leaves as it is.
+    // Last, so that a project never names a plugin that is not there; and behind what is there, which a full disk
+    // leaves as it is.
     let append = || std::fs::File::options().append(true).open(&file)?.write_all(step.as_bytes());
     append().with_context(|| format!("add the step to {FILE}")).or_outside()?;
     Ok(Added { folder, files: written })

@@ -53,8 +53,8 @@ impl Build {
     }
 }
 
-/// Loads what was built, and says how long that takes; what it compiles to is kept for the next command. A script is started
-/// too: only that shows whether it can be read.
+/// Loads what was built, and says how long that takes; what it compiles to is kept for the next command. A script is
+/// started too: only that shows whether it can be read.
 fn load(
     engine: &Engine,
     step: &Step,

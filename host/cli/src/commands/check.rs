@@ -1,5 +1,5 @@
-//! `paddle check`: is this pipeline sound? Everything is built, loaded and started, and dangerous settings are named. With
-//! `--function` the same question about a live function and what is around it.
+//! `paddle check`: is this pipeline sound? Everything is built, loaded and started, and dangerous settings are named.
+//! With `--function` the same question about a live function and what is around it.
 
 use crate::Context;
 use crate::error::{Error, Status};
@@ -21,10 +21,11 @@ const RETENTION_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 ///
 /// A pipeline: every step is built, loaded and started, and dangerous settings are named.
 ///
-/// With --function: the function, the event source mappings that feed it, its PADDLE_ variables, the delivery streams behind it
-/// and what its role may do are read from AWS, and each setting that loses or blocks data is named, with what to set. Nothing
-/// is changed. Needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency, lambda:ListEventSourceMappings,
-/// firehose:DescribeDeliveryStream and, for the role, iam:SimulatePrincipalPolicy. Exits with 1 when a setting loses or blocks data.
+/// With --function: the function, the event source mappings that feed it, its PADDLE_ variables, the delivery streams
+/// behind it and what its role may do are read from AWS, and each setting that loses or blocks data is named, with what
+/// to set. Nothing is changed. Needs lambda:GetFunctionConfiguration, lambda:GetFunctionConcurrency,
+/// lambda:ListEventSourceMappings, firehose:DescribeDeliveryStream and, for the role, iam:SimulatePrincipalPolicy.
+/// Exits with 1 when a setting loses or blocks data.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

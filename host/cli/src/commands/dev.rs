@@ -1,8 +1,9 @@
 //! `paddle dev`: the whole system on this machine. Records go through a simulated stream and its event source mapping
-//! to the Lambda's own handler, and with the real AWS client over HTTP to a simulated Firehose that is as strict as AWS.
+//! to the Lambda's own handler, and with the real AWS client over HTTP to a simulated Firehose that is as strict as
+//! AWS.
 //!
-//! Here: `--once`, for the records there are. `served`: for as long as somebody works, with `feed` (records on their way in),
-//! `watch` (saved files), `letters` (dead letters, noted) and `interrupts` (Ctrl-C).
+//! Here: `--once`, for the records there are. `served`: for as long as somebody works, with `feed` (records on their
+//! way in), `watch` (saved files), `letters` (dead letters, noted) and `interrupts` (Ctrl-C).
 
 mod feed;
 mod interrupts;
@@ -54,10 +55,11 @@ const AWS_EXAMPLES: [&str; 2] =
 
 /// Run the whole system here: stream, Lambda handler, Firehose, documents
 ///
-/// Records come by POST, from files (--follow: as they grow) or from standard input; documents go to standard output, to a
-/// folder or to OpenSearch. When you save paddle.toml or a plugin, it is built and takes effect at the next batch; if a
-/// build fails, the error is shown and the previous version keeps running. Dead letters and the function's log go to a folder,
-/// which is emptied first if it is an earlier run's. Ctrl-C stops after the current batch; press it again to stop at once.
+/// Records come by POST, from files (--follow: as they grow) or from standard input; documents go to standard output,
+/// to a folder or to OpenSearch. When you save paddle.toml or a plugin, it is built and takes effect at the next batch;
+/// if a build fails, the error is shown and the previous version keeps running. Dead letters and the function's log go
+/// to a folder, which is emptied first if it is an earlier run's. Ctrl-C stops after the current batch; press it again
+/// to stop at once.
 ///
 /// With --once it runs the records that are there and ends with a report; documents go to the folder.
 #[derive(Debug, Args)]
@@ -92,8 +94,8 @@ pub(crate) struct Dev {
     /// Seed for the generated events
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Where documents, dead letters and the log go; default: .paddle/dev of the project, and without --once documents go to
-    /// standard output
+    /// Where documents, dead letters and the log go; default: .paddle/dev of the project, and without --once documents
+    /// go to standard output
     #[arg(long, value_name = "FOLDER")]
     out: Option<std::path::PathBuf>,
     /// Where documents go instead: `-` for standard output, a folder, or the URL of an OpenSearch

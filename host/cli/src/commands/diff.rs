@@ -10,9 +10,9 @@ use serde_json::json;
 
 /// Show what differs between two releases
 ///
-/// Plugins and files by digest, paddle.toml line by line, routes, imports, and the fields read and written when they were
-/// published. A release is named by the start of its id, or by a channel that holds it. With one release: what it changes
-/// against the channel.
+/// Plugins and files by digest, paddle.toml line by line, routes, imports, and the fields read and written when they
+/// were published. A release is named by the start of its id, or by a channel that holds it. With one release: what it
+/// changes against the channel.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -10,8 +10,8 @@ use serde_json::json;
 
 /// Remove blobs that no release refers to, and what hosts said that are long gone
 ///
-/// The whole store is looked at, every pipeline in it. A blob younger than a day stays: it may belong to a release that is
-/// on its way. Releases, channels and their history are never removed.
+/// The whole store is looked at, every pipeline in it. A blob younger than a day stays: it may belong to a release that
+/// is on its way. Releases, channels and their history are never removed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  paddle gc --dry-run\n  paddle gc --store s3://bucket/prefix")]
 pub(crate) struct Gc {

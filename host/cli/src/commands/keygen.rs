@@ -24,7 +24,8 @@ pub(crate) struct Keygen {
     /// A key that may only move a channel to releases that a publisher put there before: for whoever is on call
     #[arg(long)]
     operator: bool,
-    /// What the key may sign, joined by `+`: release, channel, compiled (machine code, which runs outside the sandbox), operate
+    /// What the key may sign, joined by `+`: release, channel, compiled (machine code, which runs outside the sandbox),
+    /// operate
     #[arg(long, value_name = "PURPOSES", conflicts_with = "operator")]
     purposes: Option<Purposes>,
     /// What the key is called here (default: `publisher`, or `operator`)

@@ -24,8 +24,8 @@ const UNPACKED_BYTES_MAX: u64 = 250_000_000;
 
 /// Write the Lambda's zip, and a CloudFormation template around it
 ///
-/// The zip holds `bootstrap`, built by `make lambda`, and nothing of the project: its releases come from the store. With
-/// --bundle it holds the pipeline too, with its plugins compiled, for a function without a store.
+/// The zip holds `bootstrap`, built by `make lambda`, and nothing of the project: its releases come from the store.
+/// With --bundle it holds the pipeline too, with its plugins compiled, for a function without a store.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -226,8 +226,8 @@ fn bundle(project: &Project, arch: Arch, context: &mut Context) -> Result<Vec<En
     Ok(entries)
 }
 
-/// Where a step's file goes: where it is in the project, so that stacks call it as they do on a laptop. One of elsewhere, or with
-/// another of the same name, goes into a folder that is named by its contents.
+/// Where a step's file goes: where it is in the project, so that stacks call it as they do on a laptop. One of
+/// elsewhere, or with another of the same name, goes into a folder that is named by its contents.
 fn place_of(source: &str, bytes: &[u8], entries: &[Entry]) -> String {
     let taken = entries.iter().any(|entry| entry.name == source && entry.bytes != bytes);
     let name = source.rsplit('/').next().unwrap_or(source);

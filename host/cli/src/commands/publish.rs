@@ -23,11 +23,13 @@ use std::collections::BTreeSet;
 
 /// Make a release of a pipeline, and put it on a channel
 ///
-/// Builds, runs the tests, compiles for the functions' engine, and shows what changes against what the channel holds. Then
-/// signs, uploads, and moves the channel, if --to names one: running hosts take it within seconds, between two batches.
+/// Builds, runs the tests, compiles for the functions' engine, and shows what changes against what the channel holds.
+/// Then signs, uploads, and moves the channel, if --to names one: running hosts take it within seconds, between two
+/// batches.
 ///
-/// Refused, with nothing written: a failing test; an import that a plugin did not have before; a quarter more fuel per event;
-/// private text in test records; hosts that are older than this paddle. All but the first have an option that lets them through.
+/// Refused, with nothing written: a failing test; an import that a plugin did not have before; a quarter more fuel per
+/// event; private text in test records; hosts that are older than this paddle. All but the first have an option that
+/// lets them through.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -22,8 +22,8 @@ use std::time::Instant;
 
 /// Run records through a pipeline or one plugin
 ///
-/// Documents go to standard output, one a line; the report goes to standard error. Inputs may be lines of records, a JSON
-/// array, a Lambda's Kinesis event, or what `aws kinesis get-records` prints; also compressed with gzip.
+/// Documents go to standard output, one a line; the report goes to standard error. Inputs may be lines of records, a
+/// JSON array, a Lambda's Kinesis event, or what `aws kinesis get-records` prints; also compressed with gzip.
 #[derive(Debug, Args)]
 #[command(after_help = r#"Examples:
   paddle run -i events.ndjson

@@ -20,8 +20,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 /// Show what the channels hold, which host runs what, and why one refused
 ///
-/// From what is in the store: hosts write what they run, refused and did in the last minute. A host that said nothing for 15
-/// minutes is gone. Exits with 1 when a running host has refused, or gone back from, what its channel holds.
+/// From what is in the store: hosts write what they run, refused and did in the last minute. A host that said nothing
+/// for 15 minutes is gone. Exits with 1 when a running host has refused, or gone back from, what its channel holds.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,5 @@
-//! `paddle test`: the cases of a project, with the same components, a clock that stands still and secrets that are none.
+//! `paddle test`: the cases of a project, with the same components, a clock that stands still and secrets that are
+//! none.
 
 use crate::Context;
 use crate::cases::wrong::{self, Wrong};
@@ -20,9 +21,9 @@ use std::path::Path;
 ///
 /// Cases in the tests/ of a plugin's folder run that plugin alone, with the config of its step.
 ///
-/// A fuel.json beside them is the budget of each step: about the instructions that the plugin may take for all events of the
-/// case, and a quarter more. Every case runs in order; then each event alone, all in reverse, and all twice: an answer that changes means that a
-/// plugin remembers something from one event to the next, which is a failure.
+/// A fuel.json beside them is the budget of each step: about the instructions that the plugin may take for all events
+/// of the case, and a quarter more. Every case runs in order; then each event alone, all in reverse, and all twice: an
+/// answer that changes means that a plugin remembers something from one event to the next, which is a failure.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,5 @@
-//! The release that the function should run, read as the function reads it: with its own trusted keys, from its own store.
+//! The release that the function should run, read as the function reads it: with its own trusted keys, from its own
+//! store.
 
 use super::facts::Configuration;
 use super::{Finding, Findings, Level};

@@ -1,8 +1,8 @@
-//! `paddle check --function`: a live function, the mappings that feed it, and the delivery streams behind it. Each setting that
-//! loses data or keeps it from flowing is named, with what to set.
+//! `paddle check --function`: a live function, the mappings that feed it, and the delivery streams behind it. Each
+//! setting that loses data or keeps it from flowing is named, with what to set.
 //!
-//! Layout: `facts` (AWS's answers, as far as they matter), `read` (asking for them), and what each says: `configuration`,
-//! `variables` (`PADDLE_…`), `mappings`, `streams`, `live` (the release it should run), `permissions`.
+//! Layout: `facts` (AWS's answers, as far as they matter), `read` (asking for them), and what each says:
+//! `configuration`, `variables` (`PADDLE_…`), `mappings`, `streams`, `live` (the release it should run), `permissions`.
 
 mod configuration;
 mod facts;

@@ -45,8 +45,8 @@ struct Got {
     approximate_arrival_timestamp: Option<serde_json::Value>,
 }
 
-/// The records of an envelope; none when the value is another one, which is then a record itself. An error is a record that
-/// is not like the first.
+/// The records of an envelope; none when the value is another one, which is then a record itself. An error is a record
+/// that is not like the first.
 pub(super) fn records(json: &str) -> Option<anyhow::Result<Vec<Record>>> {
     let envelope: Envelope = serde_json::from_str(json).ok()?;
     let Some(first) = envelope.records.first() else {

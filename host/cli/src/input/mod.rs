@@ -1,5 +1,5 @@
-//! Records from files and standard input, in whatever form people have them. Lines are read as a stream, so a file may be
-//! larger than memory, and compressed with gzip.
+//! Records from files and standard input, in whatever form people have them. Lines are read as a stream, so a file may
+//! be larger than memory, and compressed with gzip.
 //!
 //! Recognised by the first line: one record a line; a JSON array of records; a Lambda's Kinesis event; what
 //! `aws kinesis get-records` prints; JSON values printed over several lines.

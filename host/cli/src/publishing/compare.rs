@@ -61,8 +61,8 @@ pub(crate) struct Outcome {
     pub(crate) after: Option<String>,
 }
 
-/// Compares what was tested with a release of the store. What stops the old one from running here stops no publish: it is
-/// told, and the manifests are compared.
+/// Compares what was tested with a release of the store. What stops the old one from running here stops no publish: it
+/// is told, and the manifests are compared.
 pub(crate) fn compare(from: &Fetched, to: &Manifest, tested: &Tested, context: &Context) -> Compared {
     let progress = context.ui.progress("comparing with what the channel holds", "");
     let old = load(from, &tested.ready);

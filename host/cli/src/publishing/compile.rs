@@ -93,8 +93,8 @@ pub(crate) fn fingerprint(engine: &Engine) -> Result<Fingerprint, Error> {
     engine.fingerprint().parse().context("the engine's fingerprint is a digest").or_bug()
 }
 
-/// Compiles the steps' components for production, and loads what came of it. `parts`: the very bytes that were tested, whatever
-/// has been saved since.
+/// Compiles the steps' components for production, and loads what came of it. `parts`: the very bytes that were tested,
+/// whatever has been saved since.
 pub(crate) fn compile(
     steps: &[Step],
     parts: Vec<StepParts>,

@@ -18,14 +18,15 @@ const HOSTS_NAMED_MAX: usize = 3;
 /// The options that let something through.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Allowed {
-    /// Let a plugin import this, which it did not before: a name as the refusal shows it, or how it begins (wasi, wasi:cli)
+    /// Let a plugin import this, which it did not before: a name as the refusal shows it, or how it begins (wasi,
+    /// wasi:cli)
     #[arg(long = "allow-import", value_name = "NAME")]
     imports: Vec<String>,
     /// Allow a fuel cost per event more than 25 % above the current release's
     #[arg(long = "allow-slower")]
     slower: bool,
-    /// Allow test records with e-mail addresses, card numbers or IBANs to go into the store (addresses at example.com and the
-    /// like, and the test numbers of card processors, are always allowed)
+    /// Allow test records with e-mail addresses, card numbers or IBANs to go into the store (addresses at example.com
+    /// and the like, and the test numbers of card processors, are always allowed)
     #[arg(long = "allow-pii")]
     pii: bool,
     /// Publish although running hosts are older than this paddle and may not be able to read the pipeline

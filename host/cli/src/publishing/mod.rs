@@ -2,13 +2,13 @@
 //!
 //! 1. `test`: the project's cases pass.
 //! 2. `compile`: its components, and what is compiled of them for each engine.
-//! 3. `trial`: the records that hosts will try the release on, with the answers of what was compiled; `private` finds in them
-//!    what must not be uploaded, but for what is `reserved` for examples.
+//! 3. `trial`: the records that hosts will try the release on, with the answers of what was compiled; `private` finds
+//!    in them what must not be uploaded, but for what is `reserved` for examples.
 //! 4. `compare`: the new release beside the one that a channel holds, on the same records.
 //! 5. `gate`: what stops the publish, each with the option that lets it through.
 //!
-//! Then the draft is written, which `upload` shows. `show` says what changes, for people; `recompile` adds what a release that
-//! is there compiles to for another engine.
+//! Then the draft is written, which `upload` shows. `show` says what changes, for people; `recompile` adds what a
+//! release that is there compiles to for another engine.
 
 pub(crate) mod compare;
 pub(crate) mod compile;

@@ -1,5 +1,5 @@
-//! Private text in test records: they are uploaded, and everybody who may read the store can read them. What is set aside for
-//! examples (`reserved`) is nobody's.
+//! Private text in test records: they are uploaded, and everybody who may read the store can read them. What is set
+//! aside for examples (`reserved`) is nobody's.
 
 use super::reserved;
 use lambda::trial::{TrialCase, TrialRecords};

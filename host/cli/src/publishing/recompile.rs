@@ -1,4 +1,5 @@
-//! `paddle publish --recompile`: what a release compiles to for this program's engine, added to the release that is there.
+//! `paddle publish --recompile`: what a release compiles to for this program's engine, added to the release that is
+//! there.
 
 use super::compile::{self, Target};
 use super::upload::Upload;

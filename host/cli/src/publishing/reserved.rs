@@ -1,5 +1,5 @@
-//! What looks private and is nobody's: addresses under the domains that RFC 2606 sets aside for examples, and the numbers that
-//! payment processors publish for testing. Test records are full of both.
+//! What looks private and is nobody's: addresses under the domains that RFC 2606 sets aside for examples, and the
+//! numbers that payment processors publish for testing. Test records are full of both.
 
 use pii::Kind;
 

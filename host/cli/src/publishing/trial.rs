@@ -1,9 +1,9 @@
-//! The records that a release carries, for hosts to try it on: those of the tests, with the answers that the shipped code
-//! gives.
+//! The records that a release carries, for hosts to try it on: those of the tests, with the answers that the shipped
+//! code gives.
 //!
 //! A host has its own clock and the real secrets. A case whose answers depend on them would make every host refuse the
-//! release, so it stays at home: cases run once more with another clock, other randomness and other secrets, and only those
-//! whose answers stay the same go along.
+//! release, so it stays at home: cases run once more with another clock, other randomness and other secrets, and only
+//! those whose answers stay the same go along.
 
 use super::compile::Shipped;
 use super::test::Tested;

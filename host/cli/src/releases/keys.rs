@@ -1,5 +1,5 @@
-//! Signing keys of the person at the terminal: files that only they can read, or `PADDLE_SIGNING_KEY`; and whose signatures
-//! are believed.
+//! Signing keys of the person at the terminal: files that only they can read, or `PADDLE_SIGNING_KEY`; and whose
+//! signatures are believed.
 
 use crate::environment;
 use crate::error::{Error, Trouble};

@@ -1,8 +1,8 @@
 //! Where releases are, for all commands that work with a store: which store, pipeline and channel are meant, whose
 //! signatures are believed, and who signs.
 //!
-//! What is not typed comes from the environment, then from the `paddle.toml` of the current folder, so that everything works
-//! with a checkout and without one.
+//! What is not typed comes from the environment, then from the `paddle.toml` of the current folder, so that everything
+//! works with a checkout and without one.
 
 pub(crate) mod keys;
 pub(crate) mod moving;
@@ -27,7 +27,8 @@ const PIPELINES_TOLD_MAX: usize = 10;
 /// The option that names a store.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct StorePlace {
-    /// The store: s3://bucket/prefix, file:///folder or a folder (default: PADDLE_STORE, then `[release] store` in paddle.toml)
+    /// The store: s3://bucket/prefix, file:///folder or a folder (default: PADDLE_STORE, then `[release] store` in
+    /// paddle.toml)
     #[arg(long, value_name = "URL")]
     store: Option<String>,
 }
@@ -37,7 +38,8 @@ pub(crate) struct StorePlace {
 pub(crate) struct Place {
     #[command(flatten)]
     store: StorePlace,
-    /// The pipeline's name in the store (default: PADDLE_PIPELINE, then that of paddle.toml, then the only one in the store)
+    /// The pipeline's name in the store (default: PADDLE_PIPELINE, then that of paddle.toml, then the only one in the
+    /// store)
     #[arg(long = "pipeline", id = "pipeline_name", value_name = "NAME")]
     pipeline: Option<String>,
 }
@@ -169,7 +171,8 @@ impl Opened {
         Ok(Name::new(typed.or(self.channel.as_deref()).unwrap_or(CHANNEL_DEFAULT))?)
     }
 
-    /// For whoever finds nothing: the other pipelines of the store, if there are some. A name that was mistyped finds nothing.
+    /// For whoever finds nothing: the other pipelines of the store, if there are some. A name that was mistyped finds
+    /// nothing.
     pub(crate) fn others(&self, context: &Context) -> Result<Option<String>, Error> {
         let mut names = context.runtime.block_on(registry::pipelines(self.registry.store(), PIPELINES_TOLD_MAX))?;
         names.retain(|name| name != self.registry.pipeline());

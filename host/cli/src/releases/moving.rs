@@ -18,7 +18,8 @@ pub(crate) struct Moving {
     /// Why, for those who read the history
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) why: String,
-    /// The signing key, by the name that keygen gave it (default: PADDLE_SIGNING_KEY, then `publisher`, then `operator`)
+    /// The signing key, by the name that keygen gave it (default: PADDLE_SIGNING_KEY, then `publisher`, then
+    /// `operator`)
     #[arg(long, value_name = "NAME")]
     pub(crate) key: Option<String>,
     /// Wait until every host that was seen lately has taken or refused the release, for so long (60s)

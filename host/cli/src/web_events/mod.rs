@@ -1,4 +1,5 @@
-//! Made-up web events that look real: the same seed makes the same events. A few are broken in the ways that real ones are.
+//! Made-up web events that look real: the same seed makes the same events. A few are broken in the ways that real ones
+//! are.
 
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,8 @@ pub(crate) fn import(interface: &str, name: &str) -> Option<&'static Spelled> {
     ours.chain(&WASI_IMPORTS).find(|(of, called, _)| (*of, *called) == (interface, name))
 }
 
-/// What the host's function is called in a plan: its name, behind its interface's where another interface may have it too.
+/// What the host's function is called in a plan: its name, behind its interface's where another interface may have it
+/// too.
 pub(crate) fn in_plan(&(interface, name, _): &Spelled) -> String {
     match interface {
         EVENTS | LOG => name.to_owned(),

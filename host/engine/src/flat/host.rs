@@ -1,4 +1,5 @@
-//! The contract's imports as core functions: numbers in, numbers out, longer answers at an address that the plugin names.
+//! The contract's imports as core functions: numbers in, numbers out, longer answers at an address that the plugin
+//! names.
 //!
 //! Each function's core type is what the canonical ABI makes of its type in `contract`; wasmtime compares it with the
 //! module's import when an instance starts.

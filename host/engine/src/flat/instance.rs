@@ -95,7 +95,8 @@ fn answer(memory: &[u8], at: u32) -> Result<Result<Vec<Output>, PluginFailure>> 
             }
             let bytes = count.checked_mul(OUTPUT_BYTES).ok_or_else(|| format_err!("a list of {count} outputs"))?;
             memory::range(memory, memory::aligned(list, 4)?, bytes)?;
-            // Many outputs may point at one long text, which is read for each: they are bounded together, as wasmtime does it.
+            // Many outputs may point at one long text, which is read for each: they are bounded together, as wasmtime
+            // does it.
             let mut left = HOSTCALL_BYTES_MAX - count as usize * size_of::<Lifted>();
             (0..count)
                 .map(|k| output(memory, list + k * OUTPUT_BYTES, &mut left))

@@ -60,8 +60,8 @@ pub(crate) struct Flat {
     pub(crate) modules: Vec<Module>,
 }
 
-/// Refuses a plan whose instances take more memories and tables of the pool than an instance may. `translate` lets none pass, so
-/// this is for artifacts of earlier versions.
+/// Refuses a plan whose instances take more memories and tables of the pool than an instance may. `translate` lets none
+/// pass, so this is for artifacts of earlier versions.
 pub(crate) fn check_resources(plan: &Plan, modules: &[Module]) -> Result<(), String> {
     let (mut memories, mut tables) = (0, 0);
     for part in &plan.parts {

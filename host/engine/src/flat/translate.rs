@@ -1,7 +1,7 @@
 //! Takes a component apart, by wasmtime's own translator: what is nested becomes a list, and all of it is validated.
 //!
-//! What one instance takes of the pool is bounded here as wasmtime bounds it for components. A component that takes more is left to
-//! wasmtime, which refuses it by name.
+//! What one instance takes of the pool is bounded here as wasmtime bounds it for components. A component that takes
+//! more is left to wasmtime, which refuses it by name.
 
 use super::contract::{self, INIT, TRANSFORM};
 use super::host::DROP_EVENT;

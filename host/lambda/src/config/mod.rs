@@ -1,6 +1,7 @@
 //! Every environment variable the function reads, in one place, into one struct. Mistakes are told with what to do.
 //!
-//! Left to others: AWS's own variables for regions, endpoints and credentials (the SDK and the object store read those).
+//! Left to others: AWS's own variables for regions, endpoints and credentials (the SDK and the object store read
+//! those).
 
 mod journal;
 mod secrets;
@@ -24,8 +25,8 @@ const MEMORY_MIB_PER_VCPU: u64 = 1_769;
 /// Memory assumed where nobody says, in MiB: one vCPU.
 const MEMORY_MIB_DEFAULT: u64 = MEMORY_MIB_PER_VCPU;
 
-/// What is kept of the remaining time for ending a batch: the second dead-letter object, report, logs and the answer take
-/// tens of milliseconds each on a small function; a second leaves room for one slow write to S3.
+/// What is kept of the remaining time for ending a batch: the second dead-letter object, report, logs and the answer
+/// take tens of milliseconds each on a small function; a second leaves room for one slow write to S3.
 const DEADLINE_RESERVE_DEFAULT: Duration = Duration::from_millis(1_000);
 
 /// Requests in flight at once: enough to fill a stream's quota of 5 MiB/s at 100 ms a request.
@@ -76,11 +77,13 @@ pub struct Settings {
     pub deadline_reserve: Duration,
     /// `PutRecordBatch` requests in flight at once.
     pub delivery_concurrency: usize,
-    /// Whether the event source mapping has `ReportBatchItemFailures`: without it AWS takes a partial answer for success.
+    /// Whether the event source mapping has `ReportBatchItemFailures`: without it AWS takes a partial answer for
+    /// success.
     pub partial_failures: bool,
     /// Bytes of documents and dead letters that may be alive before they are delivered.
     pub window_bytes: usize,
-    /// Bytes of a guest's text that one log line keeps; 0: none. The host's own reasons stay, without what they quote of a guest.
+    /// Bytes of a guest's text that one log line keeps; 0: none. The host's own reasons stay, without what they quote
+    /// of a guest.
     pub log_guest_text: usize,
     /// How log lines look.
     pub log_format: Format,

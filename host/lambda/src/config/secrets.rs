@@ -34,7 +34,8 @@ impl Secrets {
         Secrets(variables.iter().filter(of_secret).map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
-    /// The value for `{ secret = "NAME" }`: that of `PADDLE_SECRET_NAME`, the name in capitals, `-` and `.` written as `_`.
+    /// The value for `{ secret = "NAME" }`: that of `PADDLE_SECRET_NAME`, the name in capitals, `-` and `.` written as
+    /// `_`.
     ///
     /// # Errors
     /// A name without a value, or one in Secrets Manager that was not fetched.

@@ -7,11 +7,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Seconds between two looks at the channel: fast enough that a publisher waits and sees, and a fortieth of a cent a day.
+/// Seconds between two looks at the channel: fast enough that a publisher waits and sees, and a fortieth of a cent a
+/// day.
 const POLL_DEFAULT: Duration = Duration::from_secs(5);
 
-/// The shortest and the longest poll interval, in seconds: ten looks a second are what a demonstration wants, and a look an
-/// hour is hardly following.
+/// The shortest and the longest poll interval, in seconds: ten looks a second are what a demonstration wants, and a
+/// look an hour is hardly following.
 const POLL_SECONDS: std::ops::RangeInclusive<f64> = 0.1..=3_600.0;
 
 /// Seconds after which what the last look said is stale.

@@ -31,13 +31,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// The longest pause before the first, second, third … time that something is sent again: doubled up to the cap, of which a
-/// random part is waited (full jitter), so that many functions do not come back together.
+/// The longest pause before the first, second, third … time that something is sent again: doubled up to the cap, of
+/// which a random part is waited (full jitter), so that many functions do not come back together.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(3);
 
-/// Answers in a row without one accepted entry, after which the batch goes back to Kinesis, which waits at no cost: about
-/// half a minute. The SDK's own attempts (see `firehose`) multiply whole-request failures by two.
+/// Answers in a row without one accepted entry, after which the batch goes back to Kinesis, which waits at no cost:
+/// about half a minute. The SDK's own attempts (see `firehose`) multiply whole-request failures by two.
 const FRUITLESS_MAX: u32 = 20;
 
 /// Documents between a request's first one and the bound, below which a request that the bound cuts short waits for the

@@ -3,7 +3,8 @@
 /// Records of one request (AWS).
 pub(crate) const RECORDS_MAX: usize = 500;
 
-/// Bytes of one request: AWS says 4 MB and not of what; counting base64 and the JSON around it is right under any reading.
+/// Bytes of one request: AWS says 4 MB and not of what; counting base64 and the JSON around it is right under any
+/// reading.
 pub(crate) const REQUEST_BYTES_MAX: usize = 4 << 20;
 
 /// `{"DeliveryStreamName":"…","Records":[…]}` with the longest name that AWS allows.
@@ -24,8 +25,8 @@ impl Room {
         Room { records: RECORDS_MAX, bytes: REQUEST_BYTES_MAX - ENVELOPE_BYTES }
     }
 
-    /// Takes the room of a document. False when it does not fit; the first document always does, since the pipeline lets
-    /// none pass that is larger than a record may be.
+    /// Takes the room of a document. False when it does not fit; the first document always does, since the pipeline
+    /// lets none pass that is larger than a record may be.
     pub(crate) fn take(&mut self, document_bytes: usize) -> bool {
         let needed = ENTRY_BYTES + document_bytes.div_ceil(3) * 4;
         if self.records == 0 || needed > self.bytes {

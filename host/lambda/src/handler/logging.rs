@@ -45,7 +45,8 @@ impl Run<'_> {
         self.log.info("Dead letters were written.", &[("count", json!(letters.len())), ("path", json!(path))]);
     }
 
-    /// Says where the host panicked. What a panic says may repeat what is in a record, so it is cut as guests' texts are.
+    /// Says where the host panicked. What a panic says may repeat what is in a record, so it is cut as guests' texts
+    /// are.
     pub(super) fn log_panics(&mut self, panicked: &[RecordPanic]) {
         let room = PANICS_LOGGED_MAX - self.logged.panics;
         for RecordPanic { record, failure, is_last } in panicked.iter().take(room) {

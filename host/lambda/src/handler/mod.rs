@@ -5,13 +5,13 @@
 //! 3. Window after window, workers run the records in parallel; what comes of them stands in the order of the records.
 //! 4. Each window settles before the next begins (`settle`): first its dead letters are written, then its documents are
 //!    delivered, and what Firehose refuses becomes dead letters too. The journal notes how far the batch is settled.
-//! 5. When all records are settled, or one cannot be, the report is complete, metrics and log lines are out, and the answer
-//!    says from which record on Kinesis must send again (`answer`).
+//! 5. When all records are settled, or one cannot be, the report is complete, metrics and log lines are out, and the
+//!    answer says from which record on Kinesis must send again (`answer`).
 //!
-//! Kinesis rewinds: it sends everything again from the lowest sequence number that the answer names. So records settle in
-//! order, and nothing at or behind the first one that is not settled is begun, written or acknowledged. Whatever ends a
-//! batch early (a step that retries, the clock, a store that is away) goes through [`Run::stop`], and the most serious
-//! reason is the one that people read.
+//! Kinesis rewinds: it sends everything again from the lowest sequence number that the answer names. So records settle
+//! in order, and nothing at or behind the first one that is not settled is begun, written or acknowledged. Whatever
+//! ends a batch early (a step that retries, the clock, a store that is away) goes through [`Run::stop`], and the most
+//! serious reason is the one that people read.
 
 mod answer;
 mod logging;
@@ -38,7 +38,8 @@ use windows::Progress;
 /// Longest reason in a log line, in bytes: a backtrace fits.
 const REASON_BYTES_MAX: usize = 4 << 10;
 
-/// One batch in this many notes which fields the steps read and write: noting costs time, and they read the same each time.
+/// One batch in this many notes which fields the steps read and write: noting costs time, and they read the same each
+/// time.
 const FIELDS_EVERY: u64 = 100;
 
 /// Handles one event for [`Host::handle`]. `ran` is set to what it ran, once that is known.

@@ -1,8 +1,8 @@
 //! A window settles: dead letters first, then documents, then dead letters for the documents that Firehose refuses.
 //!
-//! The order keeps the promise that nothing is lost: a dead letter is written before anything behind it is delivered, and
-//! a record counts as settled only when all that it became is accepted. What cannot be written or delivered ends the batch
-//! at its record.
+//! The order keeps the promise that nothing is lost: a dead letter is written before anything behind it is delivered,
+//! and a record counts as settled only when all that it became is accepted. What cannot be written or delivered ends
+//! the batch at its record.
 
 use super::{REASON_BYTES_MAX, Run};
 use crate::dead_letter::DeadLetterContext;

@@ -11,8 +11,8 @@ use std::time::Duration;
 /// A window is begun only if this much time is left for it: less would not deliver a request.
 const WINDOW_TIME_MIN: Duration = Duration::from_millis(20);
 
-/// Bytes of documents and dead letters in a window of a batch that runs carefully: what Firehose takes in one request, so
-/// that little comes again when the process dies.
+/// Bytes of documents and dead letters in a window of a batch that runs carefully: what Firehose takes in one request,
+/// so that little comes again when the process dies.
 const CAREFUL_WINDOW_BYTES: usize = 4 << 20;
 
 /// Records that the process died of, told in one log line.
@@ -51,8 +51,8 @@ impl Run<'_> {
         self.progress.page.clone()
     }
 
-    /// Half of the remaining time may go to beginning records, a quarter to ending them; the last quarter delivers what came
-    /// of it. So there is progress, however slow the plugins are.
+    /// Half of the remaining time may go to beginning records, a quarter to ending them; the last quarter delivers what
+    /// came of it. So there is progress, however slow the plugins are.
     pub(super) fn next_window(&self) -> Option<Arc<Window>> {
         let Progress { first, settled, care, .. } = &self.progress;
         let now = (self.host.world.clock.now)();

@@ -1,10 +1,10 @@
 //! What a process remembers past its death: how far its batches are.
 //!
 //! Lambda starts another process in the same environment after one that died, and leaves `/tmp` as it is. A batch that
-//! was under way then comes again. From the journal the new process knows two things. Records that were settled need not
-//! run again: they are skipped if it is certainly the same batch ([`Journal::begin`]). And something in the batch may have
-//! killed the process: so the batch runs carefully, one record at a time, each noted before it runs ([`Page::note`]). A
-//! record that was noted when the process died, [`DEATHS_MAX`] times, is not run any more.
+//! was under way then comes again. From the journal the new process knows two things. Records that were settled need
+//! not run again: they are skipped if it is certainly the same batch ([`Journal::begin`]). And something in the batch
+//! may have killed the process: so the batch runs carefully, one record at a time, each noted before it runs
+//! ([`Page::note`]). A record that was noted when the process died, [`DEATHS_MAX`] times, is not run any more.
 //!
 //! `slot` is what a write says, `sheet` a file and its folder. Nothing here fails a batch: where the journal cannot be
 //! written, the batch runs without it, and [`Journal::take_trouble`] says why.
@@ -28,8 +28,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Age, in milliseconds, up to which something that is remembered counts: a batch comes again within minutes, and whoever
-/// sends the same records an hour later does so on purpose.
+/// Age, in milliseconds, up to which something that is remembered counts: a batch comes again within minutes, and
+/// whoever sends the same records an hour later does so on purpose.
 const AGE_MS_MAX: u64 = 3_600_000;
 
 /// Deaths of the process while a record was run, after which the record is not run again: one may have been chance.
@@ -92,8 +92,8 @@ struct Open {
 }
 
 impl Journal {
-    /// The journal in a folder, which is made if need be. Reads what dead processes left there. In a folder that cannot be
-    /// made, read or written, or that somebody else may write to, there is no journal, and the first batch says why.
+    /// The journal in a folder, which is made if need be. Reads what dead processes left there. In a folder that cannot
+    /// be made, read or written, or that somebody else may write to, there is no journal, and the first batch says why.
     pub fn open(folder: &Path, clock: Clock) -> Journal {
         let now_ms = (clock.wall_ms)();
         let opened = sheet::prepare(folder, now_ms).and_then(|first| Ok((first, sheet::scan(folder)?)));
@@ -206,8 +206,9 @@ impl Journal {
         }
     }
 
-    /// Forgets deaths that a batch has left behind, where there are too many to keep. Otherwise they are kept: the batch may
-    /// come again in another size. While records behind it may come, one death goes on telling that these run carefully.
+    /// Forgets deaths that a batch has left behind, where there are too many to keep. Otherwise they are kept: the
+    /// batch may come again in another size. While records behind it may come, one death goes on telling that these run
+    /// carefully.
     fn forget_passed(&self, state: &State) {
         let mut memory = self.memory();
         if memory.remembered.len() <= PASSED_KEPT_MAX {

@@ -1,8 +1,8 @@
 //! One file of the journal, and the folder that files are in.
 //!
-//! A process holds a lock on each of its files, which the system gives back when it dies. So nobody takes the files of a
-//! process that lives. Nothing is synced: it is the process that may die, not the machine, and what was written is the
-//! system's from then on.
+//! A process holds a lock on each of its files, which the system gives back when it dies. So nobody takes the files of
+//! a process that lives. Nothing is synced: it is the process that may die, not the machine, and what was written is
+//! the system's from then on.
 
 use super::slot::{FILE_BYTES, SLOT_BYTES, State};
 use anyhow::{Context as _, Result, bail, ensure};

@@ -1,7 +1,7 @@
 //! What one write of the journal says, in 512 bytes with a checksum.
 //!
-//! A file has two slots, written in turn. A process that dies in the middle of a write spoils one of them, and the other
-//! still says what was so before.
+//! A file has two slots, written in turn. A process that dies in the middle of a write spoils one of them, and the
+//! other still says what was so before.
 
 use bytestring::ByteString;
 

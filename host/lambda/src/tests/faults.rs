@@ -186,7 +186,8 @@ async fn a_batch_that_failed_as_a_whole_goes_on_where_it_stopped() {
     }
 }
 
-/// A set-up that is wrong fails the invocation before anything is delivered; dead letters were written, and are not again.
+/// A set-up that is wrong fails the invocation before anything is delivered; dead letters were written, and are not
+/// again.
 #[tokio::test(start_paused = true)]
 async fn dead_letters_of_a_batch_that_failed_are_not_written_again() {
     let folder = tempfile::tempdir().unwrap();

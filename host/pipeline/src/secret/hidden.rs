@@ -11,8 +11,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes that the automaton of one step's secrets may take. All secrets within the bound on spellings fit, except for texts in
-/// which many lines end in each other: the automaton lists, in each of its states, every spelling that ends there.
+/// Bytes that the automaton of one step's secrets may take. All secrets within the bound on spellings fit, except for
+/// texts in which many lines end in each other: the automaton lists, in each of its states, every spelling that ends
+/// there.
 pub(super) const AUTOMATON_BYTES_MAX: usize = 64 << 20;
 
 /// Secrets, to be hidden in what guests say. Cheap to clone.
@@ -26,9 +27,9 @@ impl fmt::Debug for Hidden {
 }
 
 impl Hidden {
-    /// Hides each of these secrets, each line of a secret, and each string in a secret that is JSON, in all their spellings: as
-    /// they are, as JSON escapes them, percent-encoded, in base64 and in hex. A long text is hidden piece by piece. A text of
-    /// fewer than 4 characters is not hidden.
+    /// Hides each of these secrets, each line of a secret, and each string in a secret that is JSON, in all their
+    /// spellings: as they are, as JSON escapes them, percent-encoded, in base64 and in hex. A long text is hidden piece
+    /// by piece. A text of fewer than 4 characters is not hidden.
     ///
     /// # Errors
     /// The secrets are too long to be hidden.
@@ -57,17 +58,17 @@ impl Hidden {
         self.0.is_empty()
     }
 
-    /// The text with a mask in place of each secret; where secrets overlap, one mask stands for both. The time is linear in the
-    /// text, however many spellings there are.
+    /// The text with a mask in place of each secret; where secrets overlap, one mask stands for both. The time is
+    /// linear in the text, however many spellings there are.
     pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut masked = Masked::new(text);
         self.find(text.as_bytes(), &mut masked);
         masked.finish()
     }
 
-    /// The beginning of [`hide`](Self::hide)'s answer, without a look at the whole text: what becomes of the text's first
-    /// `bytes_max` bytes, cut at `bytes_max` bytes. A secret that begins in them is hidden even if it ends behind them. The time is
-    /// linear in `bytes_max`, since the search goes on behind it for the length of one spelling only.
+    /// The beginning of [`hide`](Self::hide)'s answer, without a look at the whole text: what becomes of the text's
+    /// first `bytes_max` bytes, cut at `bytes_max` bytes. A secret that begins in them is hidden even if it ends behind
+    /// them. The time is linear in `bytes_max`, since the search goes on behind it for the length of one spelling only.
     pub fn hide_start<'t>(&self, text: &'t str, bytes_max: usize) -> Cow<'t, str> {
         let mut masked = Masked::new(&text[..text.floor_char_boundary(bytes_max)]);
         self.find(text.as_bytes(), &mut masked);
@@ -81,7 +82,8 @@ impl Hidden {
         }
     }
 
-    /// The same as [`hide`](Self::hide) for a text whose end was cut off: the beginning of a secret at its end is hidden too.
+    /// The same as [`hide`](Self::hide) for a text whose end was cut off: the beginning of a secret at its end is
+    /// hidden too.
     pub fn hide_cut<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut masked = Masked::new(text);
         self.find(text.as_bytes(), &mut masked);
@@ -150,8 +152,8 @@ fn start(secrets: &NFA, anchored: Anchored) -> StateID {
     secrets.start_state(anchored).expect("this kind of automaton starts both ways")
 }
 
-/// A text as it is being masked. Occurrences are found in the order of their ends, and one may reach back over those found
-/// before it. So the last ones wait until no spelling can reach back to them: no list holds all of them.
+/// A text as it is being masked. Occurrences are found in the order of their ends, and one may reach back over those
+/// found before it. So the last ones wait until no spelling can reach back to them: no list holds all of them.
 struct Masked<'t> {
     text: &'t str,
     masked: String,

@@ -1,7 +1,7 @@
 //! Config values that never enter a release, report, log or dead letter: `{ secret = "NAME" }`.
 //!
-//! A plugin knows its secrets, and what it says is printed and stored. So whatever the host takes of a guest's words goes
-//! through [`Hidden`] first. Documents are not words: what a plugin puts there is delivered.
+//! A plugin knows its secrets, and what it says is printed and stored. So whatever the host takes of a guest's words
+//! goes through [`Hidden`] first. Documents are not words: what a plugin puts there is delivered.
 
 mod hidden;
 mod spellings;
@@ -14,8 +14,8 @@ pub use hidden::{Hidden, TooLong};
 /// What `test`, `bench` and `fuzz` put in place of every secret: long enough for the keys that plugins ask for.
 pub const DUMMY_SECRET: &str = "paddlewheel-dummy-secret-0123456789";
 
-/// The shortest secret, in characters. A shorter one occurs in texts by chance: hiding it would garble them, and show by that
-/// what it is.
+/// The shortest secret, in characters. A shorter one occurs in texts by chance: hiding it would garble them, and show
+/// by that what it is.
 const SECRET_CHARACTERS_MIN: usize = 4;
 
 /// What stands in a text in place of a secret.
@@ -75,8 +75,8 @@ impl fmt::Debug for Filled {
 /// The config with every secret filled in by `look_up`.
 ///
 /// # Errors
-/// Names the first secret that `look_up` does not know or that is too short to be hidden, or the longest one if together they are
-/// too long to be hidden.
+/// Names the first secret that `look_up` does not know or that is too short to be hidden, or the longest one if
+/// together they are too long to be hidden.
 pub fn fill(config: &Value, look_up: &dyn Fn(&str) -> Result<String, String>) -> Result<Filled, SecretError> {
     let mut secrets = Vec::new();
     let json = resolve(config, look_up, &mut secrets)?.to_string();

@@ -1,7 +1,7 @@
 //! The spellings in which a secret turns up in a plugin's words: as it is, and as the languages' libraries encode it.
 //!
-//! A long secret is spelled piece by piece. So every spelling is short, however long the secret is, and a part of a secret that
-//! holds a whole piece is hidden too.
+//! A long secret is spelled piece by piece. So every spelling is short, however long the secret is, and a part of a
+//! secret that holds a whole piece is hidden too.
 
 use super::is_long_enough;
 use base64_simd::STANDARD;
@@ -12,15 +12,16 @@ use std::fmt::Write;
 /// Characters of a piece of a secret. Keys and passwords are shorter, so most secrets are hidden whole or not at all.
 const PIECE_CHARACTERS: usize = 64;
 
-/// Characters that a piece shares with the next one. So the spellings of both overlap, in base64 too, and one mask stands for
-/// both.
+/// Characters that a piece shares with the next one. So the spellings of both overlap, in base64 too, and one mask
+/// stands for both.
 const SHARED_CHARACTERS: usize = 8;
 
 /// Bytes of the longest spelling of a piece: a character takes at most 12, as in `\ud83d\ude00` and `%F0%9F%98%80`.
 pub(super) const SPELLING_BYTES_MAX: usize = 12 * PIECE_CHARACTERS;
 
-/// Bytes of all spellings of a step's secrets. A secret of 64 KiB, the most that Secrets Manager stores, stays below it if it is
-/// one text or a file of lines, and JSON of about 30 KiB does. The automaton that finds them takes about 30 times as much memory.
+/// Bytes of all spellings of a step's secrets. A secret of 64 KiB, the most that Secrets Manager stores, stays below it
+/// if it is one text or a file of lines, and JSON of about 30 KiB does. The automaton that finds them takes about 30
+/// times as much memory.
 pub(super) const SPELLINGS_BYTES_MAX: usize = 2 << 20;
 
 /// What encoders leave as it is besides letters and digits.
@@ -46,8 +47,8 @@ pub(super) fn spellings<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Optio
     Some(all.found)
 }
 
-/// A secret and, if it is JSON, each string in it; such a string may be JSON in its turn. Names of members are not secret. `None`
-/// if all of them have more bytes than may be spelled.
+/// A secret and, if it is JSON, each string in it; such a string may be JSON in its turn. Names of members are not
+/// secret. `None` if all of them have more bytes than may be spelled.
 fn values(secret: &str) -> Option<BTreeSet<String>> {
     let (mut values, mut bytes) = (BTreeSet::new(), 0);
     let mut open = vec![secret.to_owned()];
@@ -65,7 +66,8 @@ fn values(secret: &str) -> Option<BTreeSet<String>> {
     Some(values)
 }
 
-/// The strings in a JSON text that are values. A string that cannot be decoded (a lone surrogate) is taken as it is written.
+/// The strings in a JSON text that are values. A string that cannot be decoded (a lone surrogate) is taken as it is
+/// written.
 fn strings_in(json: &str) -> Vec<String> {
     let mut found = Vec::new();
     if !json.contains('"') || serde_json::from_str::<IgnoredAny>(json).is_err() {
@@ -135,8 +137,9 @@ impl Spellings {
     }
 }
 
-/// The parts of a text that are spelled on their own: its lines, and what lies around and between them, with a little of both
-/// neighbours. So one mask stands for the whole text, without a gap. A line too short to be hidden is part of what lies between.
+/// The parts of a text that are spelled on their own: its lines, and what lies around and between them, with a little
+/// of both neighbours. So one mask stands for the whole text, without a gap. A line too short to be hidden is part of
+/// what lies between.
 fn stretches(text: &str) -> Vec<&str> {
     let mut stretches = Vec::new();
     let (mut done, mut line_start) = (0, 0);
@@ -243,9 +246,9 @@ fn push_hex(to: &mut String, number: u16, width: usize, is_upper: bool) {
     written.expect("a string takes all that is written");
 }
 
-/// The standard base64 of a text that begins `before` bytes behind a multiple of three, without the characters that also depend
-/// on what precedes the text: first without those that depend on what follows it, then as the end of the encoded text without
-/// padding, then with padding.
+/// The standard base64 of a text that begins `before` bytes behind a multiple of three, without the characters that
+/// also depend on what precedes the text: first without those that depend on what follows it, then as the end of the
+/// encoded text without padding, then with padding.
 fn base64(text: &str, before: usize) -> [String; 3] {
     let bytes = [&[0; 2][..before], text.as_bytes()].concat();
     let padded = STANDARD.encode_to_string(&bytes);

@@ -1,7 +1,7 @@
 //! How a mistake in `paddle.toml` is told: its line, the text with a mark under it, and one sentence in plain words.
 //!
-//! What the toml crate finds and what we find looks alike. The crate's words for types (`u64`, `map`, `sequence`) become
-//! those of people who write settings.
+//! What the toml crate finds and what we find looks alike. The crate's words for types (`u64`, `map`, `sequence`)
+//! become those of people who write settings.
 
 use super::SettingsError;
 use std::fmt::Write as _;

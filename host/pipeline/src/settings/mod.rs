@@ -1,7 +1,7 @@
 //! What `paddle.toml` says, read once into one struct. Unknown keys and wrong values are errors that show the line.
 //!
-//! `file` is what was typed, with `values` of more than one kind; `resolve` makes of it what it means, a [`Pipeline`], with
-//! `permissions` of its steps. `mistake` tells what is wrong, and where.
+//! `file` is what was typed, with `values` of more than one kind; `resolve` makes of it what it means, a [`Pipeline`],
+//! with `permissions` of its steps. `mistake` tells what is wrong, and where.
 
 mod file;
 mod mistake;
@@ -291,8 +291,8 @@ impl Pipeline {
     /// Reads the text of a `paddle.toml`.
     ///
     /// # Errors
-    /// A text that is not TOML, an unknown key (with the known ones), a wrong value, two steps of one name, or settings that
-    /// contradict each other.
+    /// A text that is not TOML, an unknown key (with the known ones), a wrong value, two steps of one name, or settings
+    /// that contradict each other.
     pub fn parse(text: &str) -> Result<Pipeline, SettingsError> {
         resolve::parse(text)
     }
@@ -340,7 +340,8 @@ impl Pipeline {
         }
     }
 
-    /// The same pipeline, whose documents get no id and no stamp: both are made of where a record lay, which tests do not have.
+    /// The same pipeline, whose documents get no id and no stamp: both are made of where a record lay, which tests do
+    /// not have.
     pub fn without_ids(&self) -> Pipeline {
         let mut pipeline = self.clone();
         pipeline.document.rules.id_field = None;

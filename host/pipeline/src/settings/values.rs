@@ -1,5 +1,5 @@
-//! Values of `paddle.toml` that may be of more than one kind. Written out by hand: `serde(untagged)` would hide which value
-//! was wrong, and where.
+//! Values of `paddle.toml` that may be of more than one kind. Written out by hand: `serde(untagged)` would hide which
+//! value was wrong, and where.
 
 use super::Policy;
 use crate::failure::FailureKind;

@@ -55,8 +55,8 @@ impl Store {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for another URL or a plain-HTTP endpoint off this machine, [`ErrorKind::NoRegion`],
-    /// [`ErrorKind::Unauthenticated`] without credentials, [`ErrorKind::NoBucket`] for a folder that is not there and is
-    /// neither made nor awaited.
+    /// [`ErrorKind::Unauthenticated`] without credentials, [`ErrorKind::NoBucket`] for a folder that is not there and
+    /// is neither made nor awaited.
     pub fn open(url: &str, options: &Options) -> Result<Store> {
         if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -76,7 +76,8 @@ impl Store {
         folder_store(folder, options)
     }
 
-    /// An empty store that stands for one that is not there yet, and is called as that will be. Nothing put into it is kept.
+    /// An empty store that stands for one that is not there yet, and is called as that will be. Nothing put into it is
+    /// kept.
     pub fn imagined(url: &str, options: &Options) -> Store {
         Store::over(Arc::new(InMemory::new()), Path::default(), url, options)
     }

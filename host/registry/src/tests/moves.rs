@@ -302,8 +302,8 @@ async fn a_host_that_cannot_compile_finds_the_newest_compiled_release() {
 
 #[tokio::test]
 async fn what_hosts_fall_back_to_has_passed_as_far_as_the_mover_can_see() {
-    // What hosts say of the second release when the third one comes, and whether hosts that take the third one fall back
-    // to the second; to the first one otherwise.
+    // What hosts say of the second release when the third one comes, and whether hosts that take the third one fall
+    // back to the second; to the first one otherwise.
     for (said, second) in [
         (&[][..], true),
         (&[(Outcome::Running, 1)], false),

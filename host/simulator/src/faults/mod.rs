@@ -1,8 +1,10 @@
-//! An HTTP proxy on 127.0.0.1 that goes wrong on request, to stand in front of S3 (moto, MinIO) or any other HTTP/1.1 server.
+//! An HTTP proxy on 127.0.0.1 that goes wrong on request, to stand in front of S3 (moto, MinIO) or any other HTTP/1.1
+//! server.
 //!
-//! It forwards requests byte for byte (method, path, headers with `Host`, body), so signatures stay valid, and a plan says for
-//! each request what goes wrong: slow, refused with one of S3's errors, broken off, tampered with, or not answered at all. The
-//! plan can be changed at any time, and every request is logged, so that a test can say how many there may be.
+//! It forwards requests byte for byte (method, path, headers with `Host`, body), so signatures stay valid, and a plan
+//! says for each request what goes wrong: slow, refused with one of S3's errors, broken off, tampered with, or not
+//! answered at all. The plan can be changed at any time, and every request is logged, so that a test can say how many
+//! there may be.
 //!
 //! ```no_run
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -39,7 +39,8 @@ pub enum Fault {
     Error(S3Error),
     /// It is forwarded and carried out, and yet answered with an error.
     ErrorAfter(S3Error),
-    /// Half of the answer's body comes, then the connection is closed. An answer without a body is cut before it begins.
+    /// Half of the answer's body comes, then the connection is closed. An answer without a body is cut before it
+    /// begins.
     Half,
     /// The answer is whole, but its body is only so many bytes long, and its length says so.
     Shortened(usize),

@@ -33,7 +33,8 @@ pub struct Seen {
     pub status: Option<u16>,
     /// What went wrong.
     pub fault: Fault,
-    /// Whether the request reached the server behind the proxy. A request that could not be forwarded is answered with 502.
+    /// Whether the request reached the server behind the proxy. A request that could not be forwarded is answered with
+    /// 502.
     pub forwarded: bool,
 }
 

@@ -73,8 +73,8 @@ pub fn script(faults: impl IntoIterator<Item = Fault>) -> Faults {
     Box::new(move |_| faults.pop_front().unwrap_or(Fault::None))
 }
 
-/// At most so many records a second, over all streams; the rest of a request is throttled. Up to one second's worth can be
-/// saved up. The clock tells milliseconds; a clock that stands still makes a quota that is used up once.
+/// At most so many records a second, over all streams; the rest of a request is throttled. Up to one second's worth can
+/// be saved up. The clock tells milliseconds; a clock that stands still makes a quota that is used up once.
 pub fn quota(records_per_second: u64, clock: crate::Clock) -> Faults {
     let mut thousandths = records_per_second.saturating_mul(1000);
     let mut last_ms = clock();
@@ -89,8 +89,8 @@ pub fn quota(records_per_second: u64, clock: crate::Clock) -> Faults {
     })
 }
 
-/// In about `percent` of 100 requests something goes wrong: any fault but [`Fault::NoAnswer`], which would make a client wait for
-/// its timeout. The same seed gives the same faults for the same requests.
+/// In about `percent` of 100 requests something goes wrong: any fault but [`Fault::NoAnswer`], which would make a
+/// client wait for its timeout. The same seed gives the same faults for the same requests.
 pub fn seeded(seed: u64, percent: u64) -> Faults {
     let mut random = Random(seed);
     Box::new(move |request| {

@@ -1,11 +1,12 @@
-//! What a record must be to become a document: one JSON object on one line. Stricter than a parser that only wants to read.
+//! What a record must be to become a document: one JSON object on one line. Stricter than a parser that only wants to
+//! read.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
 
-/// Says what is wrong with `record` as a document, if anything: it must be UTF-8, without a raw newline, exactly one JSON
-/// object, no name twice in an object, numbers finite, no lone surrogates.
+/// Says what is wrong with `record` as a document, if anything: it must be UTF-8, without a raw newline, exactly one
+/// JSON object, no name twice in an object, numbers finite, no lone surrogates.
 pub fn judge(record: &[u8]) -> Result<(), String> {
     let Ok(text) = std::str::from_utf8(record) else {
         return Err("it is not UTF-8".to_owned());

@@ -1,8 +1,8 @@
 //! A strict Firehose over HTTP: AWS JSON 1.1 on a free port of 127.0.0.1, to be reached by `AWS_ENDPOINT_URL_FIREHOSE`.
 //!
-//! It keeps every limit of Direct PUT and answers as the service does, goes wrong on request, remembers what it accepted and
-//! from which request, judges records as documents, and hands them to a destination before it answers. Signatures are not
-//! checked.
+//! It keeps every limit of Direct PUT and answers as the service does, goes wrong on request, remembers what it
+//! accepted and from which request, judges records as documents, and hands them to a destination before it answers.
+//! Signatures are not checked.
 
 pub mod fault;
 mod judge;

@@ -1,4 +1,5 @@
-//! Requests as the service reads them: AWS JSON 1.1, and every limit of `PutRecordBatch` with the service's own messages.
+//! Requests as the service reads them: AWS JSON 1.1, and every limit of `PutRecordBatch` with the service's own
+//! messages.
 
 use hyper::body::Bytes;
 use hyper::http::HeaderMap;
@@ -8,7 +9,8 @@ use serde::Deserialize;
 pub const RECORDS_MAX: usize = 500;
 /// Bytes of one record before base64: 1,000 KiB.
 pub const RECORD_BYTES_MAX: usize = 1_024_000;
-/// Bytes of one request: 4 MiB. AWS does not say whether raw or encoded; a request must be within it under either reading.
+/// Bytes of one request: 4 MiB. AWS does not say whether raw or encoded; a request must be within it under either
+/// reading.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 /// What an entry takes in a request besides its data: `{"Data":""},`.
 pub const ENTRY_OVERHEAD_BYTES: usize = 12;

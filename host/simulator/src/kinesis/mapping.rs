@@ -1,7 +1,8 @@
 //! The event source mapping: takes batches from each shard in order, and does with the answers what AWS does.
 //!
-//! Rules that are AWS's own are in the documentation of [`Mapping`]. Where AWS says nothing, this takes what ends soonest:
-//! halving a batch is always free, and an answer that makes no progress under bisect halves the batch, as an error does.
+//! Rules that are AWS's own are in the documentation of [`Mapping`]. Where AWS says nothing, this takes what ends
+//! soonest: halving a batch is always free, and an answer that makes no progress under bisect halves the batch, as an
+//! error does.
 
 use super::event::{EVENT_BYTES_MAX, FRAME_BYTES, event, record_bytes};
 use super::failure::{Condition, FailureRecord, Story};
@@ -139,8 +140,8 @@ impl EventSource {
         }
     }
 
-    /// Calls `function` with one event after the other, the shards in turn, until every record is settled. The clock tells
-    /// milliseconds since the Unix epoch; nothing sleeps, so only the clock makes records old.
+    /// Calls `function` with one event after the other, the shards in turn, until every record is settled. The clock
+    /// tells milliseconds since the Unix epoch; nothing sleeps, so only the clock makes records old.
     ///
     /// `function` gives the bytes of its answer, or the text of its error.
     pub async fn run<F>(&mut self, clock: impl Fn() -> u64, mut function: F) -> Journal

@@ -1,5 +1,5 @@
-//! Kinesis and its event source mapping: a stream of shards, batches of its records as the events a Lambda is given, and what
-//! AWS does with each answer: checkpoint, rewind, retry, bisect, give up.
+//! Kinesis and its event source mapping: a stream of shards, batches of its records as the events a Lambda is given,
+//! and what AWS does with each answer: checkpoint, rewind, retry, bisect, give up.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {

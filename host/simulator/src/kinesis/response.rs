@@ -20,8 +20,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Judges an answer to a batch with these sequence numbers. Where the mapping does not report item failures, any answer
-    /// is a success: AWS does not look at it.
+    /// Judges an answer to a batch with these sequence numbers. Where the mapping does not report item failures, any
+    /// answer is a success: AWS does not look at it.
     pub(super) fn of<'a>(
         answer: Result<Vec<u8>, String>,
         sequence_numbers: impl Iterator<Item = &'a str>,

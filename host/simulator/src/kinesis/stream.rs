@@ -48,8 +48,8 @@ impl Stream {
         self.put_numbered(shard, partition_key, data, arrived_at_ms, sequence_number)
     }
 
-    /// Puts a record with a sequence number of the caller's, for tests of how they are compared. It should be larger than
-    /// all before it in the shard; nothing checks that.
+    /// Puts a record with a sequence number of the caller's, for tests of how they are compared. It should be larger
+    /// than all before it in the shard; nothing checks that.
     ///
     /// # Panics
     /// When there is no such shard.

@@ -119,14 +119,14 @@ impl Environment {
     /// Invokes the function with its configured timeout.
     ///
     /// # Errors
-    /// When the event is larger than [`PAYLOAD_BYTES_MAX`], or a process cannot be started. What the function does wrong is an
-    /// [`Outcome`].
+    /// When the event is larger than [`PAYLOAD_BYTES_MAX`], or a process cannot be started. What the function does
+    /// wrong is an [`Outcome`].
     pub async fn invoke(&mut self, payload: &[u8]) -> anyhow::Result<Invoked> {
         self.invoke_within(payload, self.function.timeout).await
     }
 
-    /// Invokes the function with a timeout of its own. Dropping the future gives the invocation up; its process is killed before
-    /// the next one.
+    /// Invokes the function with a timeout of its own. Dropping the future gives the invocation up; its process is
+    /// killed before the next one.
     ///
     /// # Errors
     /// As [`Environment::invoke`].
@@ -165,19 +165,20 @@ impl Environment {
         sleep(time).await;
     }
 
-    /// Kills the process between two invocations, as when it ran out of memory; the next invocation starts another one inside its
-    /// own time.
+    /// Kills the process between two invocations, as when it ran out of memory; the next invocation starts another one
+    /// inside its own time.
     pub async fn crash(&mut self) {
         self.end_process().await;
     }
 
-    /// Ends the environment and waits until its process is gone. A function without extensions gets no SIGTERM from Lambda, but
-    /// SIGKILL.
+    /// Ends the environment and waits until its process is gone. A function without extensions gets no SIGTERM from
+    /// Lambda, but SIGKILL.
     pub async fn shutdown(mut self) {
         self.end_process().await;
     }
 
-    /// Starts a process and waits for its init until the call's deadline. A process whose init failed is gone when this returns.
+    /// Starts a process and waits for its init until the call's deadline. A process whose init failed is gone when this
+    /// returns.
     async fn start_process(&mut self, call: &Call, phase: &str) -> anyhow::Result<Init> {
         self.process_mark = self.log.mark();
         let process = Process::spawn(&self.function, &self.log, &self.log_stream, self.scratch.as_deref()).await?;
@@ -249,8 +250,8 @@ impl Environment {
                 let after_response = state.ready_at().filter(|_| waits_for_next).map(|ready| ready - *at);
                 Ran { outcome: outcome.clone(), at: *at, after_response: after_response.unwrap_or_default() }
             }
-            // A response counts for nothing when the process ends before it asks for the next event: whether AWS still delivers
-            // it is not known, and this is the harsher reading.
+            // A response counts for nothing when the process ends before it asks for the next event: whether AWS still
+            // delivers it is not known, and this is the harsher reading.
             (_, Some(how)) => Ran::failed(Failure::exited(&call.id, how)),
             (_, None) => Ran::failed(Failure::timed_out(&call.id, call.timeout)),
         })

@@ -1,5 +1,6 @@
-//! What one process and its environment have told each other: the process by requests to the Runtime API, the environment by
-//! offering invocations. The states and what they allow are those of AWS's own emulator of the Runtime API.
+//! What one process and its environment have told each other: the process by requests to the Runtime API, the
+//! environment by offering invocations. The states and what they allow are those of AWS's own emulator of the Runtime
+//! API.
 
 use super::PAYLOAD_BYTES_MAX;
 use super::invoked::{Failure, Outcome};
@@ -104,8 +105,8 @@ impl Exchange {
         self.state.send_modify(|state| state.closed = true);
     }
 
-    /// The process asks for an event, and gets it when there is one. Asking again while it has one gives the same one; of several
-    /// who wait, the last gets it.
+    /// The process asks for an event, and gets it when there is one. Asking again while it has one gives the same one;
+    /// of several who wait, the last gets it.
     pub(super) async fn next(&self) -> Result<Arc<Invocation>, Refused> {
         let mut mine = 0;
         let mut allowed = Ok(());

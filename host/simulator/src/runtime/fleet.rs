@@ -1,4 +1,5 @@
-//! Many environments of one function, as Lambda has them: one invocation at a time in each, another environment when all are busy.
+//! Many environments of one function, as Lambda has them: one invocation at a time in each, another environment when
+//! all are busy.
 
 use super::environment::Environment;
 use super::function::Function;
@@ -38,8 +39,9 @@ impl Fleet {
         Ok(Fleet { function, free: Semaphore::new(concurrency), concurrency, state: Mutex::default() })
     }
 
-    /// Invokes the function in an idle environment, or in a new one. When as many invocations run as may, it waits for the end of
-    /// one: what an event source mapping does in the end. Dropping the future ends the environment that has the invocation.
+    /// Invokes the function in an idle environment, or in a new one. When as many invocations run as may, it waits for
+    /// the end of one: what an event source mapping does in the end. Dropping the future ends the environment that has
+    /// the invocation.
     ///
     /// # Errors
     /// As [`Environment::start`] and [`Environment::invoke`].
@@ -87,8 +89,8 @@ impl Fleet {
         self.state().idle.iter().map(ask).collect()
     }
 
-    /// The lines of every environment there was: the first is number 1. Those written since an environment's last invocation may
-    /// be missing.
+    /// The lines of every environment there was: the first is number 1. Those written since an environment's last
+    /// invocation may be missing.
     pub fn logs(&self) -> Vec<Vec<Line>> {
         let logs = self.state().logs.clone();
         logs.iter().map(|log| log.since(0)).collect()

@@ -53,8 +53,8 @@ pub struct Function {
     pub program: PathBuf,
     /// Its arguments; AWS gives none.
     pub arguments: Vec<String>,
-    /// The configured environment variables; nothing is inherited. Names that Lambda reserves are refused, as are more than
-    /// [`ENV_BYTES_MAX`] bytes.
+    /// The configured environment variables; nothing is inherited. Names that Lambda reserves are refused, as are more
+    /// than [`ENV_BYTES_MAX`] bytes.
     pub env: Vec<(String, String)>,
     /// The function's name.
     pub name: String,
@@ -70,8 +70,9 @@ pub struct Function {
     pub init_limit: Duration,
     /// When the process is frozen.
     pub freeze: Freeze,
-    /// Where each environment gets a folder of its own, named by its number, which stands for its `/tmp`: the process sees it as
-    /// `TMPDIR`, and it survives restarts. Without one, all use the machine's. Whoever made the folder clears it away.
+    /// Where each environment gets a folder of its own, named by its number, which stands for its `/tmp`: the process
+    /// sees it as `TMPDIR`, and it survives restarts. Without one, all use the machine's. Whoever made the folder
+    /// clears it away.
     pub scratch: Option<PathBuf>,
 }
 
@@ -123,8 +124,8 @@ impl Function {
         Ok(())
     }
 
-    /// Everything that the process finds in its environment. `runtime_api` is `127.0.0.1:<port>`, `stream` the hexadecimal
-    /// end of the log stream's name, `task_root` the folder of the program.
+    /// Everything that the process finds in its environment. `runtime_api` is `127.0.0.1:<port>`, `stream` the
+    /// hexadecimal end of the log stream's name, `task_root` the folder of the program.
     pub(super) fn variables(
         &self,
         runtime_api: &str,

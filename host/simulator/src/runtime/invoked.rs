@@ -21,8 +21,8 @@ pub struct Invoked {
     /// From the event being there to its outcome. As in Lambda's reports it contains an init inside the invocation
     /// ([`Start::InInvocation`]), not an init before it.
     pub duration: Duration,
-    /// From the response until the process asked for the next event, which AWS counts and bills as part of the invocation; zero
-    /// when it was not waited for ([`super::Freeze::AfterResponse`]) or never came.
+    /// From the response until the process asked for the next event, which AWS counts and bills as part of the
+    /// invocation; zero when it was not waited for ([`super::Freeze::AfterResponse`]) or never came.
     pub after_response: Duration,
     /// Lines since the invocation's beginning, or since the start of the process if this is its first.
     pub log: Vec<Line>,

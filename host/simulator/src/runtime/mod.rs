@@ -1,9 +1,10 @@
-//! The Lambda service around a real binary: the Runtime API on 127.0.0.1, execution environments that are started, frozen,
-//! thawed, killed at their deadline and started again, and fleets of them.
+//! The Lambda service around a real binary: the Runtime API on 127.0.0.1, execution environments that are started,
+//! frozen, thawed, killed at their deadline and started again, and fleets of them.
 //!
-//! It does what AWS documents ("Using the Lambda runtime API", "Understanding the Lambda execution environment lifecycle") and
-//! answers a runtime as AWS's own emulator of the Runtime API does. Not simulated: extensions (their paths are answered with
-//! 404, so a runtime that registers one fails), streamed answers, the memory limit, and a CPU share that depends on it.
+//! It does what AWS documents ("Using the Lambda runtime API", "Understanding the Lambda execution environment
+//! lifecycle") and answers a runtime as AWS's own emulator of the Runtime API does. Not simulated: extensions (their
+//! paths are answered with 404, so a runtime that registers one fails), streamed answers, the memory limit, and a CPU
+//! share that depends on it.
 //!
 //! ```no_run
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe::Receiver;
 
-/// Bytes read in one go. A pipe holds 64 KiB, so that all that was written before a moment is read, and a process that writes
-/// without end cannot hold us.
+/// Bytes read in one go. A pipe holds 64 KiB, so that all that was written before a moment is read, and a process that
+/// writes without end cannot hold us.
 const DRAIN_BYTES_MAX: usize = 1 << 20;
 
 /// The reading end of a pipe.
@@ -42,8 +42,8 @@ impl Pipe {
 
     /// Reads what was written up to now.
     pub(super) fn flush(&self) {
-        // Straight from the pipe: the runtime may not know yet that there is something to read. What cannot be read any more is
-        // not there; the background task sees the same.
+        // Straight from the pipe: the runtime may not know yet that there is something to read. What cannot be read any
+        // more is not there; the background task sees the same.
         let _ = self.drain(|buffer| Ok(rustix::io::read(&self.receiver, buffer)?));
     }
 

@@ -1,8 +1,8 @@
 //! One process of a function: started, stopped, continued, killed, and reaped when it ends.
 //!
-//! It leads a process group of its own, and signals go to the group, so what it started is frozen and killed with it. When this
-//! program dies without a word, the kernel continues and hangs up a stopped group that has lost its parent, and a running one
-//! finds its Runtime API gone.
+//! It leads a process group of its own, and signals go to the group, so what it started is frozen and killed with it.
+//! When this program dies without a word, the kernel continues and hangs up a stopped group that has lost its parent,
+//! and a running one finds its Runtime API gone.
 
 use super::api;
 use super::exchange::Exchange;

@@ -1,7 +1,9 @@
-//! `runtime-probe`: a Lambda function that misbehaves on request, for the simulator's own tests. Not part of the product.
+//! `runtime-probe`: a Lambda function that misbehaves on request, for the simulator's own tests. Not part of the
+//! product.
 //!
-//! It speaks the Runtime API with nothing but a socket, so that no library hides what the simulator answers. Each event says
-//! what to do: `{"do": "…"}`; `PROBE_INIT` says how init goes, `PROBE_TICKS` starts a thread that prints without end.
+//! It speaks the Runtime API with nothing but a socket, so that no library hides what the simulator answers. Each event
+//! says what to do: `{"do": "…"}`; `PROBE_INIT` says how init goes, `PROBE_TICKS` starts a thread that prints without
+//! end.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a panic is a misbehaviour too")]
 #![allow(clippy::zombie_processes, reason = "a child that nobody waits for is one, too")]

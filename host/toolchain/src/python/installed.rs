@@ -79,7 +79,8 @@ fn recorded(line: &str) -> Option<String> {
     (is_module && !is_other && !["..", "__pycache__"].contains(&first)).then(|| module_of(Path::new(first)))
 }
 
-/// The name of a module by its file or folder: `rpds.cpython-311-x86_64-linux-gnu.so` is `rpds`, whatever it was compiled for.
+/// The name of a module by its file or folder: `rpds.cpython-311-x86_64-linux-gnu.so` is `rpds`, whatever it was
+/// compiled for.
 pub(super) fn module_of(path: &Path) -> String {
     let name = name_of(path);
     name.split('.').next().unwrap_or_default().to_owned()

@@ -54,8 +54,8 @@ impl Named {
     }
 }
 
-/// The name that a requirement begins with, normalized: `Foo_Bar[extra]>=1.0` has `foo-bar`. None has what names no package of an
-/// index: `-r other.txt`, `./here`, `git+https://…`.
+/// The name that a requirement begins with, normalized: `Foo_Bar[extra]>=1.0` has `foo-bar`. None has what names no
+/// package of an index: `-r other.txt`, `./here`, `git+https://…`.
 pub(super) fn name(requirement: &str) -> Option<String> {
     let end = requirement.find(|char: char| !char.is_ascii_alphanumeric() && !"-_.".contains(char));
     let (name, rest) = requirement.split_at(end.unwrap_or(requirement.len()));

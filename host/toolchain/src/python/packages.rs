@@ -1,8 +1,10 @@
-//! Packages of a plugin in Python: which of those that are installed it uses, and the archive in which the runtime finds them.
+//! Packages of a plugin in Python: which of those that are installed it uses, and the archive in which the runtime
+//! finds them.
 //!
-//! A folder `packages` beside the plugin goes along whole. Of an environment goes what the plugin imports or names, and what that
-//! imports or asks for in turn: an environment also holds what people work with. Imports are found by lines that begin like one, so that
-//! a package too many may come along, and none is missing unless it is imported by a name that is put together.
+//! A folder `packages` beside the plugin goes along whole. Of an environment goes what the plugin imports or names, and
+//! what that imports or asks for in turn: an environment also holds what people work with. Imports are found by lines
+//! that begin like one, so that a package too many may come along, and none is missing unless it is imported by a name
+//! that is put together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +22,8 @@ use crate::{BuildError, Options, output, place};
 /// A folder beside the plugin that `pip install --target packages` fills.
 pub(super) const FOLDER: &str = "packages";
 
-/// The most files of all packages, and bytes of their archive: what the step's files may have together (`ASSETS_BYTES_MAX` of `pipeline`).
+/// The most files of all packages, and bytes of their archive: what the step's files may have together
+/// (`ASSETS_BYTES_MAX` of `pipeline`).
 const FILES_MAX: usize = 20_000;
 const ARCHIVE_BYTES_MAX: usize = 64 << 20;
 
@@ -222,8 +225,8 @@ fn is_part(entry: &Path) -> bool {
     name != "__pycache__" && !name.starts_with('.')
 }
 
-/// All that decides what an archive of these modules holds, as a digest: what is wanted, what there is to choose from, and what is in
-/// the modules. That is much, and others wrote it: names, sizes and times will do.
+/// All that decides what an archive of these modules holds, as a digest: what is wanted, what there is to choose from,
+/// and what is in the modules. That is much, and others wrote it: names, sizes and times will do.
 fn inputs<'a>(wanted: &BTreeSet<String>, installed: &Installed, modules: impl Iterator<Item = &'a str>) -> String {
     let mut all = format!("{} {wanted:?}\n", env!("CARGO_PKG_VERSION"));
     installed.modules.iter().for_each(|(module, path)| all.push_str(&format!("{module} {}\n", path.display())));

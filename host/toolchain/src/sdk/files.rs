@@ -42,8 +42,8 @@ pub(crate) const RUST: &[File] = library!("rust":
     "src/runtime.rs",
     "src/testing.rs");
 
-/// Rust's library is a member of a workspace here and takes the contract from beside it. What stands there in place of what stands
-/// here, in a project.
+/// Rust's library is a member of a workspace here and takes the contract from beside it. What stands there in place of
+/// what stands here, in a project.
 pub(crate) const ALONE: [(&str, &str); 9] = [
     ("version.workspace = true", "version = \"0.1.0\""),
     ("edition.workspace = true", "edition = \"2024\""),

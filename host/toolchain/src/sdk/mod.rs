@@ -1,6 +1,7 @@
 //! The languages' support libraries, embedded, so that a plugin is always built with the one that fits this program.
 //!
-//! They are written to `.paddle/sdk/<language>/` under a project's root, where the manifests of its plugins look for them.
+//! They are written to `.paddle/sdk/<language>/` under a project's root, where the manifests of its plugins look for
+//! them.
 
 mod files;
 
@@ -11,7 +12,8 @@ use crate::{BuildError, CONTRACT, Language, output, place};
 /// One file of a library: its path in the library's folder, and its content.
 pub(crate) type File = (&'static str, &'static str);
 
-/// Writes a language's library under a project's root, and gives its folder. Files that hold the same already are left alone.
+/// Writes a language's library under a project's root, and gives its folder. Files that hold the same already are left
+/// alone.
 ///
 /// # Errors
 ///

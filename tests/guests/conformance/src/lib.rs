@@ -1,4 +1,5 @@
-//! Carries out the programs of the conformance suite in Rust. What each word does is described in `tests/conformance/README.md`.
+//! Carries out the programs of the conformance suite in Rust. What each word does is described in
+//! `tests/conformance/README.md`.
 
 use paddlewheel::prelude::*;
 use std::cell::Cell;

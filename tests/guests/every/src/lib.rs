@@ -1,4 +1,5 @@
-//! What the plugins in `tests/data/languages` do as well: drop, reject, retry, mask two, copy a number, add one, fan out.
+//! What the plugins in `tests/data/languages` do as well: drop, reject, retry, mask two, copy a number, add one, fan
+//! out.
 
 use paddlewheel::prelude::*;
 

@@ -1,5 +1,5 @@
-//! A plugin that imports an interface no host offers (`test:foreign/http`). It must be refused when it is loaded, with that
-//! name.
+//! A plugin that imports an interface no host offers (`test:foreign/http`). It must be refused when it is loaded, with
+//! that name.
 
 wit_bindgen::generate!({ path: ["../../../wit", "wit"], world: "test:foreign/wants-network", generate_all });
 

@@ -1,5 +1,5 @@
-//! The job that the benches time: drop DEBUG, mask two fields, add one. As three steps it is one of them each, and moves a
-//! field.
+//! The job that the benches time: drop DEBUG, mask two fields, add one. As three steps it is one of them each, and
+//! moves a field.
 
 use paddlewheel::prelude::*;
 

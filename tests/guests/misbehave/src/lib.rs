@@ -1,8 +1,8 @@
-//! A plugin that misbehaves on request: the event's field `mode` names the fault, `count` says how much of it. A mode in
-//! the step's config comes before the event's. `tests/guests/README.md` lists the modes.
+//! A plugin that misbehaves on request: the event's field `mode` names the fault, `count` says how much of it. A mode
+//! in the step's config comes before the event's. `tests/guests/README.md` lists the modes.
 //!
-//! `modes` names the faults, `contract` holds those that abuse the contract, `machine` those that abuse the machine. `calls` makes
-//! the calls that the step's config names, on every event.
+//! `modes` names the faults, `contract` holds those that abuse the contract, `machine` those that abuse the machine.
+//! `calls` makes the calls that the step's config names, on every event.
 
 mod calls;
 mod contract;

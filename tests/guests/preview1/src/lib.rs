@@ -1,5 +1,5 @@
-//! A plugin that uses the system the way ordinary programs do, through WASI preview 1. The event's field `mode` says what
-//! it does; `tests/guests/README.md` lists the modes.
+//! A plugin that uses the system the way ordinary programs do, through WASI preview 1. The event's field `mode` says
+//! what it does; `tests/guests/README.md` lists the modes.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

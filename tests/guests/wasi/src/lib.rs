@@ -1,5 +1,5 @@
-//! A plugin that abuses WASI 0.2, called directly. The event's field `mode` names the fault; `tests/guests/README.md` lists
-//! the modes.
+//! A plugin that abuses WASI 0.2, called directly. The event's field `mode` names the fault; `tests/guests/README.md`
+//! lists the modes.
 
 wit_bindgen::generate!({ path: ["../../../wit", "wit"], world: "test:wasi/faults", generate_all });
 

@@ -81,8 +81,8 @@ pub(super) fn is_piped() -> bool {
     false
 }
 
-/// Reads inputs, each on a thread of its own, `-` being standard input. With `follow` a file that was read goes on to be looked
-/// at: what is written behind its end comes too.
+/// Reads inputs, each on a thread of its own, `-` being standard input. With `follow` a file that was read goes on to
+/// be looked at: what is written behind its end comes too.
 pub(super) fn read(names: &[String], follow: bool, to: &Sender) -> Result<(), Error> {
     for name in names {
         let input: Box<dyn Read + Send> = match name.as_str() {
@@ -108,7 +108,8 @@ pub(super) fn read(names: &[String], follow: bool, to: &Sender) -> Result<(), Er
     Ok(())
 }
 
-/// A file that has no end: what is not there yet is waited for. One that was cut off or replaced is read from its beginning.
+/// A file that has no end: what is not there yet is waited for. One that was cut off or replaced is read from its
+/// beginning.
 struct Followed {
     path: PathBuf,
     file: File,

@@ -1,4 +1,5 @@
-//! Ctrl-C, and the signal by which services are ended: the first one ends after the batch at hand, a second one at once.
+//! Ctrl-C, and the signal by which services are ended: the first one ends after the batch at hand, a second one at
+//! once.
 
 use crate::error::{Error, Trouble};
 use crate::terminal::Ui;

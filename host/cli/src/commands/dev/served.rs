@@ -1,5 +1,5 @@
-//! `paddle dev` for as long as somebody works: records come in, documents go out, and what is saved takes effect at the next
-//! batch.
+//! `paddle dev` for as long as somebody works: records come in, documents go out, and what is saved takes effect at the
+//! next batch.
 
 use super::feed::{self, Arrived};
 use super::interrupts;

@@ -33,7 +33,8 @@ pub(super) struct Watch {
 
 type Folders = BTreeMap<PathBuf, Part>;
 
-/// What matters in a folder that is watched. Records and documents may lie beside `paddle.toml`, and are written all the time.
+/// What matters in a folder that is watched. Records and documents may lie beside `paddle.toml`, and are written all
+/// the time.
 #[derive(Default)]
 struct Part {
     /// Everything in it.
@@ -76,8 +77,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Waits until something was saved, and then until nothing more is; gives a file of those that are there now. None when
-    /// nothing is watched any more.
+    /// Waits until something was saved, and then until nothing more is; gives a file of those that are there now. None
+    /// when nothing is watched any more.
     pub(super) fn wait(&mut self) -> Option<PathBuf> {
         let mut saved = loop {
             let first = self.changes.recv().ok()?;
@@ -97,7 +98,8 @@ impl Watch {
         Some(saved)
     }
 
-    /// Whether what happened to a path matters. A folder that came or went is watched anew: what is at its path now is another one.
+    /// Whether what happened to a path matters. A folder that came or went is watched anew: what is at its path now is
+    /// another one.
     fn heard(&mut self, path: &Path) -> bool {
         let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
         let matters =

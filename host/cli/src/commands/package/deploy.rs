@@ -1,5 +1,5 @@
-//! The commands that deploy a package: complete, to be copied. What only the person knows is a variable of the shell, and a
-//! variable that was not set ends the command before anything is done.
+//! The commands that deploy a package: complete, to be copied. What only the person knows is a variable of the shell,
+//! and a variable that was not set ends the command before anything is done.
 
 use crate::environment;
 use crate::project::Project;

@@ -1,4 +1,5 @@
-//! Hostile uses of the canonical ABI, made from seeds, end alike both ways: core modules alone, and as wasmtime runs components.
+//! Hostile uses of the canonical ABI, made from seeds, end alike both ways: core modules alone, and as wasmtime runs
+//! components.
 
 mod both;
 mod draw;

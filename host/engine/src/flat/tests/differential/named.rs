@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const EVENTS: &str = "paddlewheel:transform/events@0.1.0";
 
-/// A module: `a` stands at 16, `a..b` at 32, answers of calls go to 256, and room is at 2,048 and from there on. `transform` does
-/// something, and answers with what stands at 768: the event as it is, if nothing was changed there.
+/// A module: `a` stands at 16, `a..b` at 32, answers of calls go to 256, and room is at 2,048 and from there on.
+/// `transform` does something, and answers with what stands at 768: the event as it is, if nothing was changed there.
 fn module(imports: &[&str], pages: u32, more: &str, realloc: &str, transform: &str) -> String {
     let imports: String = imports.iter().map(|import| format!("(import {import})\n")).collect();
     format!(
@@ -278,7 +278,8 @@ fn a_bad_answer_is_refused_before_the_plugin_cleans_up() {
     }
 }
 
-/// What differs on purpose: a component's handles are numbers of a table, and a free one is used again; the flat way's never are.
+/// What differs on purpose: a component's handles are numbers of a table, and a free one is used again; the flat way's
+/// never are.
 #[test]
 fn numbers_of_handles_are_used_again_by_components_alone() {
     let both = Both::counting_fuel();

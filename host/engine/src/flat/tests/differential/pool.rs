@@ -1,4 +1,5 @@
-//! What one instance may take of the pool: at each bound a component runs, and above it is refused by name, the same both ways.
+//! What one instance may take of the pool: at each bound a component runs, and above it is refused by name, the same
+//! both ways.
 
 use super::both::{Both, component, run, step_of};
 use crate::engine::{CORE_INSTANCES_MAX, INSTANCE_BYTES_MAX, MEMORIES_MAX, TABLES_MAX};

@@ -1,12 +1,12 @@
 //! Random modules that call all of the contract, with good arguments and hostile ones.
 //!
-//! A module has several programs. An event's field `a` picks one by its length; a length of one is the good program, which
-//! passes the event on. What the host answers goes into a sum, which is logged: so answers are compared too.
+//! A module has several programs. An event's field `a` picks one by its length; a length of one is the good program,
+//! which passes the event on. What the host answers goes into a sum, which is logged: so answers are compared too.
 //!
-//! Two things are not drawn, since the ways differ there on purpose: a component's handles are numbers of a table, used again
-//! once they are free, and the flat way's never are. So numbers for handles are forged out of reach of both, and a handle that
-//! was given back is used only until another event is made (`named` has the cases in which the flat way is stricter). Handles of
-//! other resources cannot be forged, since a component that has any does not run flat.
+//! Two things are not drawn, since the ways differ there on purpose: a component's handles are numbers of a table, used
+//! again once they are free, and the flat way's never are. So numbers for handles are forged out of reach of both, and
+//! a handle that was given back is used only until another event is made (`named` has the cases in which the flat way
+//! is stricter). Handles of other resources cannot be forged, since a component that has any does not run flat.
 
 use super::draw::{ADDRESSES, Draw, FORGED, PATHS, PATTERNS, PAYLOADS, RANGES, TAGS, TEXTS, endless, place};
 use std::fmt::Write as _;
@@ -144,7 +144,8 @@ impl Maker {
         }
     }
 
-    /// Where the handle of a new event goes. Handles that were given back may be used again by a component from here on.
+    /// Where the handle of a new event goes. Handles that were given back may be used again by a component from here
+    /// on.
     fn new_slot(&mut self) -> usize {
         self.slots.iter_mut().filter(|slot| **slot == Slot::Dropped).for_each(|slot| *slot = Slot::Empty);
         let at = 1 + self.draw.below(3);
