@@ -1,4 +1,5 @@
-//! The records of `peers.md`: web events of 419 to 432 bytes, and the same with a longer message, 2,000 bytes exactly.
+//! The records that all rows share: web events of 419 to 432 bytes, and the same with a longer message, 2,000 bytes
+//! exactly.
 
 const WORDS: &str = " the cart service took the items of this order from the stock and wrote the result back";
 

@@ -6,7 +6,7 @@ use super::peers::{Peer, Program};
 use super::split::PARTS;
 use std::path::Path;
 
-/// Records of one event, as in `peers.md`, and of the event for `handler_ms_10k`.
+/// Records of one event, and of the event for `handler_ms_10k`.
 const RECORDS: usize = 1_000;
 const HANDLER_RECORDS: usize = 10_000;
 
@@ -99,7 +99,7 @@ fn transforms(places: &Places<'_>) -> Vec<Bench> {
     ]
 }
 
-/// The whole job of `peers.md`: event text in, entries of PutRecordBatch out, one step.
+/// The whole job: event text in, entries of PutRecordBatch out, one step.
 fn jobs(places: &Places<'_>, size: &str, bar: f64) -> Vec<Bench> {
     let base = format!("job_native_{size}");
     let case = format!("r{size}");

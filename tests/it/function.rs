@@ -170,7 +170,7 @@ impl Stage {
 }
 
 /// How long after a superseding move a batch may still run with the old release, besides a poll interval and its own
-/// time: a second (design §8), on a machine where a cold start, which does the same and more, takes no longer than
+/// time: a second, on a machine where a cold start, which does the same and more, takes no longer than
 /// that.
 fn slack(environment: &Environment) -> Duration {
     Duration::from_secs(1).max(environment.init().duration)

@@ -13,7 +13,7 @@ use document::{Checked, Document, Exhausted, Meter, Refusal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Largest document, in bytes: what Firehose takes of one record (aws.md §2.1: 1,000 KiB before base64).
+/// Largest document, in bytes: what Firehose takes of one record (1,000 KiB before base64).
 pub const DOCUMENT_BYTES_MAX: usize = 1_024_000;
 
 /// What checking a document may take: units of work, each about a nanosecond, and bytes. One of 1,024,000 bytes takes a

@@ -1,12 +1,12 @@
-//! `make languages`: what each language costs and what it passes, in one run. Prints a table, writes `target/languages.json`, and puts
-//! the table into `docs/languages.md`.
+//! `make languages`: what each language costs and what it passes, in one run. Prints a table, writes
+//! `target/languages.json`, and puts the table into `docs/languages.md`.
 //!
-//! The time of an event is measured as in `make bench`: rows take turns, each in a process of its own, CPU time of all threads, against
-//! plain `serde_json` in the same rounds. Before anything is measured, all rows must make the same documents. The other figures are CPU
-//! time of this process, medians: compiling is done on all threads.
+//! The time of an event is measured as in `make bench`: rows take turns, each in a process of its own, CPU time of all
+//! threads, against plain `serde_json` in the same rounds. Before anything is measured, all rows must make the same
+//! documents. The other figures are CPU time of this process, medians: compiling is done on all threads.
 //!
-//! Layout: `ready_made` (the job in each language, in a process), `figures` (size, loading, memory, cases), `page` (table and files); the rest
-//! is that of the bench.
+//! Layout: `ready_made` (the job in each language, in a process), `figures` (size, loading, memory, cases), `page`
+//! (table and files); the rest is that of the bench.
 
 #[path = "../agree.rs"]
 mod agree;

@@ -1,4 +1,5 @@
-//! Every event that AWS may send is read, and what is wrong with one record stays with that record (aws.md §5, 1–6).
+//! Every event that AWS may send is read, and what is wrong with one record stays with that record
+//! (docs/aws-checklist.md, 1 to 6).
 
 use super::records;
 use crate::batch::{Batch, Encoded, compare_sequence_numbers};
