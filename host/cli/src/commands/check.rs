@@ -152,6 +152,25 @@ fn warnings(pipeline: &Pipeline) -> Vec<String> {
     warnings
 }
 
+/// Whether an event that failed in this way most likely fails so again: the plugin decides by the event alone.
+fn fails_again(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Reject
+        | FailureKind::Error
+        | FailureKind::Trap
+        | FailureKind::Denied
+        | FailureKind::InvalidOutput
+        | FailureKind::Oversize => true,
+        FailureKind::RetryExhausted
+        | FailureKind::Timeout
+        | FailureKind::NotCalled
+        | FailureKind::Memory
+        | FailureKind::Forbidden
+        | FailureKind::Unpack
+        | FailureKind::Host => false,
+    }
+}
+
 fn of_step(step: &Step) -> Vec<String> {
     let name = &step.name;
     let mut warnings = Vec::new();
@@ -166,10 +185,15 @@ fn of_step(step: &Step) -> Vec<String> {
             "step `{name}`: on_failure = \"pass\" sends every event that fails on unchanged, traps and timeouts too"
         ));
     }
-    if kinds(Policy::Retry) == FailureKind::ALL.len() {
+    let retried: Vec<&str> = (FailureKind::ALL.iter().copied())
+        .filter(|&kind| fails_again(kind) && step.on_failure.of(kind) == Policy::Retry)
+        .map(FailureKind::as_str)
+        .collect();
+    if !retried.is_empty() {
         warnings.push(format!(
-            "step `{name}`: on_failure = \"retry\" blocks the shard for {} for each event that always fails",
-            text::time(step.retry_for)
+            "step `{name}`: on_failure = \"retry\" blocks the shard for {} for each event that always fails ({})",
+            text::time(step.retry_for),
+            retried.join(", ")
         ));
     }
     if step.retry_for > RETENTION_DEFAULT {
@@ -228,6 +252,11 @@ mod tests {
         check("[[step]]\nplugin = \"a\"\non_failure = \"drop\"\nretry_for_s = 90000", &["loses", "retry_for_s"]);
         check("[[step]]\nplugin = \"redact\"\nrequired = false\non_failure = { trap = \"pass\" }", &["unmasked"]);
         check("[[step]]\nplugin = \"a\"\non_failure = \"pass\"\nisolation = \"event\"", &["unchanged", "11 ×"]);
+        check(
+            "[[step]]\nplugin = \"a\"\non_failure = { reject = \"retry\" }",
+            &["for each event that always fails (reject)"],
+        );
+        check("[[step]]\nplugin = \"a\"\non_failure = { timeout = \"retry\" }", &[]);
         check("[[step]]\nplugin = \"a\"\n[routes]\na = \"x\"\nb = \"x\"", &["go to one stream"]);
     }
 
