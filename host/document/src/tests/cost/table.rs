@@ -51,13 +51,16 @@ fn shapes() -> Vec<(&'static str, String)> {
     let deep = format!("{}{wide}{}", "{\"a\":".repeat(17), "}".repeat(17));
     let arrays = |inside: &str| format!("{}{inside}{}", "[".repeat(17), "]".repeat(17));
     let text = |of: &str| format!("\"{}\"", of.repeat(LONG / of.len()));
+    let names = |count: usize| (0..count).map(|at| format!(r#""k{at}":1"#)).collect::<Vec<_>>().join(",");
     let key_of = |name: String| format!(r#"{{"{name}":{{"b":1}}}}"#);
     vec![
         ("wide root", wide.clone()),
         ("wide fields", at_fields(&wide)),
         ("a late field", object(MANY, |at| if at + 1 < MANY { key(at) } else { r#""late":{"b":1},"b":2"#.to_owned() })),
         ("keys of all lengths", at_fields(&object(MANY / 16, |at| format!(r#""{}{at}":1"#, "k".repeat(at % 64))))),
-        ("keys alike at first", object(MANY / 4, |at| format!(r#""{}{at:06}":1"#, "k".repeat(70)))),
+        ("keys alike at first", object(MANY, |at| format!(r#""{}{at:06}":1"#, "k".repeat(70)))),
+        ("long keys alike", object(80, |at| format!(r#""{}{at:06}":1"#, "k".repeat(4_000)))),
+        ("narrow levels", (0..60).fold("1".to_owned(), |inside, _| format!(r#"{{{},"a":{inside}}}"#, names(100)))),
         ("long arrays", at_fields(&array(MANY, |at| at.to_string()))),
         ("rows", at_fields(&rows)),
         ("rows at the root", rows.clone()),
@@ -110,10 +113,12 @@ fn calls() -> Vec<Call> {
         "", "a", "b", "late", "zz", "k000000", "user.b", "a.b", "a.zz.y", "items[0]", "a[2399]", "a[2400]", "a.a",
         "[599].b",
     ];
+    let long_paths =
+        [format!("{}000079", "k".repeat(4_000)), format!("{}002399", "k".repeat(70)), "a.".repeat(60) + "b"];
     let patterns =
         ["a", "late", "zz", "user", "*", "a.*", "*.*", "a[*]", "items.a", "*.b", "*.b[*]", "a.a.*", "*.*.*", "a[*].b"];
-    let of_path = |path: &&str| {
-        let path = (*path).to_owned();
+    let of_path = |path: &str| {
+        let path = path.to_owned();
         let to = |to: &str| Call::Rename(path.clone(), to.to_owned());
         [
             vec![Call::Get(path.clone()), Call::Text(path.clone()), Call::Has(path.clone())],
@@ -127,7 +132,8 @@ fn calls() -> Vec<Call> {
     };
     let set = |path: &str, plan| Call::SetJson(path.to_owned(), Box::new(plan));
     let ones = || Plan::Array(vec![(MANY, Plan::Word("1"))]);
-    let mut calls: Vec<Call> = paths.iter().flat_map(of_path).flatten().collect();
+    let mut calls: Vec<Call> =
+        paths.into_iter().chain(long_paths.iter().map(String::as_str)).flat_map(of_path).flatten().collect();
     calls.extend(patterns.iter().flat_map(of_pattern));
     for path in ["", "a", "a.new", "b", "c", "user"] {
         calls.extend([Call::SetText(path.to_owned(), LONG), set(path, ones())]);
