@@ -3,6 +3,7 @@
 use crate::bounds::Bounds;
 use crate::find::{Found, Nodes};
 use crate::keys;
+use crate::looks;
 use crate::meter::{CHANGE, Exhausted, Meter};
 use crate::number::{self, NotFinite};
 use crate::parse::{self, DEPTH_MAX, ParseError};
@@ -131,6 +132,7 @@ impl Document {
                 meter.take(text.len() + 2)?;
                 self.make_room_for_text(text.len() + 2, meter)?;
                 let from = self.buffers.added.len() + 1;
+                looks::bytes(text.len());
                 self.buffers.added.push(b'"');
                 self.buffers.added.extend_from_slice(text.as_bytes());
                 self.buffers.added.push(b'"');
@@ -186,6 +188,7 @@ impl Document {
     /// Puts a text in the place of these values, but for null; says how many.
     pub(crate) fn replace_all(&mut self, nodes: Nodes, text: &str, meter: &mut Meter) -> Result<u32, EditError> {
         let mut nodes = nodes;
+        meter.nodes(nodes.len())?;
         nodes.retain(|&mut node| self.node(node).kind != Kind::Null);
         if nodes.is_empty() {
             return Ok(0);
@@ -390,6 +393,7 @@ impl Document {
         meter.take(text.len())?;
         self.make_room_for_text(text.len(), meter)?;
         let from = self.buffers.added.len();
+        looks::bytes(text.len());
         self.buffers.added.extend_from_slice(text);
         Ok(Span::new(Base::added(0), from, self.buffers.added.len()))
     }
@@ -418,6 +422,7 @@ impl Document {
             }
             Value::Text(text) => {
                 meter.room(text::ESCAPED_MAX * text.len())?;
+                meter.read(text.len())?;
                 text::escape_into(&mut self.buffers.added, text);
                 let escapes = self.buffers.added.len() - from - text.len() - 2;
                 let mut facts = if escapes > 0 { Facts::ESCAPED } else { Facts::default() };
@@ -456,6 +461,10 @@ impl Document {
         let (before, capacity) = (self.buffers.nodes.len(), self.buffers.nodes.capacity());
         let base = Base::added(self.buffers.added.len());
         let bounds = Bounds::of_part(before, meter);
+        // A value takes two bytes at least. Where there may be no room for all, those that are there are moved.
+        if capacity - before < bounds.nodes.saturating_sub(before).min(json.len() / 2 + 1) {
+            meter.room(3 * before * size_of::<Node>())?;
+        }
         let parsed = parse::parse_text(json, base, &mut self.buffers.nodes, bounds).map_err(|error| {
             self.buffers.nodes.truncate(before);
             bounds.exceeded_by(&error).map_or(EditError::NotJson(error), EditError::Exhausted)
@@ -470,6 +479,7 @@ impl Document {
             self.buffers.nodes.truncate(before);
             return Err(EditError::TooDeep);
         }
+        looks::bytes(json.len());
         self.buffers.added.extend_from_slice(json);
         self.facts.add(parsed.facts);
         let Node { kind, value, first, facts, .. } = *self.node(parsed.root);

@@ -4,6 +4,7 @@
 //! spells several parts, and one path may name several values.
 
 use crate::index::WIDE;
+use crate::looks;
 use crate::meter::{CHANGE, Exhausted, Meter, NODE, STRIDE};
 use crate::path::{self, Path, Segment};
 use crate::text;
@@ -140,7 +141,9 @@ impl Document {
         let (mut strides, mut left) = (0, STRIDE);
         // The end of the list is no index.
         while let Some(node) = self.buffers.nodes.get(child as usize) {
+            looks::nodes(1);
             if node.key.len() == name.len() {
+                looks::bytes(name.len());
                 if self.slice(node.key) == name.as_bytes() {
                     break;
                 }
@@ -239,6 +242,12 @@ impl Document {
         Ok(())
     }
 
+    /// Counts the same for who wants all of the name, as text.
+    pub(crate) fn meter_whole_name(&self, member: u32, meter: &mut Meter) -> Result<(), Exhausted> {
+        self.meter_name(member, meter)?;
+        meter.read(self.node(member).key.len())
+    }
+
     /// Shows what `path` names below `from`, where a key may spell several parts, until `hit` has enough.
     fn search(
         &mut self,
@@ -285,7 +294,11 @@ impl Document {
             let part = match path.get(matched) {
                 None => return Ok(Match::Beyond(matched)),
                 Some(Segment::Key { name: part, .. }) if rest.starts_with(part.as_bytes()) => part.len(),
-                Some(Segment::AnyKey) if is_dotted => memchr::memchr(b'.', rest).unwrap_or(rest.len()),
+                Some(Segment::AnyKey) if is_dotted => {
+                    meter.read(rest.len())?;
+                    looks::bytes(rest.len());
+                    memchr::memchr(b'.', rest).unwrap_or(rest.len())
+                }
                 Some(Segment::AnyKey) => rest.len(),
                 Some(Segment::Key { .. } | Segment::Index(_) | Segment::AnyElement) => return Ok(Match::No),
             };
@@ -317,7 +330,10 @@ pub(crate) enum Candidates {
 impl Candidates {
     pub(crate) fn of(document: &Document, object: u32, segment: &Segment<'_>) -> Candidates {
         match segment.key().and_then(|part| document.indexes.members(object, part)) {
-            Some(members) => Candidates::Indexed { nodes: members.into(), at: 0 },
+            Some(members) => {
+                looks::bytes(size_of_val(members));
+                Candidates::Indexed { nodes: members.into(), at: 0 }
+            }
             None => Candidates::All { next: document.node(object).first, passed: 0 },
         }
     }

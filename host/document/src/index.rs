@@ -6,6 +6,7 @@
 
 use crate::find::Nodes;
 use crate::keys::Fingerprint;
+use crate::looks;
 use crate::meter::{CHANGE, Exhausted, Meter, STRIDE};
 use crate::tree::{Document, Kind, NONE};
 use hashbrown::HashTable;
@@ -143,16 +144,15 @@ impl Document {
             return Ok(());
         }
         let mut count = 0;
-        for child in self.children(node) {
-            meter.work(CHANGE)?;
-            self.meter_name(child, meter)?;
+        for _ in self.children(node) {
+            meter.node()?;
             count += 1;
         }
         // Where there is no memory for an index, walking goes on.
         if meter.room(count * ENTRY_BYTES).is_err() {
             return Ok(());
         }
-        let index = self.make_index(node, count);
+        let index = self.make_index(node, count, meter)?;
         let Indexes { containers, bytes } = &mut self.indexes;
         if let Some(container) = containers.iter_mut().find(|container| container.node == node) {
             (container.index, container.bytes) = (Some(index), count * ENTRY_BYTES);
@@ -161,13 +161,18 @@ impl Document {
         Ok(())
     }
 
-    fn make_index(&self, node: u32, count: usize) -> Index {
+    fn make_index(&self, node: u32, count: usize, meter: &mut Meter) -> Result<Index, Exhausted> {
         if self.node(node).kind == Kind::Array {
-            return Index::Array(self.children(node).collect());
+            meter.work(CHANGE * count as u64)?;
+            return Ok(Index::Array(self.children(node).collect()));
         }
         let mut members = Members { table: HashTable::with_capacity(count), ..Members::default() };
-        self.children(node).for_each(|child| members.add(self.first_part(child), child));
-        Index::Object(members)
+        for child in self.children(node) {
+            meter.work(CHANGE)?;
+            self.meter_name(child, meter)?;
+            members.add(self.first_part(child), child);
+        }
+        Ok(Index::Object(members))
     }
 
     /// The digest of the first part of a member's name.
@@ -197,6 +202,7 @@ impl Document {
         let (mut last, mut child) = (NONE, self.node(node).first);
         let (mut strides, mut left) = (0, STRIDE);
         while let Some(node) = self.buffers.nodes.get(child as usize) {
+            looks::nodes(1);
             left -= 1;
             if left == 0 {
                 meter.nodes(STRIDE)?;

@@ -1,5 +1,6 @@
 //! Bytes and digests of keys: what ends one, what is odd about one, where its name ends, and how two are told apart quickly.
 
+use crate::looks;
 use crate::text;
 use crate::tree::Facts;
 use std::hash::{BuildHasher as _, RandomState};
@@ -134,6 +135,7 @@ pub(crate) mod swar {
 
 /// What is odd about a key that was made here, given as JSON without its quotes. It has no dot at its end.
 pub(crate) fn key_facts(raw: &[u8]) -> Facts {
+    looks::bytes(raw.len());
     let classes = raw.iter().fold(0, |classes, &byte| classes | CLASSES[byte as usize]);
     let mut facts = if classes & DOT == 0 { Facts::default() } else { Facts::KEY_DOTTED };
     if classes & (ODD | STOP) != 0 || raw.is_empty() || raw.len() > KEY_SHORT || raw[0] == b'_' {

@@ -9,7 +9,8 @@
 //! Layout: `tree` (what the pass leaves behind), `parse`, `scan`, `keys`, `duplicates` and `bounds` (the pass), `text` (escapes), `path` (names
 //! of fields), `find` and `spread` (from a path or a pattern to values) with `index` (in wide objects), `read`, `edit`, `rename` and `link`
 //! (what a plugin may do), `scope` and `permission` (what it may not) and `restricted` (changes by who does not see everything), `write`
-//! (bytes again), `check` (what must not reach OpenSearch), `cursor` (for those who read it all), `meter` (what a call may cost).
+//! (bytes again), `check` (what must not reach OpenSearch), `cursor` (for those who read it all), `meter` (what a call may cost), `looks` (what one
+//! costs, for the tests).
 
 mod bounds;
 mod check;
@@ -20,6 +21,7 @@ mod find;
 mod index;
 mod keys;
 mod link;
+mod looks;
 mod meter;
 mod number;
 mod parse;

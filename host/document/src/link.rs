@@ -114,6 +114,7 @@ impl Document {
         change: impl Fn(&str) -> String,
         meter: &mut Meter,
     ) -> Result<(), Exhausted> {
+        meter.nodes(nodes.len())?;
         for siblings in self.by_parent(nodes) {
             let parent = self.node(siblings[0]).parent;
             self.indexes.forget(parent);
@@ -122,7 +123,7 @@ impl Document {
             while child != NONE {
                 meter.node()?;
                 if waiting.next_if_eq(&child).is_some() {
-                    self.meter_name(child, meter)?;
+                    self.meter_whole_name(child, meter)?;
                     let key = change(&self.name(child));
                     self.set_key(child, &key, meter)?;
                     if previous != NONE {

@@ -6,6 +6,7 @@
 //! A unit of work is about a nanosecond. The constants below are what things cost at most, measured (`make bench`, row
 //! `worst_call_ms`); a search in `make test` looks for documents and calls that cost more than they count.
 
+use crate::looks;
 use std::fmt;
 
 /// Looking at a node: following its link, comparing its kind and a short key.
@@ -101,6 +102,7 @@ impl Meter {
         match self.work.checked_sub(units) {
             Some(left) => {
                 self.work = left;
+                looks::allowed(units);
                 Ok(())
             }
             None => self.no_work_left(),

@@ -5,6 +5,7 @@
 use crate::bounds::{Bounds, MANY_VALUES};
 use crate::index::Indexes;
 use crate::keys::Fingerprint;
+use crate::looks;
 use crate::scan::Key;
 use crate::text;
 use crate::tree::{Base, Buffers, Document, Facts, Kind, NONE, Node, Span};
@@ -88,7 +89,10 @@ pub(crate) struct Parsed {
 
 /// Parses one whole text into `nodes`; spans count from `base`.
 pub(crate) fn parse_text(text: &[u8], base: Base, nodes: &mut Vec<Node>, bounds: Bounds) -> Result<Parsed, ParseError> {
-    Parser::new(text, base, nodes, bounds, None).whole(0)
+    let before = nodes.len();
+    let parsed = Parser::new(text, base, nodes, bounds, None).whole(0);
+    looks::parsed(text.len(), nodes.len() - before);
+    parsed
 }
 
 /// The same, but that each element of the array at the key `array` of the outermost object is shown and forgotten. A byte order

@@ -4,6 +4,7 @@
 //! parts without dots, and a key with dots spells several of them. Quotes (`labels."a[0]"`) are for keys with brackets, stars,
 //! quotes or backslashes, and for making a key with literal dots.
 
+use crate::looks;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
@@ -294,6 +295,7 @@ pub(crate) fn parts(key: &str) -> std::str::Split<'_, char> {
 
 /// Appends a key as a path needs it: quoted when it has anything a path gives a meaning to.
 pub(crate) fn push_key(path: &mut String, key: &str) {
+    looks::bytes(key.len());
     let plain = !key.is_empty() && !key.bytes().any(|b| matches!(b, b'.' | b'[' | b']' | b'"' | b'\\' | b'*'));
     if plain {
         path.push_str(key);

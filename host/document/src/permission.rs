@@ -1,5 +1,6 @@
 //! How far a name agrees with lists of patterns, known on the way down to it, part by part.
 
+use crate::looks;
 use crate::path::{Pattern, Segment};
 use crate::scope::Scope;
 use smallvec::SmallVec;
@@ -78,6 +79,7 @@ impl Reach {
             while left != 0 {
                 let bit = left.trailing_zeros() as usize;
                 left &= left - 1;
+                looks::nodes(1);
                 let pattern = &known[at * 64 + bit];
                 let agrees = match &pattern[parts] {
                     Part::Name(name) => name.as_bytes() == part,

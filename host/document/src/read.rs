@@ -1,6 +1,7 @@
 //! Reading a document: one field at a time, copied out as a plain value.
 
 use crate::find::Beyond;
+use crate::looks;
 use crate::meter::{Exhausted, Meter};
 use crate::number;
 use crate::path::{self, PATH_BYTES_MAX, PATH_SEGMENTS_MAX, Path, Pattern};
@@ -91,7 +92,7 @@ impl Document {
                 if self.node(child).key.len() > KEY_BYTES_MAX {
                     return Err(Exhausted::Name);
                 }
-                self.meter_name(child, meter)?;
+                self.meter_whole_name(child, meter)?;
                 answer.add(meter, |name| path::push_key(name, &self.name(child)))?;
                 child = self.node(child).next;
             }
@@ -100,7 +101,7 @@ impl Document {
             if self.node(beyond.node).key.len() > 2 * KEY_BYTES_MAX {
                 return Err(Exhausted::Name);
             }
-            self.meter_name(beyond.node, meter)?;
+            self.meter_whole_name(beyond.node, meter)?;
             answer.add(meter, |name| path::push_key(name, &self.rest_of_name(beyond)))?;
         }
         Ok(answer.texts)
@@ -142,6 +143,7 @@ impl Document {
             Kind::False => Value::Boolean(false),
             Kind::Number => {
                 meter.work(node.value.len() as u64)?;
+                looks::bytes(node.value.len());
                 number::value(self.str(index))
             }
             Kind::String => match self.string(index, meter)? {
@@ -182,6 +184,7 @@ impl Document {
         let node = self.node(index);
         meter.read(node.value.len())?;
         if node.facts.has(Facts::ESCAPED) {
+            looks::bytes(node.value.len());
             let escapes = self.slice(node.value).iter().filter(|&&byte| byte == b'\\').count();
             meter.work(ESCAPE * escapes as u64)?;
         }
@@ -212,7 +215,7 @@ impl Document {
             if at > 0 {
                 json.push(b',');
             }
-            self.meter_name(beyond.node, meter)?;
+            self.meter_whole_name(beyond.node, meter)?;
             meter.text(self.node(beyond.node).key.len() + 4)?;
             text::escape_into(&mut json, &self.rest_of_name(beyond));
             json.push(b':');
@@ -235,6 +238,7 @@ impl Document {
 /// What the writer wrote, as text.
 fn owned(json: Vec<u8>, meter: &mut Meter) -> Result<Cow<'static, str>, Exhausted> {
     meter.read(json.len())?;
+    looks::bytes(json.len());
     Ok(Cow::Owned(String::from_utf8(json).expect("written from validated text")))
 }
 
@@ -290,7 +294,7 @@ impl Visit for Paths {
         if !self.path.is_empty() {
             self.path.push('.');
         }
-        document.meter_name(child, meter)?;
+        document.meter_whole_name(child, meter)?;
         let name = document.name(child);
         let name = &name[..name.ceil_char_boundary(PATH_BYTES_MAX + 1)];
         meter.read(name.len())?;

@@ -197,12 +197,12 @@ impl Document {
         let Seen { found, denied, .. } = seen;
         Ok(match denied {
             None => Ok(found),
-            Some(node) => Err(Denied { field: self.shown_name(node) }),
+            Some(node) => Err(Denied { field: self.shown_name(node, meter)? }),
         })
     }
 
     /// The name of a node for a message; of a long one the beginning.
-    fn shown_name(&self, node: u32) -> String {
+    fn shown_name(&self, node: u32, meter: &mut Meter) -> Result<String, Exhausted> {
         let mut up: Vec<u32> = Vec::new();
         let mut at = node;
         while at != self.root {
@@ -214,13 +214,14 @@ impl Document {
             if !shown.is_empty() {
                 shown.push('.');
             }
+            self.meter_whole_name(node, meter)?;
             shown.push_str(&self.name(node));
             if shown.len() > PATH_BYTES_MAX {
                 break;
             }
         }
         shown.truncate(shown.floor_char_boundary(PATH_BYTES_MAX));
-        shown
+        Ok(shown)
     }
 }
 

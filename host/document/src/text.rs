@@ -1,10 +1,12 @@
 //! JSON strings: escapes in and out, surrogates included.
 
+use crate::looks;
 use std::borrow::Cow;
 
 /// Bytes of a document as text. All of it was validated, and it is cut at quotes, escapes and between tokens only.
 #[inline]
 pub(crate) fn utf8(bytes: &[u8]) -> &str {
+    looks::bytes(bytes.len());
     // The quick check is quick for long texts, and hands short ones to the standard one itself.
     simdutf8::basic::from_utf8(bytes).expect("validated as UTF-8 and cut at quotes, escapes or between tokens")
 }
@@ -12,6 +14,7 @@ pub(crate) fn utf8(bytes: &[u8]) -> &str {
 /// The text of a JSON string without its quotes, unescaped; none when a surrogate stands alone, which no Rust string can hold.
 /// The input is valid JSON: the pass has seen it.
 pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
+    looks::bytes(raw.len());
     if !raw.contains(&b'\\') {
         return Some(Cow::Borrowed(utf8(raw)));
     }
@@ -20,6 +23,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
     while let Some(at) = next_escape(rest) {
         text.push_str(utf8(&rest[..at]));
         let (character, length) = escape_at(&rest[at..]);
+        looks::escapes(1);
         text.push(character?);
         rest = &rest[at + length..];
     }
@@ -30,6 +34,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
 /// As [`unescape`], with U+FFFD for each surrogate that stands alone. Equal keys give equal bytes; two different lone surrogates
 /// are told apart by their WTF-8 form, so that comparing keys never merges what a server would keep apart.
 pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
+    looks::bytes(raw.len());
     if !raw.contains(&b'\\') {
         return Cow::Borrowed(raw);
     }
@@ -38,6 +43,7 @@ pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
     while let Some(at) = next_escape(rest) {
         bytes.extend_from_slice(&rest[..at]);
         let (character, length) = escape_at(&rest[at..]);
+        looks::escapes(1);
         match character {
             Some(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
             None => {
@@ -53,11 +59,13 @@ pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// How many characters a JSON string without its quotes has; half of a surrogate pair counts as one.
 pub(crate) fn characters(raw: &[u8]) -> usize {
+    looks::bytes(raw.len());
     let (mut count, mut rest) = (0, raw);
     let plain = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
     while let Some(at) = next_escape(rest) {
         count += plain(&rest[..at]) + 1;
         let (_, length) = escape_at(&rest[at..]);
+        looks::escapes(1);
         rest = &rest[at + length..];
     }
     count + plain(rest)
@@ -65,10 +73,12 @@ pub(crate) fn characters(raw: &[u8]) -> usize {
 
 /// The text of a string with its lone surrogates written as `\ufffd`: the repair OpenSearch's readers need.
 pub(crate) fn without_lone_surrogates(raw: &[u8]) -> Vec<u8> {
+    looks::bytes(raw.len());
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = next_escape(rest) {
         let (character, length) = escape_at(&rest[at..]);
+        looks::escapes(1);
         bytes.extend_from_slice(&rest[..at]);
         match character {
             Some(_) => bytes.extend_from_slice(&rest[at..at + length]),
@@ -127,6 +137,7 @@ pub(crate) const ESCAPED_MAX: usize = 6;
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped.
 pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    looks::bytes(bytes.len());
     out.reserve(bytes.len() + 2);
     out.push(b'"');
     // Without an early exit, so that the compiler looks at sixteen bytes at once: most texts need no escape.
@@ -141,6 +152,7 @@ pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
 
 #[cold]
 fn escape_each(out: &mut Vec<u8>, bytes: &[u8]) {
+    looks::bytes(4 * bytes.len());
     for &byte in bytes {
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),

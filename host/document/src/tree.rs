@@ -4,7 +4,7 @@
 //! the event's own bytes, which never change, and `added`, which only grows.
 
 use crate::index::Indexes;
-use crate::keys;
+use crate::looks;
 use crate::meter::{CHANGE, Exhausted, Meter};
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -246,12 +246,16 @@ impl Drop for Buffers {
     }
 }
 
+/// Bytes behind a key that are looked at in one go for the end of its dots.
+const DOTS: usize = 64;
+
 /// Dead nodes from which on a copy leaves them out: fewer are copied faster than they are found.
 const DEAD_MIN: usize = 64;
 
 impl Clone for Document {
     fn clone(&self) -> Document {
         let compact = self.is_hollow();
+        looks::bytes(self.copy_bytes());
         let mut copy = Document {
             source: self.source.clone(),
             buffers: if compact { Buffers::new() } else { self.buffers.clone() },
@@ -278,6 +282,7 @@ impl Document {
         let nodes = &mut self.buffers.nodes;
         if nodes.len() == nodes.capacity() {
             meter.move_all(nodes.len() * size_of::<Node>())?;
+            looks::bytes(nodes.len() * size_of::<Node>());
             nodes.reserve(1);
         }
         Ok(())
@@ -290,6 +295,7 @@ impl Document {
         if added.capacity() - added.len() < bytes {
             meter.room(bytes)?;
             meter.move_all(added.len())?;
+            looks::bytes(added.len());
             added.reserve(bytes);
         }
         Ok(())
@@ -358,10 +364,12 @@ impl Document {
     }
 
     pub(crate) fn node(&self, index: u32) -> &Node {
+        looks::nodes(1);
         &self.buffers.nodes[index as usize]
     }
 
     pub(crate) fn node_mut(&mut self, index: u32) -> &mut Node {
+        looks::nodes(1);
         &mut self.buffers.nodes[index as usize]
     }
 
@@ -383,14 +391,27 @@ impl Document {
         }
     }
 
-    /// The key of a member as written, dots behind its name included, without its quotes.
+    /// The key of a member as written, dots behind its name included, without its quotes. `count` is told how many bytes are
+    /// looked at next.
     #[inline]
-    pub(crate) fn written_key(&self, member: &Node) -> Span {
+    pub(crate) fn written_key(
+        &self,
+        member: &Node,
+        count: &mut dyn FnMut(usize) -> Result<(), Exhausted>,
+    ) -> Result<Span, Exhausted> {
         if !member.facts.has(Facts::KEY_TRAILING) {
-            return member.key;
+            return Ok(member.key);
         }
-        let bytes = keys::written_bytes(self.slice_from(member.key), member.key.len(), member.facts);
-        Span { len: bytes as u32, ..member.key }
+        let (text, mut bytes) = (self.slice_from(member.key), member.key.len());
+        loop {
+            let some = &text[bytes..text.len().min(bytes + DOTS)];
+            count(some.len())?;
+            looks::bytes(some.len());
+            match memchr::memchr(b'"', some) {
+                Some(end) => return Ok(Span { len: (bytes + end) as u32, ..member.key }),
+                None => bytes += some.len(),
+            }
+        }
     }
 
     /// The children of a container, in order.

@@ -3,6 +3,7 @@
 //! One text may stand in many places, so how long a document is shows only when it is walked. A large one is walked twice: first
 //! for its length, which the meter allows or not, then to write it.
 
+use crate::looks;
 use crate::meter::{Exhausted, Meter, STRIDE};
 use crate::tree::{Document, Facts, Kind, Span};
 
@@ -59,6 +60,7 @@ impl Document {
     pub(crate) fn write_value(&self, node: u32, out: &mut Vec<u8>, meter: &mut Meter) -> Result<(), Exhausted> {
         if let Some(text) = self.clean_text(node) {
             meter.take(text.len())?;
+            looks::bytes(text.len());
             out.extend_from_slice(text);
             return Ok(());
         }
@@ -104,7 +106,8 @@ impl Document {
             stretch.flush()?;
             stretch.comma()?;
             if in_object {
-                stretch.out.put(self.slice(self.written_key(node).quoted()))?;
+                let key = self.written_key(node, &mut |bytes| stretch.out.read(bytes))?;
+                stretch.out.put(self.slice(key.quoted()))?;
                 stretch.out.put(b":")?;
             }
             self.write_node(child, stretch.out)?;
@@ -122,18 +125,27 @@ trait Sink {
 
     /// Counts nodes that are looked at.
     fn nodes(&mut self, count: usize) -> Result<(), Exhausted>;
+
+    /// Counts bytes that are looked at.
+    fn read(&mut self, bytes: usize) -> Result<(), Exhausted>;
 }
 
 /// A buffer, for what the meter has allowed.
 impl Sink for Vec<u8> {
     #[inline]
     fn put(&mut self, text: &[u8]) -> Result<(), Exhausted> {
+        looks::bytes(text.len());
         self.extend_from_slice(text);
         Ok(())
     }
 
     #[inline]
     fn nodes(&mut self, _: usize) -> Result<(), Exhausted> {
+        Ok(())
+    }
+
+    #[inline]
+    fn read(&mut self, _: usize) -> Result<(), Exhausted> {
         Ok(())
     }
 }
@@ -155,6 +167,11 @@ impl Sink for Length<'_> {
     #[inline]
     fn nodes(&mut self, count: usize) -> Result<(), Exhausted> {
         self.meter.nodes(count)
+    }
+
+    #[inline]
+    fn read(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        self.meter.read(bytes)
     }
 }
 

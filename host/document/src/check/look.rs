@@ -1,6 +1,7 @@
 //! The walk past every value of a document in which something is odd: what must be refused, repaired or counted.
 
 use super::{Checked, Refusal, Warning};
+use crate::looks;
 use crate::meter::{CHANGE, Exhausted, Meter};
 use crate::path;
 use crate::text;
@@ -164,8 +165,10 @@ impl<'d> Look<'d, '_> {
     }
 
     fn number(&mut self, node: u32) -> Result<(), Refusal> {
-        let raw = text::utf8(self.document.slice(self.document.node(node).value));
+        let raw = self.document.slice(self.document.node(node).value);
         self.meter.work(NUMBER + raw.len() as u64)?;
+        let raw = text::utf8(raw);
+        looks::bytes(2 * raw.len());
         let mantissa = raw.find(['e', 'E']).unwrap_or(raw.len());
         if raw[..mantissa].bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX {
             return Err(Refusal::new("a number has more than 1,000 digits"));
@@ -208,7 +211,8 @@ impl<'d> Look<'d, '_> {
     /// An odd or dotted key; says how many parts it spells, and whether it ends with a dot.
     fn key(&mut self, object: u32, child: u32, dots: &mut bool) -> Result<usize, Refusal> {
         let node = self.document.node(child);
-        let raw = self.document.slice(self.document.written_key(node));
+        let key = self.document.written_key(node, &mut |bytes| self.meter.read(bytes))?;
+        let raw = self.document.slice(key);
         self.meter.work(UNESCAPE * raw.len() as u64)?;
         if raw.len() > KEY_BYTES_MAX && text::unescape_wtf8(raw).len() > KEY_BYTES_MAX {
             return Err(Refusal::new("a key is longer than 50,000 bytes"));
@@ -240,10 +244,13 @@ impl<'d> Look<'d, '_> {
     fn trailing_dots_of(&mut self, object: u32) -> Result<(), Refusal> {
         let document = self.document;
         let mut spellings: HashMap<Cow<'_, str>, u32> = HashMap::new();
+        let mut members = 0;
         for child in document.children(object) {
+            members += 1;
             self.meter_name(child)?;
             *spellings.entry(document.name(child)).or_default() += 1;
         }
+        self.meter.nodes(members)?;
         let dotted = document.children(object).filter(|&child| document.node(child).facts.has(Facts::KEY_TRAILING));
         let (alone, twins): (Vec<u32>, Vec<u32>) =
             dotted.partition(|&child| spellings.get(&document.name(child)) == Some(&1));

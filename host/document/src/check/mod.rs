@@ -7,6 +7,7 @@ mod look;
 mod spellings;
 
 use crate::edit::EditError;
+use crate::looks;
 use crate::meter::{Exhausted, Meter};
 use crate::path::Path;
 use crate::text;
@@ -172,7 +173,9 @@ impl Rules {
         }
         let out = &mut checked.bytes;
         let own_bytes: usize = own.iter().flatten().map(|(field, text)| field.len() + text.len() + 8).sum();
-        out.reserve(document.node(document.root).value.len() + document.buffers.added.len() + own_bytes + 16);
+        let bytes = document.node(document.root).value.len() + document.buffers.added.len() + own_bytes + 16;
+        meter.room(bytes)?;
+        out.reserve(bytes);
         document.write(out, meter)?;
         if document.facts.has(Facts::NEWLINE) {
             let first = u32::from(document.facts.has(Facts::NEWLINE_FIRST));
@@ -194,6 +197,7 @@ impl Rules {
 
     /// `cut`: newlines in front of the document, which the writer leaves out.
     fn newlines_out(&self, out: &mut [u8], cut: u32) -> Result<u32, Refusal> {
+        looks::bytes(out.len());
         let mut count = cut;
         for byte in out.iter_mut().filter(|byte| **byte == b'\n') {
             *byte = b' ';
@@ -247,11 +251,11 @@ pub(crate) type Matches<'a> = dyn FnMut(&str, &mut Meter) -> Result<bool, Exhaus
 /// The text of a string or a key without its quotes. Lone surrogates become U+FFFD.
 fn text_of<'t>(raw: &'t [u8], meter: &mut Meter) -> Result<Cow<'t, str>, Exhausted> {
     meter.read(raw.len())?;
+    if memchr::memchr(b'\\', raw).is_some() {
+        meter.work(look::UNESCAPE * raw.len() as u64)?;
+    }
     Ok(match text::unescape_wtf8(raw) {
         Cow::Borrowed(bytes) => Cow::Borrowed(text::utf8(bytes)),
-        Cow::Owned(bytes) => {
-            meter.work(look::UNESCAPE * raw.len() as u64)?;
-            Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
-        }
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     })
 }

@@ -3,6 +3,7 @@
 
 use super::look::Look;
 use super::{Refusal, Warning};
+use crate::looks;
 use crate::meter::{CHANGE, Exhausted};
 use crate::tree::{Facts, Kind};
 use hashbrown::HashMap;
@@ -47,6 +48,7 @@ impl<'d> Look<'d, '_> {
         }
         self.meter.work((CHANGE as usize * members * members) as u64)?;
         let begins = |name: &[u8], other: &[u8]| {
+            looks::nodes(1);
             other.starts_with(name) && other.get(name.len()).is_none_or(|&byte| byte == b'.')
         };
         Ok(names
@@ -64,7 +66,9 @@ impl<'d> Look<'d, '_> {
                 self.meter_name(child)?;
                 let name = document.name(child);
                 // Dots behind the name spell the field in another way.
-                let dots = document.written_key(document.node(child)).len() - document.node(child).key.len();
+                let member = document.node(child);
+                let written = document.written_key(member, &mut |bytes| self.meter.read(bytes))?;
+                let dots = written.len() - member.key.len();
                 here.spelling = fields.spellings.number(at.spelling, Key { text: name.clone(), dots });
                 for (at, part) in parts_of(name).enumerate() {
                     self.meter.work(2 * CHANGE)?;
@@ -117,6 +121,7 @@ impl<'d> Look<'d, '_> {
             Kind::Number => {
                 let raw = self.document.slice(self.document.node(node).value);
                 self.meter.work(raw.len() as u64)?;
+                looks::bytes(raw.len());
                 if raw.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) { Type::Float } else { Type::Long }
             }
         }))
@@ -158,6 +163,7 @@ struct Paths<'d> {
 
 impl<'d> Paths<'d> {
     fn number(&mut self, parent: u32, part: Key<'d>) -> u32 {
+        looks::bytes(part.text.len());
         let paths = &mut self.paths;
         *self.numbers.entry((parent, part)).or_insert_with_key(|path| {
             paths.push(path.clone());

@@ -8,6 +8,8 @@ mod paths;
 mod scopes;
 mod secrecy;
 
+pub(crate) use cost::looks;
+
 use crate::{Document, EditError, Exhausted, Meter, Path, Pattern, Restricted, Scope, Value};
 
 /// A document, a meter that allows anything, and what a step sees of it that changes it without seeing everything.

@@ -1,5 +1,6 @@
 //! What is asked of a document, at random, and what it costs: work and memory, by the meter and by who really does it.
 
+use super::looks::{self, Looks};
 use super::record::{Plan, STEMS, count};
 use crate::{Document, EditError, Exhausted, Meter, Path, Pattern, Restricted, Rules, Scope, Value};
 use fastrand::Rng;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 /// What the engine lets a call cost.
 const WORK_MAX: u64 = 16_000_000;
-const BYTES_MAX: usize = 64 << 20;
+pub(super) const BYTES_MAX: usize = 64 << 20;
 
 /// One call of the contract, or what the host does with a document itself.
 #[derive(Clone, Debug)]
@@ -86,6 +87,11 @@ impl Call {
         }
     }
 
+    /// Whether it asks for fields and changes none.
+    pub(super) fn is_read(&self) -> bool {
+        (1..=5).contains(&self.kind())
+    }
+
     pub(super) fn name(kind: usize) -> &'static str {
         [
             "parse",
@@ -145,6 +151,7 @@ pub(super) struct Cost {
     pub(super) bytes: u64,
     /// The meter ended it.
     pub(super) ended: bool,
+    pub(super) looks: Looks,
 }
 
 /// A document that is asked, as a step holds it.
@@ -170,8 +177,24 @@ impl Asked {
         (asked, Cost { work, ..cost })
     }
 
+    /// The same, to be asked apart.
+    pub(super) fn copied(&self) -> Asked {
+        Asked { document: self.document.clone(), view: self.view.clone(), scope: self.scope.clone() }
+    }
+
+    /// Memory that it takes.
+    pub(super) fn held(&self) -> usize {
+        self.document.overlay_bytes() + self.view.as_ref().map_or(0, Document::overlay_bytes)
+    }
+
+    /// Asks with what the engine lets a call cost.
     pub(super) fn ask(&mut self, call: &Call) -> Cost {
-        let held = self.document.overlay_bytes() + self.view.as_ref().map_or(0, Document::overlay_bytes);
+        self.ask_within(call, WORK_MAX, BYTES_MAX)
+    }
+
+    /// Asks with so much work, and so much memory, what is held already included.
+    pub(super) fn ask_within(&mut self, call: &Call, work_max: u64, bytes_max: usize) -> Cost {
+        let held = self.held();
         let text = match call {
             Call::SetText(_, length) | Call::ReplaceText(_, length) => "x".repeat(*length),
             Call::SetJson(_, plan) => {
@@ -183,7 +206,7 @@ impl Asked {
         };
         // The host does not copy what it checks.
         let mut checked = matches!(call, Call::Check).then(|| self.document.clone());
-        measured(Meter::new(WORK_MAX, BYTES_MAX.saturating_sub(held)), |meter| match &mut checked {
+        measured(Meter::new(work_max, bytes_max.saturating_sub(held)), |meter| match &mut checked {
             Some(document) => check(document, meter),
             None => self.run(call, &text, meter),
         })
@@ -289,11 +312,18 @@ fn pattern_of(text: &str) -> Pattern<'_> {
 fn measured(mut meter: Meter, run: impl FnOnce(&mut Meter) -> Result<(), Exhausted>) -> Cost {
     let (allowed, mut result, mut cpu) = (meter.work_left(), Ok(()), Duration::ZERO);
     let memory = allocation_counter::measure(|| {
+        looks::begin();
         let begun = thread_cpu();
         result = run(&mut meter);
         cpu = thread_cpu() - begun;
     });
-    Cost { cpu, work: allowed - meter.work_left(), bytes: memory.bytes_max, ended: result.is_err() }
+    Cost {
+        cpu,
+        work: allowed - meter.work_left(),
+        bytes: memory.bytes_max,
+        ended: result.is_err(),
+        looks: looks::counted(),
+    }
 }
 
 fn thread_cpu() -> Duration {
