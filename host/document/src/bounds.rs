@@ -4,8 +4,8 @@ use crate::meter::{Exhausted, Meter};
 use crate::parse::{ParseError, Parsed};
 use crate::tree::Node;
 
-/// Values that a document may have: as many as a record of 1 MiB can hold, and 16 MiB of nodes. Without a bound a text of ones and
-/// commas would take sixteen times its length.
+/// Values that a document may have: as many as a record of 1 MiB can hold, and 16 MiB of nodes. Without a bound a text
+/// of ones and commas would take sixteen times its length.
 const NODES_MAX: usize = 1 << 19;
 
 /// Escapes that a document may have: each takes as long as some dozen other bytes. One in a key counts twice.
@@ -31,7 +31,8 @@ impl Bounds {
     pub(crate) const OF_DOCUMENT: Bounds =
         Bounds { nodes: NODES_MAX, escapes: ESCAPES_MAX, of_nodes: None, of_escapes: None };
 
-    /// The same, with any number of escapes: for a text of which each part is a document and the whole is bounded by who sends it.
+    /// The same, with any number of escapes: for a text of which each part is a document and the whole is bounded by
+    /// who sends it.
     pub(crate) const OF_LIST: Bounds = Bounds { escapes: usize::MAX, ..Bounds::OF_DOCUMENT };
 
     /// The bounds of a part of a document that has `nodes` already.

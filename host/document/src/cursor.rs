@@ -15,9 +15,9 @@ pub struct Cursor<'a> {
     node: u32,
 }
 
-/// Validates a text as [`Document::parse`](crate::Document::parse) does and shows it: each element of the array that stands at
-/// the key `array` of the outermost object on its own, then the outermost value without them. Nothing of an element is kept,
-/// so a batch of records is read in the memory of one.
+/// Validates a text as [`Document::parse`](crate::Document::parse) does and shows it: each element of the array that
+/// stands at the key `array` of the outermost object on its own, then the outermost value without them. Nothing of an
+/// element is kept, so a batch of records is read in the memory of one.
 ///
 /// # Errors
 /// As `Document::parse`; the elements before the offence were shown.
@@ -74,8 +74,8 @@ impl<'a> Cursor<'a> {
         self.node().kind == Kind::Null
     }
 
-    /// A string without its quotes, unescaped: a part of the text, or one of its own where there were escapes. UTF-8, but for
-    /// lone surrogates, which are as in WTF-8.
+    /// A string without its quotes, unescaped: a part of the text, or one of its own where there were escapes. UTF-8,
+    /// but for lone surrogates, which are as in WTF-8.
     pub fn text(self) -> Option<Cow<'a, [u8]>> {
         let raw = self.slice(self.node().value);
         match (self.node().kind, self.node().facts.has(Facts::ESCAPED)) {

@@ -1,5 +1,5 @@
-//! Keys that stand twice in one object, whatever they are written with. OpenSearch refuses such a document, and readers differ on
-//! which of the two is meant.
+//! Keys that stand twice in one object, whatever they are written with. OpenSearch refuses such a document, and readers
+//! differ on which of the two is meant.
 
 use crate::keys;
 use crate::parse::{Parse, Parser};
@@ -8,8 +8,8 @@ use crate::tree::{NONE, Node};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-/// From this many keys on an object's keys are compared through a hash table: comparing each with each is quicker below, and
-/// quadratic above.
+/// From this many keys on an object's keys are compared through a hash table: comparing each with each is quicker
+/// below, and quadratic above.
 const FEW_KEYS: usize = 24;
 
 const DUPLICATE: &str = "a key stands twice in one object";

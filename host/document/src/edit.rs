@@ -91,8 +91,8 @@ impl Document {
     /// `scope`: of a step that sees everything; for others there is [`Restricted`](crate::Restricted).
     ///
     /// # Errors
-    /// A path through a scalar, an index beyond the end, a value that is not JSON, a field that `scope` forbids to change, or more
-    /// work or memory than the meter allows.
+    /// A path through a scalar, an index beyond the end, a value that is not JSON, a field that `scope` forbids to
+    /// change, or more work or memory than the meter allows.
     pub fn set(
         &mut self,
         path: &Path<'_>,
@@ -169,11 +169,12 @@ impl Document {
         self.set(path, &Value::Text(value.into()), scope, meter)
     }
 
-    /// Puts a text in the place of every value the pattern names, arrays being transparent; says how many. Where nothing is
-    /// named nothing is made, and null, which OpenSearch takes for nothing, stays: what a mask needs.
+    /// Puts a text in the place of every value the pattern names, arrays being transparent; says how many. Where
+    /// nothing is named nothing is made, and null, which OpenSearch takes for nothing, stays: what a mask needs.
     ///
     /// # Errors
-    /// A field that `scope` forbids to change, and nothing is replaced then; or more work or memory than the meter allows.
+    /// A field that `scope` forbids to change, and nothing is replaced then; or more work or memory than the meter
+    /// allows.
     pub fn replace_text(
         &mut self,
         pattern: &Pattern<'_>,
@@ -215,8 +216,8 @@ impl Document {
         Ok(nodes.len() as u32)
     }
 
-    /// The values a pattern names that the step sees, all of which it may change. Not the root: an event has a value until it is
-    /// dropped.
+    /// The values a pattern names that the step sees, all of which it may change. Not the root: an event has a value
+    /// until it is dropped.
     pub(crate) fn all_changeable(
         &mut self,
         pattern: &Pattern<'_>,
@@ -233,8 +234,8 @@ impl Document {
         Ok(nodes)
     }
 
-    /// Puts a value at a path: in the place of what it names, and of what goes on behind it in dotted keys. `way`: where it goes
-    /// when there is no exact value, as [`Document::way_to`] tells.
+    /// Puts a value at a path: in the place of what it names, and of what goes on behind it in dotted keys. `way`:
+    /// where it goes when there is no exact value, as [`Document::way_to`] tells.
     pub(crate) fn put(
         &mut self,
         found: &Found,
@@ -438,7 +439,8 @@ impl Document {
         Ok(Added { kind, value, first: NONE, facts, bytes: value.len() })
     }
 
-    /// Bytes to have ready for a value's text. Only where moving what there is would cost something, all that escapes may add.
+    /// Bytes to have ready for a value's text. Only where moving what there is would cost something, all that escapes
+    /// may add.
     #[inline]
     fn text_bytes(&self, value: &Value<'_>) -> usize {
         match value {

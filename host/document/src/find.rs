@@ -1,7 +1,7 @@
 //! From a path to the values it names, in every spelling.
 //!
-//! Most documents have no dot in any key: then a path names one value at most, found by walking down. In the others a key
-//! spells several parts, and one path may name several values.
+//! Most documents have no dot in any key: then a path names one value at most, found by walking down. In the others a
+//! key spells several parts, and one path may name several values.
 
 use crate::index::WIDE;
 use crate::looks;

@@ -1,8 +1,8 @@
 //! Members of wide objects and elements of long arrays, found without a walk.
 //!
-//! Most containers have a few dozen children, and walking past them is quickest. One that is wide and asked often gets an index.
-//! It is made when the walks so far have passed as many children as making it would cost, so any sequence of questions takes time
-//! that is linear in their number and in the container's size.
+//! Most containers have a few dozen children, and walking past them is quickest. One that is wide and asked often gets
+//! an index. It is made when the walks so far have passed as many children as making it would cost, so any sequence of
+//! questions takes time that is linear in their number and in the container's size.
 
 use crate::find::Nodes;
 use crate::keys::Fingerprint;
@@ -14,7 +14,8 @@ use hashbrown::HashTable;
 /// Children that a walk passes at least to be noted: up to here walking is quicker than a look into an index.
 pub(crate) const WIDE: usize = 64;
 
-/// Times that a container's children are passed before it gets an index: an entry costs about as much as passing so many.
+/// Times that a container's children are passed before it gets an index: an entry costs about as much as passing so
+/// many.
 const WALKS: usize = 8;
 
 /// Bytes of a name's first part that are looked at.
@@ -85,8 +86,8 @@ impl Indexes {
         self.bytes
     }
 
-    /// The members of an object whose names may begin with this part, in the order of the document; none when the object has no
-    /// index.
+    /// The members of an object whose names may begin with this part, in the order of the document; none when the
+    /// object has no index.
     pub(crate) fn members(&self, object: u32, part: &str) -> Option<&[u32]> {
         let Some(Index::Object(members)) = self.of(object) else { return None };
         let print = print_of(part.as_bytes());

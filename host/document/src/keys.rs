@@ -1,4 +1,5 @@
-//! Bytes and digests of keys: what ends one, what is odd about one, where its name ends, and how two are told apart quickly.
+//! Bytes and digests of keys: what ends one, what is odd about one, where its name ends, and how two are told apart
+//! quickly.
 
 use crate::looks;
 use crate::text;
@@ -99,7 +100,8 @@ pub(crate) fn written_name_bytes(raw: &[u8]) -> usize {
     end
 }
 
-/// How many bytes a key takes as written, dots at its end included, of which its name takes `name`. `text` begins with the key.
+/// How many bytes a key takes as written, dots at its end included, of which its name takes `name`. `text` begins with
+/// the key.
 #[inline]
 pub(crate) fn written_bytes(text: &[u8], name: usize, facts: Facts) -> usize {
     match facts.has(Facts::KEY_TRAILING) {
@@ -108,7 +110,8 @@ pub(crate) fn written_bytes(text: &[u8], name: usize, facts: Facts) -> usize {
     }
 }
 
-/// Eight bytes looked at in one go. A flag is a byte's highest bit; flags above the lowest one may be wrong, because of borrows.
+/// Eight bytes looked at in one go. A flag is a byte's highest bit; flags above the lowest one may be wrong, because of
+/// borrows.
 pub(crate) mod swar {
     pub(crate) const ONES: u64 = 0x0101_0101_0101_0101;
     pub(crate) const HIGHS: u64 = 0x8080_8080_8080_8080;

@@ -1,16 +1,17 @@
 //! An event's JSON, held and edited as an overlay on its bytes.
 //!
-//! The bytes are validated once, in one pass that also notes where every value stands ([`Document::parse`]). Reading a field
-//! copies that field only; changing one copies nothing else; writing the document copies untouched stretches as they came.
-//! Knows nothing of events, plugins or AWS.
+//! The bytes are validated once, in one pass that also notes where every value stands ([`Document::parse`]). Reading a
+//! field copies that field only; changing one copies nothing else; writing the document copies untouched stretches as
+//! they came. Knows nothing of events, plugins or AWS.
 //!
 //! Whoever asks says with a [`Meter`] what it may cost; every loop and every allocation asks it first.
 //!
-//! Layout: `tree` (what the pass leaves behind), `parse`, `scan`, `keys`, `duplicates` and `bounds` (the pass), `text` (escapes), `path` (names
-//! of fields), `find` and `spread` (from a path or a pattern to values) with `index` (in wide objects), `read`, `edit`, `rename` and `link`
-//! (what a plugin may do), `scope` and `permission` (what it may not) and `restricted` (changes by who does not see everything), `write`
-//! (bytes again), `check` (what must not reach OpenSearch), `cursor` (for those who read it all), `meter` (what a call may cost), `looks` (what one
-//! costs, for the tests).
+//! Layout: `tree` (what the pass leaves behind), `parse`, `scan`, `keys`, `duplicates` and `bounds` (the pass), `text`
+//! (escapes), `path` (names of fields), `find` and `spread` (from a path or a pattern to values) with `index` (in wide
+//! objects), `read`, `edit`, `rename` and `link` (what a plugin may do), `scope` and `permission` (what it may not) and
+//! `restricted` (changes by who does not see everything), `write` (bytes again), `check` (what must not reach
+//! OpenSearch), `cursor` (for those who read it all), `meter` (what a call may cost), `looks` (what one costs, for the
+//! tests).
 
 mod bounds;
 mod check;

@@ -1,12 +1,13 @@
-//! Nodes in and out of containers, and other keys for them. What is gone through once here would cost a walk for each node elsewhere.
+//! Nodes in and out of containers, and other keys for them. What is gone through once here would cost a walk for each
+//! node elsewhere.
 
 use crate::meter::{CHANGE, Exhausted, Meter};
 use crate::path::Segment;
 use crate::tree::{Document, Facts, Kind, NONE, Node, Span};
 
 impl Document {
-    /// Takes nodes out of their parents, each parent's children gone through once. Their text stays where it is; nothing points
-    /// there any more.
+    /// Takes nodes out of their parents, each parent's children gone through once. Their text stays where it is;
+    /// nothing points there any more.
     pub(crate) fn unlink(&mut self, nodes: &[u32], meter: &mut Meter) -> Result<(), Exhausted> {
         for &node in nodes {
             meter.node()?;

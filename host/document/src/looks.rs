@@ -1,5 +1,5 @@
-//! What is really looked at, counted by whoever looks: beside the meter, so that a loop that forgets it shows. For the tests alone
-//! (`tests/cost`); in any other build nothing is counted, and none of this is left.
+//! What is really looked at, counted by whoever looks: beside the meter, so that a loop that forgets it shows. For the
+//! tests alone (`tests/cost`); in any other build nothing is counted, and none of this is left.
 
 #[cfg(not(test))]
 mod not_counted {

@@ -1,7 +1,8 @@
 //! What a call may cost.
 //!
-//! Whoever calls into this crate hands over a [`Meter`]. Every loop counts what it looks at, and every allocation what it takes,
-//! before it goes on. So no document and no order of calls makes one call take longer, or more memory, than its meter allows.
+//! Whoever calls into this crate hands over a [`Meter`]. Every loop counts what it looks at, and every allocation what
+//! it takes, before it goes on. So no document and no order of calls makes one call take longer, or more memory, than
+//! its meter allows.
 //!
 //! A unit of work is about a nanosecond. The constants below are what things cost at most, measured (`make bench`, row
 //! `worst_call_ms`); a search in `make test` looks for documents and calls that cost more than they count.
@@ -31,8 +32,8 @@ const TEXT: u64 = 60;
 /// Bytes that are compared or searched in a unit of work.
 const BYTES_READ: usize = 4;
 
-/// Bytes that are written to memory of their own in a unit of work: to some that was in use lately, and to so much that the system
-/// has to give it.
+/// Bytes that are written to memory of their own in a unit of work: to some that was in use lately, and to so much that
+/// the system has to give it.
 const BYTES_TAKEN: usize = 8;
 const BYTES_TAKEN_AFRESH: usize = 2;
 
@@ -53,7 +54,8 @@ pub enum Exhausted {
     Work,
     /// More memory.
     Memory,
-    /// A list of more than [`ANSWERS_MAX`](crate::ANSWERS_MAX) texts or [`ANSWER_BYTES_MAX`](crate::ANSWER_BYTES_MAX) bytes.
+    /// A list of more than [`ANSWERS_MAX`](crate::ANSWERS_MAX) texts or [`ANSWER_BYTES_MAX`](crate::ANSWER_BYTES_MAX)
+    /// bytes.
     Answer,
     /// A name that is longer than a path may be.
     Name,
@@ -73,7 +75,8 @@ impl fmt::Display for Exhausted {
 impl std::error::Error for Exhausted {}
 
 impl Meter {
-    /// A meter that allows `work` units, each about a nanosecond, and `bytes` of memory besides what the document takes already.
+    /// A meter that allows `work` units, each about a nanosecond, and `bytes` of memory besides what the document takes
+    /// already.
     pub const fn new(work: u64, bytes: usize) -> Meter {
         Meter { work, bytes }
     }

@@ -6,8 +6,8 @@ use crate::read::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotFinite;
 
-/// The value of a number's text: an integer literal within a signed 64-bit is [`Value::Integer`]; one with a point, an exponent
-/// or a minus zero is [`Value::Number`] when finite; everything else stays text.
+/// The value of a number's text: an integer literal within a signed 64-bit is [`Value::Integer`]; one with a point, an
+/// exponent or a minus zero is [`Value::Number`] when finite; everything else stays text.
 pub(crate) fn value(raw: &str) -> Value<'_> {
     if raw != "-0" && raw.bytes().all(|b| b == b'-' || b.is_ascii_digit()) {
         return raw.parse().map_or(Value::Json(raw.into()), Value::Integer);

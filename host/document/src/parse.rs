@@ -1,4 +1,5 @@
-//! The one validating pass: strict RFC 8259, UTF-8, no key twice in one object (keys compared unescaped), bounded depth.
+//! The one validating pass: strict RFC 8259, UTF-8, no key twice in one object (keys compared unescaped), bounded
+//! depth.
 //!
 //! It leaves a tree over the text and the facts that later steps need, so that nobody looks at every byte again.
 
@@ -14,14 +15,15 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Range;
 
-/// Levels of nesting a document may have. OpenSearch takes 20 objects; a plugin may be there to flatten what has more, and the
-/// passes over a document are recursive, so the bound is one that no stack minds.
+/// Levels of nesting a document may have. OpenSearch takes 20 objects; a plugin may be there to flatten what has more,
+/// and the passes over a document are recursive, so the bound is one that no stack minds.
 pub const DEPTH_MAX: usize = 512;
 
 /// Longest text that is read: spans hold 31 bits.
 const BYTES_MAX: usize = i32::MAX as usize;
 
-/// From this many nodes on it is reckoned how many there will be, so that they are not moved each time they have doubled.
+/// From this many nodes on it is reckoned how many there will be, so that they are not moved each time they have
+/// doubled.
 const MANY: usize = 1 << 10;
 
 /// Nesting that surely breaks none of OpenSearch's three limits of 20 (objects, arrays in a row, parts of a path).
@@ -48,7 +50,8 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 impl Document {
-    /// Validates `source` and indexes it. A UTF-8 byte order mark in front is passed over; white space around the value too.
+    /// Validates `source` and indexes it. A UTF-8 byte order mark in front is passed over; white space around the value
+    /// too.
     ///
     /// # Errors
     /// The first offence against RFC 8259, against UTF-8, a repeated key, or nesting beyond [`DEPTH_MAX`].
@@ -95,8 +98,8 @@ pub(crate) fn parse_text(text: &[u8], base: Base, nodes: &mut Vec<Node>, bounds:
     parsed
 }
 
-/// The same, but that each element of the array at the key `array` of the outermost object is shown and forgotten. A byte order
-/// mark in front is passed over.
+/// The same, but that each element of the array at the key `array` of the outermost object is shown and forgotten. A
+/// byte order mark in front is passed over.
 pub(crate) fn parse_text_apart(
     text: &[u8],
     nodes: &mut Vec<Node>,
@@ -135,7 +138,8 @@ pub(crate) struct Parser<'a> {
     error: Option<ParseError>,
 }
 
-/// The pass stopped, and the parser knows why. Nothing in it, so that what the functions of the pass answer fits into registers.
+/// The pass stopped, and the parser knows why. Nothing in it, so that what the functions of the pass answer fits into
+/// registers.
 pub(crate) struct Stopped;
 
 pub(crate) type Parse<T> = Result<T, Stopped>;
@@ -246,8 +250,9 @@ impl<'a> Parser<'a> {
         index
     }
 
-    /// There are many nodes, or too many. Unless there is room for as many again, makes room for those of the text behind `at`, if
-    /// there are as many in it as in what lies before, and a tenth more. So what is moved then is half full at least.
+    /// There are many nodes, or too many. Unless there is room for as many again, makes room for those of the text
+    /// behind `at`, if there are as many in it as in what lies before, and a tenth more. So what is moved then is half
+    /// full at least.
     #[cold]
     fn pass_checkpoint(&mut self, at: usize) -> Parse<()> {
         let (there, most) = (self.nodes.len(), self.bounds.nodes);

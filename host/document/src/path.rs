@@ -1,8 +1,8 @@
 //! Names of fields: `user.email`, `items[0].sku`, and patterns with `*` and `[*]`.
 //!
-//! A name is what OpenSearch indexes under it: keys unescaped and joined by dots, trailing dots dropped. So a path is a list of
-//! parts without dots, and a key with dots spells several of them. Quotes (`labels."a[0]"`) are for keys with brackets, stars,
-//! quotes or backslashes, and for making a key with literal dots.
+//! A name is what OpenSearch indexes under it: keys unescaped and joined by dots, trailing dots dropped. So a path is a
+//! list of parts without dots, and a key with dots spells several of them. Quotes (`labels."a[0]"`) are for keys with
+//! brackets, stars, quotes or backslashes, and for making a key with literal dots.
 
 use crate::looks;
 use smallvec::SmallVec;
@@ -288,7 +288,8 @@ fn quoted_key<'a>(text: &'a str, segments: &mut Segments<'a>) -> Result<&'a str,
     Ok(&text[end..])
 }
 
-/// The parts that a key spells: split at dots, trailing dots dropped. A key of dots only, and the empty key, are one empty part.
+/// The parts that a key spells: split at dots, trailing dots dropped. A key of dots only, and the empty key, are one
+/// empty part.
 pub(crate) fn parts(key: &str) -> std::str::Split<'_, char> {
     key.trim_end_matches('.').split('.')
 }

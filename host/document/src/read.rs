@@ -77,8 +77,8 @@ impl Document {
         Ok(!found.exact.is_empty() || !found.beyond.is_empty())
     }
 
-    /// The names in the object at `path`, each as a path needs it (quoted where it must be); empty for anything else. A name that
-    /// stands in several spellings is answered for each.
+    /// The names in the object at `path`, each as a path needs it (quoted where it must be); empty for anything else. A
+    /// name that stands in several spellings is answered for each.
     ///
     /// # Errors
     /// As [`Document::get`]; more names than an answer takes, or one that is longer than a path may be.

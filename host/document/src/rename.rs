@@ -10,8 +10,9 @@ use crate::tree::{Document, Kind, NONE};
 use std::collections::HashSet;
 
 impl Document {
-    /// Moves the value at `path` to `to` without copying it; what stood at `to` is replaced, other spellings of `path` are
-    /// removed. False, and nothing changed, when there is nothing at `path`, or `to` lies below it or through a scalar.
+    /// Moves the value at `path` to `to` without copying it; what stood at `to` is replaced, other spellings of `path`
+    /// are removed. False, and nothing changed, when there is nothing at `path`, or `to` lies below it or through a
+    /// scalar.
     ///
     /// `scope`: as for [`Document::set`].
     ///
@@ -112,7 +113,8 @@ impl Document {
         Ok(at != NONE)
     }
 
-    /// Arrays and objects in each other, as the pass that reads documents counts them: a value that holds nothing adds none.
+    /// Arrays and objects in each other, as the pass that reads documents counts them: a value that holds nothing adds
+    /// none.
     fn height(&self, node: u32, meter: &mut Meter) -> Result<usize, Exhausted> {
         meter.node()?;
         if !matches!(self.node(node).kind, Kind::Array | Kind::Object) {

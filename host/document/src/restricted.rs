@@ -1,9 +1,9 @@
 //! Changes by a step that does not see everything: made on the part that it sees, then on the whole.
 //!
-//! Whatever the step is answered comes of the part that it sees and of what it asked, so two documents that differ only in what is
-//! hidden answer alike, however they are asked. One thing alone can be told: that a change which is right in what the step sees
-//! cannot be made in the whole, because something hidden that is not an object stands in the way. Then the change is denied, which
-//! ends the call.
+//! Whatever the step is answered comes of the part that it sees and of what it asked, so two documents that differ only
+//! in what is hidden answer alike, however they are asked. One thing alone can be told: that a change which is right in
+//! what the step sees cannot be made in the whole, because something hidden that is not an object stands in the way.
+//! Then the change is denied, which ends the call.
 
 use crate::edit::EditError;
 use crate::meter::Meter;

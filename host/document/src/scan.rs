@@ -108,7 +108,8 @@ impl Parser<'_> {
         Key { end: end + 1, facts, print: Fingerprint::of(&key) }
     }
 
-    /// The first byte behind the name of a key whose text is `start..end`: of one with dots at its end, the first of those.
+    /// The first byte behind the name of a key whose text is `start..end`: of one with dots at its end, the first of
+    /// those.
     #[cold]
     pub(crate) fn name_end(&self, start: usize, end: usize) -> usize {
         start + keys::written_name_bytes(&self.text[start..end])
@@ -180,7 +181,8 @@ impl Parser<'_> {
     fn far_text(&self, at: usize) -> usize {
         let rest = &self.text[at..];
         let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-        // The least of all bytes, which the compiler finds sixteen at a time; a search that stops at the first could not.
+        // The least of all bytes, which the compiler finds sixteen at a time; a search that stops at the first could
+        // not.
         match rest[..end].iter().fold(u8::MAX, |least, &byte| least.min(byte)) {
             0..b' ' => at + rest[..end].iter().position(|&byte| byte < b' ').unwrap_or(end),
             _ => at + end,

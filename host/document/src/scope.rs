@@ -1,8 +1,8 @@
 //! What a step may see and change: fields as permissions.
 //!
-//! To a plugin with a scope, a field it may not read does not exist. Names are compared as everywhere: dots joined, arrays
-//! transparent. How far a name agrees with the patterns of a list is known on the way down to it, part by part, so a name is never
-//! put together again from all that stands above it.
+//! To a plugin with a scope, a field it may not read does not exist. Names are compared as everywhere: dots joined,
+//! arrays transparent. How far a name agrees with the patterns of a list is known on the way down to it, part by part,
+//! so a name is never put together again from all that stands above it.
 
 use crate::find::Nodes;
 use crate::meter::{Exhausted, Meter};
@@ -125,8 +125,8 @@ impl Document {
         Ok(view)
     }
 
-    /// Removes what is hidden below `node`; says whether anything visible is left. What is left of a container of which a part may
-    /// be hidden is written anew, so that white space does not tell whether one was.
+    /// Removes what is hidden below `node`; says whether anything visible is left. What is left of a container of which
+    /// a part may be hidden is written anew, so that white space does not tell whether one was.
     fn hide(
         &mut self,
         node: u32,
@@ -312,8 +312,8 @@ pub(crate) enum Sight {
 }
 
 impl Scope {
-    /// Refuses a write at a path that the scope forbids, by the path alone: what is hidden there does not matter, not even whether
-    /// anything is. So a field may be written unseen where `writes` names it, and not where nothing does.
+    /// Refuses a write at a path that the scope forbids, by the path alone: what is hidden there does not matter, not
+    /// even whether anything is. So a field may be written unseen where `writes` names it, and not where nothing does.
     pub(crate) fn permit_write(&self, path: &[Segment<'_>]) -> Result<Sight, Denied> {
         let mut permission = Permission::of_root(self);
         let mut stands_in_sight = true;

@@ -32,8 +32,8 @@ impl Visit for Nodes {
 }
 
 impl Document {
-    /// All values that a pattern names, arrays being transparent: where a key is due and an array stands, its elements are
-    /// searched. In document order, each once.
+    /// All values that a pattern names, arrays being transparent: where a key is due and an array stands, its elements
+    /// are searched. In document order, each once.
     pub(crate) fn expand_nodes(&mut self, pattern: &Pattern<'_>, meter: &mut Meter) -> Result<Nodes, Exhausted> {
         let mut found = Nodes::new();
         match pattern.plain().filter(|_| !self.has_spellings()) {
@@ -57,8 +57,8 @@ impl Document {
         self.spread(self.root, &pattern.segments(), visitor, meter)
     }
 
-    /// What plain keys lead to in a document where no field has two spellings. The outer none: an array is on the way, so it may
-    /// be more than one value.
+    /// What plain keys lead to in a document where no field has two spellings. The outer none: an array is on the way,
+    /// so it may be more than one value.
     fn spread_plain(&mut self, path: &str, meter: &mut Meter) -> Result<Option<Option<u32>>, Exhausted> {
         let mut at = self.root;
         for name in path::names(path) {

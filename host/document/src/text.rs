@@ -11,8 +11,8 @@ pub(crate) fn utf8(bytes: &[u8]) -> &str {
     simdutf8::basic::from_utf8(bytes).expect("validated as UTF-8 and cut at quotes, escapes or between tokens")
 }
 
-/// The text of a JSON string without its quotes, unescaped; none when a surrogate stands alone, which no Rust string can hold.
-/// The input is valid JSON: the pass has seen it.
+/// The text of a JSON string without its quotes, unescaped; none when a surrogate stands alone, which no Rust string
+/// can hold. The input is valid JSON: the pass has seen it.
 pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
     looks::bytes(raw.len());
     if !raw.contains(&b'\\') {
@@ -31,8 +31,8 @@ pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
-/// As [`unescape`], with U+FFFD for each surrogate that stands alone. Equal keys give equal bytes; two different lone surrogates
-/// are told apart by their WTF-8 form, so that comparing keys never merges what a server would keep apart.
+/// As [`unescape`], with U+FFFD for each surrogate that stands alone. Equal keys give equal bytes; two different lone
+/// surrogates are told apart by their WTF-8 form, so that comparing keys never merges what a server would keep apart.
 pub(crate) fn unescape_wtf8(raw: &[u8]) -> Cow<'_, [u8]> {
     looks::bytes(raw.len());
     if !raw.contains(&b'\\') {

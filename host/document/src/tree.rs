@@ -1,7 +1,7 @@
 //! What the validating pass leaves behind: one node a value, linked as a tree, each pointing at its text.
 //!
-//! Nodes are 32 bytes in one vector, so a copy of a document (for fan-out) is one `memcpy`. Texts lie in one of two buffers:
-//! the event's own bytes, which never change, and `added`, which only grows.
+//! Nodes are 32 bytes in one vector, so a copy of a document (for fan-out) is one `memcpy`. Texts lie in one of two
+//! buffers: the event's own bytes, which never change, and `added`, which only grows.
 
 use crate::index::Indexes;
 use crate::looks;
@@ -187,8 +187,8 @@ pub struct Document {
     pub(crate) parse_work: u64,
 }
 
-/// What a document grows in: memory that the thread uses again for the next one. A document lives for microseconds, and asking
-/// for a kilobyte and giving it back was a tenth of its time.
+/// What a document grows in: memory that the thread uses again for the next one. A document lives for microseconds, and
+/// asking for a kilobyte and giving it back was a tenth of its time.
 #[derive(Debug)]
 pub(crate) struct Buffers {
     pub(crate) nodes: Vec<Node>,
@@ -330,8 +330,8 @@ impl Document {
         copy
     }
 
-    /// A second value like the one whose children begin at `first`: copies of all below it, sharing its texts. Says where the
-    /// copies begin.
+    /// A second value like the one whose children begin at `first`: copies of all below it, sharing its texts. Says
+    /// where the copies begin.
     pub(crate) fn copy_children(&mut self, first: u32, meter: &mut Meter) -> Result<u32, Exhausted> {
         let (mut copies, mut previous, mut child) = (NONE, NONE, first);
         while child != NONE {
@@ -391,8 +391,8 @@ impl Document {
         }
     }
 
-    /// The key of a member as written, dots behind its name included, without its quotes. `count` is told how many bytes are
-    /// looked at next.
+    /// The key of a member as written, dots behind its name included, without its quotes. `count` is told how many
+    /// bytes are looked at next.
     #[inline]
     pub(crate) fn written_key(
         &self,

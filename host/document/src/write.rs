@@ -1,7 +1,7 @@
 //! Bytes again: what was not touched is copied as it came, in stretches as long as possible.
 //!
-//! One text may stand in many places, so how long a document is shows only when it is walked. A large one is walked twice: first
-//! for its length, which the meter allows or not, then to write it.
+//! One text may stand in many places, so how long a document is shows only when it is walked. A large one is walked
+//! twice: first for its length, which the meter allows or not, then to write it.
 
 use crate::looks;
 use crate::meter::{Exhausted, Meter, STRIDE};
@@ -52,7 +52,8 @@ impl Document {
 
     /// A length that [`Document::json_bytes`] is surely not above, known without a walk.
     pub fn json_bytes_at_most(&self) -> usize {
-        // Every byte stood in the source, was put in, is part of a key that was, or stands around a member or a container.
+        // Every byte stood in the source, was put in, is part of a key that was, or stands around a member or a
+        // container.
         self.source.len() + self.placed + self.buffers.added.len() + 6 * self.buffers.nodes.len()
     }
 

@@ -1,7 +1,7 @@
 //! The way out: what a real OpenSearch refuses or misreads is refused, repaired or counted, and the id is spliced in.
 //!
-//! Every rule stands for recorded answers of OpenSearch 3.8 (`tests/data/opensearch/ground-truth.jsonl`). A document whose
-//! facts show nothing odd is not walked again: the pass that validated it has seen all that these rules need.
+//! Every rule stands for recorded answers of OpenSearch 3.8 (`tests/data/opensearch/ground-truth.jsonl`). A document
+//! whose facts show nothing odd is not walked again: the pass that validated it has seen all that these rules need.
 
 mod look;
 mod spellings;
@@ -15,8 +15,8 @@ use crate::tree::{Document, Facts, Kind};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What to do with raw newlines between tokens. Sent as they are, they would end the line in a bulk request, and what follows
-/// would be read as an action.
+/// What to do with raw newlines between tokens. Sent as they are, they would end the line in a bulk request, and what
+/// follows would be read as an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Newlines {
     /// The document is refused.
@@ -122,8 +122,8 @@ impl Rules {
     /// Checks and writes a document, with `id` in the id field if the rules have one. Repairs are made in it.
     ///
     /// # Errors
-    /// What OpenSearch refuses under any usual mapping, or what would harm its neighbours in a bulk request; or a check that takes
-    /// more than the meter allows.
+    /// What OpenSearch refuses under any usual mapping, or what would harm its neighbours in a bulk request; or a check
+    /// that takes more than the meter allows.
     pub fn check(&self, document: &mut Document, id: &str, meter: &mut Meter) -> Result<Checked, Refusal> {
         if !document.is_object() {
             return Err(Refusal::new("a document is one JSON object; this is another value"));

@@ -1,5 +1,5 @@
-//! One field in two spellings: `{"a.b":1,"a":{"b":2}}`. OpenSearch puts both values into `a.b` when their types agree, and
-//! refuses the document when they do not.
+//! One field in two spellings: `{"a.b":1,"a":{"b":2}}`. OpenSearch puts both values into `a.b` when their types agree,
+//! and refuses the document when they do not.
 
 use super::look::Look;
 use super::{Refusal, Warning};
@@ -57,7 +57,8 @@ impl<'d> Look<'d, '_> {
             .any(|(at, name)| names.iter().enumerate().any(|(other, begun)| at != other && begins(name, begun))))
     }
 
-    /// Notes the type of every field below an object, arrays being transparent, and compares those that are spelled otherwise.
+    /// Notes the type of every field below an object, arrays being transparent, and compares those that are spelled
+    /// otherwise.
     fn collect(&mut self, node: u32, at: At, fields: &mut Fields<'d>) -> Result<(), Refusal> {
         let document = self.document;
         for child in document.children(node) {
@@ -135,8 +136,8 @@ struct At {
     spelling: u32,
 }
 
-/// The fields that were met. Names and spellings are numbers: a path may be as long as the document, and have as many fields
-/// below it.
+/// The fields that were met. Names and spellings are numbers: a path may be as long as the document, and have as many
+/// fields below it.
 #[derive(Default)]
 struct Fields<'d> {
     names: Paths<'d>,

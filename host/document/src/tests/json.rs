@@ -194,7 +194,8 @@ fn any_json() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn agrees_with_serde_json_about_what_is_json(text in any_json()) {
-        // serde_json takes repeated keys and refuses lone surrogates in strings it reads; RawValue checks the grammar alone.
+        // serde_json takes repeated keys and refuses lone surrogates in strings it reads; RawValue checks the grammar
+        // alone.
         let grammar = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
         match Document::parse(text.clone().into()) {
             Ok(document) => { prop_assert!(grammar); prop_assert_eq!(json(&super::Doc::new(document)), text.trim_matches([' ', '\n', '\t', '\r'])); }

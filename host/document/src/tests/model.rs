@@ -172,7 +172,8 @@ fn check(start: &Json, spaced: bool, ops: &[Op]) {
                     assert!(!renamed);
                     continue;
                 };
-                // Where the move is refused nothing may change; where it is made, the value is there and the old place is not.
+                // Where the move is refused nothing may change; where it is made, the value is there and the old place
+                // is not.
                 if renamed && from != to {
                     let before = tree.clone();
                     let exact = steps(from);
@@ -211,7 +212,8 @@ proptest! {
     }
 }
 
-/// Objects whose keys may have dots, so that a path has several spellings, and some of its spellings are in each other's way.
+/// Objects whose keys may have dots, so that a path has several spellings, and some of its spellings are in each
+/// other's way.
 fn some_dotted() -> impl Strategy<Value = Json> {
     let key = prop::sample::select(&["a", "b", "a.b", "b.a", "a.b.c", "a.", "b.c.d"][..]).prop_map(str::to_owned);
     let leaf = prop_oneof![Just(Json::Null), (0..9).prop_map(Json::from), "[a-z]{0,2}".prop_map(Json::String)];

@@ -119,7 +119,8 @@ fn white_space_does_not_tell_what_is_hidden() {
     assert_eq!(seen(open, &reads), r#"{"a":1,"o":{"b": 2},"l":[{"c": 3},null]}"#);
 }
 
-/// Two documents that agree in what is open, and differ in everything else: in values, in what is there, in white space.
+/// Two documents that agree in what is open, and differ in everything else: in values, in what is there, in white
+/// space.
 fn pair() -> impl Strategy<Value = (String, String)> {
     let leaf = || {
         prop_oneof![

@@ -1,7 +1,8 @@
 //! Two documents that differ only in what a step may not see answer it alike, whatever it asks and changes.
 //!
-//! Documents, lists of permissions and calls are made at random (`SECRECY_CASES` says how many, `SECRECY_SEED` where it begins). One
-//! difference is conceded: a change may be denied in one of them because something hidden stands in its way that is not an object.
+//! Documents, lists of permissions and calls are made at random (`SECRECY_CASES` says how many, `SECRECY_SEED` where it
+//! begins). One difference is conceded: a change may be denied in one of them because something hidden stands in its
+//! way that is not an object.
 
 use super::{Doc, document, json, path, pattern};
 use crate::{EditError, Scope, Value};
@@ -178,8 +179,8 @@ fn scope(reads: &[&[&str]], writes: Option<&[&[&str]]>) -> Scope {
     Scope::new(Some(list(reads)), writes.map(list), false)
 }
 
-/// Whether something stands in the way of a write that holds no fields (or, before an index, no elements), though it is named by
-/// what the step reads: all that a denial may tell.
+/// Whether something stands in the way of a write that holds no fields (or, before an index, no elements), though it is
+/// named by what the step reads: all that a denial may tell.
 fn is_in_the_way(held: &Doc, call: &Call, reads: &[&[&str]]) -> bool {
     let (Call::Set(at, _) | Call::Rename(_, at)) = call else { return false };
     let ends = at.char_indices().filter(|(end, c)| *end > 0 && matches!(c, '.' | '[') && !at.starts_with('"'));

@@ -1,12 +1,13 @@
 //! Counts what is really looked at, and compares it with what the meter allowed, look by look: no clock, so no noise.
 //!
-//! Two things are told. **Unpaid**: the most that was looked at after a charge beyond what it stood for. A charge may be for much that
-//! follows; but what many small ones leave over does not add up, so a loop that forgets the meter shows, even behind one that pays too
-//! much. **Total**: all that was looked at, to be compared with all units.
+//! Two things are told. **Unpaid**: the most that was looked at after a charge beyond what it stood for. A charge may
+//! be for much that follows; but what many small ones leave over does not add up, so a loop that forgets the meter
+//! shows, even behind one that pays too much. **Total**: all that was looked at, to be compared with all units.
 
 use std::cell::Cell;
 
-/// Looks that a unit of the meter stands for. A node is five units, and asked for its kind, its key and what follows it.
+/// Looks that a unit of the meter stands for. A node is five units, and asked for its kind, its key and what follows
+/// it.
 const LOOKS_OF_UNIT: i64 = 2;
 
 /// Bytes that are as much as a look.

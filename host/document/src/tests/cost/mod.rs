@@ -1,9 +1,10 @@
 //! A search for records and calls that cost more than they may, or more than they count.
 //!
-//! It climbs: a plan of a record and some calls is changed at random, and kept when the call that it is about costs more. What a call
-//! costs is measured by those who do not know the meter: whoever looks at a node or at bytes (`looks`), the allocator, and the thread's
-//! CPU clock. So a loop that forgets the meter shows, however it is reached. Beside the search stands a table of every kind of call on
-//! every shape of record (`table`), which knows no chance and no clock. `COST_SECONDS` says how long, `COST_SEED` where it begins; `COST_SHOW=1` prints the worst of each call.
+//! It climbs: a plan of a record and some calls is changed at random, and kept when the call that it is about costs
+//! more. What a call costs is measured by those who do not know the meter: whoever looks at a node or at bytes
+//! (`looks`), the allocator, and the thread's CPU clock. So a loop that forgets the meter shows, however it is reached.
+//! Beside the search stands a table of every kind of call on every shape of record (`table`), which knows no chance and
+//! no clock. `COST_SECONDS` says how long, `COST_SEED` where it begins; `COST_SHOW=1` prints the worst of each call.
 
 mod calls;
 pub(crate) mod looks;
@@ -186,7 +187,8 @@ fn climb(random: &mut Rng, worst: &mut [(Cost, Option<Attempt>)], found: &mut Fo
 /// An example of each wrong of each kind of call.
 type Found = BTreeMap<(usize, &'static str), String>;
 
-/// How much slower than usual everything is at the moment, by a loop that is known to count: a busy neighbour takes the caches.
+/// How much slower than usual everything is at the moment, by a loop that is known to count: a busy neighbour takes the
+/// caches.
 fn slowness() -> f64 {
     let record = format!("[{}1]", "1,".repeat(100_000));
     let mut asked = Asked::read(record, None).0.expect("a record");
