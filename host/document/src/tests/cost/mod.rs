@@ -36,8 +36,8 @@ const CPU_OF_UNIT: u32 = 16;
 /// Nanoseconds that a unit of a plain walk takes in a test, where each look is counted, and nothing else is done.
 const USUAL: f64 = 5.0;
 
-/// Calls below this are too short to be told from noise.
-const CPU_MIN: Duration = Duration::from_millis(3);
+/// Calls below this are too short to be told from noise, such as memory that a neighbour has driven from the caches.
+const CPU_MIN: Duration = Duration::from_millis(8);
 
 /// Times that something suspicious is measured again; the least counts.
 const AGAIN: usize = 5;
