@@ -163,7 +163,7 @@ fn a_new_project_runs_at_once() {
     assert_eq!(inside(&["test"]).code, 0);
 
     desk.fails(&["new", "clickstream"], 2, "is there already, and not empty");
-    desk.fails(&["new", "a b"], 2, "no name for a pipeline");
+    desk.fails(&["new", "a b"], 2, "not a valid pipeline name");
     desk.fails(&["add", "enrich"], 2, "paddle new NAME");
     std::fs::write(desk.path("project/file"), "").expect("written");
     desk.fails(&["new", "file/inside"], 4, "write file/inside/paddle.toml");

@@ -253,7 +253,7 @@ fn a_second_interrupt_does_not_wait_for_the_batch_at_hand() {
     // An OpenSearch that never answers: the batch is at hand when it is asked.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", mute.local_addr().expect("its address"));
-    let mut dev = Dev::start(&desk, &["--opensearch", &url, "-i", "-"]);
+    let mut dev = Dev::start(&desk, &["--sink", &url, "-i", "-"]);
     writeln!(dev.stdin(), "{{}}").expect("it reads");
     let asked = mute.accept().expect("it is asked");
     dev.signal();

@@ -68,6 +68,11 @@ pub(crate) const MANY_ESCAPES: &str = "more than 1,048,576 escapes";
 impl Parsed {
     /// The work that it was: for so many bytes, and so many nodes of them.
     pub(crate) fn work(&self, bytes: usize, nodes: usize) -> u64 {
-        bytes as u64 / BYTES + VALUE * nodes as u64 + ESCAPE * self.escapes as u64
+        work(bytes, nodes) + ESCAPE * self.escapes as u64
     }
+}
+
+/// The work of reading so many bytes into so many nodes, without escapes.
+pub(crate) fn work(bytes: usize, nodes: usize) -> u64 {
+    bytes as u64 / BYTES + VALUE * nodes as u64
 }

@@ -1,6 +1,6 @@
 //! Changing a document: set, remove, replace. Only links and a few added bytes change; the source never does.
 
-use crate::bounds::Bounds;
+use crate::bounds::{self, Bounds};
 use crate::find::{Found, Nodes};
 use crate::keys;
 use crate::looks;
@@ -467,10 +467,16 @@ impl Document {
         if capacity - before < bounds.nodes.saturating_sub(before).min(json.len() / 2 + 1) {
             meter.room(3 * before * size_of::<Node>())?;
         }
-        let parsed = parse::parse_text(json, base, &mut self.buffers.nodes, bounds).map_err(|error| {
-            self.buffers.nodes.truncate(before);
-            bounds.exceeded_by(&error).map_or(EditError::NotJson(error), EditError::Exhausted)
-        })?;
+        let parsed = match parse::parse_text(json, base, &mut self.buffers.nodes, bounds) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let nodes = self.buffers.nodes.len() - before;
+                self.buffers.nodes.truncate(before);
+                // What was read before the mistake was work too.
+                meter.work(bounds::work(error.at.min(json.len()), nodes))?;
+                return Err(bounds.exceeded_by(&error).map_or(EditError::NotJson(error), EditError::Exhausted));
+            }
+        };
         if self.buffers.nodes.capacity() > capacity {
             meter.move_all(before * size_of::<Node>())?;
         }

@@ -15,9 +15,13 @@ mod not_counted {
     #[inline(always)]
     pub(crate) fn escapes(_: usize) {}
 
-    /// A text that was read into so many nodes.
+    /// What was counted so far.
     #[inline(always)]
-    pub(crate) fn parsed(_: usize, _: usize) {}
+    pub(crate) fn counted() {}
+
+    /// A text was read into so many nodes, since so much was counted.
+    #[inline(always)]
+    pub(crate) fn parsed((): (), _: usize, _: usize) {}
 
     /// The meter allowed so many units.
     #[inline(always)]
@@ -25,6 +29,6 @@ mod not_counted {
 }
 
 #[cfg(test)]
-pub(crate) use crate::tests::looks::{allowed, bytes, escapes, nodes, parsed};
+pub(crate) use crate::tests::looks::{allowed, bytes, counted, escapes, nodes, parsed};
 #[cfg(not(test))]
-pub(crate) use not_counted::{allowed, bytes, escapes, nodes, parsed};
+pub(crate) use not_counted::{allowed, bytes, counted, escapes, nodes, parsed};

@@ -92,9 +92,9 @@ pub(crate) struct Parsed {
 
 /// Parses one whole text into `nodes`; spans count from `base`.
 pub(crate) fn parse_text(text: &[u8], base: Base, nodes: &mut Vec<Node>, bounds: Bounds) -> Result<Parsed, ParseError> {
-    let before = nodes.len();
+    let (before, looks_before) = (nodes.len(), looks::counted());
     let parsed = Parser::new(text, base, nodes, bounds, None).whole(0);
-    looks::parsed(text.len(), nodes.len() - before);
+    looks::parsed(looks_before, text.len(), nodes.len() - before);
     parsed
 }
 

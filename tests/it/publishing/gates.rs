@@ -183,7 +183,7 @@ fn what_makes_no_sense_is_told() {
     desk.fails(&["publish", "--to", "live"], 2, "make a key (paddle keygen)");
     desk.ok(&["keygen"]);
     desk.fails(&["publish", "--wait"], 2, "name it with --to");
-    desk.fails(&["publish", "redact"], 2, "is no pipeline");
+    desk.fails(&["publish", "redact"], 2, "is not a pipeline");
     desk.fails(&["publish", "--key", "nobody"], 2, "there is no key `nobody` (there are: publisher)");
     desk.fails(&["status", "--store", "/nowhere/at/all"], 4, "there is no such folder");
     desk.fails(&["inspect", "--store", "x"], 2, "name it with --release");

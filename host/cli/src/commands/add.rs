@@ -159,7 +159,7 @@ mod tests {
         let text = std::fs::read_to_string(&file).expect("there");
         let step = |name| format!("[[step]]\nplugin = \"./plugins/{name}\"\nconfig = {}\n", Template::Filter.config());
         assert_eq!(text, format!("[routes]\nlate = \"late\"\n\n{}\n{}", step("first"), step("second")));
-        for (name, why) in [("second", "two steps are called `second`"), ("Third", "no name for a plugin")] {
+        for (name, why) in [("second", "two steps are called `second`"), ("Third", "not a valid plugin name")] {
             let error = add(name).expect_err("refused").to_string();
             assert!(error.contains(why), "{error}");
         }

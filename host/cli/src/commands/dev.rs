@@ -153,7 +153,7 @@ impl Dev {
         if let Some(error) = ended.error.filter(|_| ended.report.counts.events == 0) {
             return Err(Error::Outside(anyhow::anyhow!(error).context("the handler failed")));
         }
-        // Some of what is made up is broken on purpose.
+        // Some of the generated events are invalid on purpose.
         let lost = ended.report.counts.dead_letters + ended.summary.refused;
         let failed = (lost > 0 && self.web_events.is_none())
             || !ended.journal.failures.is_empty()

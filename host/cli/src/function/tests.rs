@@ -113,7 +113,7 @@ fn the_mapping_is_looked_at() {
     );
     check(
         |a| a.mapping()["DestinationConfig"]["OnFailure"]["Destination"] = "arn:aws:sqs:eu-central-1:1:q".into(),
-        "look mapping of clicks: what it gives up is told to arn:aws:sqs:eu-central-1:1:q without the records",
+        "look mapping of clicks: arn:aws:sqs:eu-central-1:1:q is notified of what it gives up, without the records",
     );
     check(
         |a| {

@@ -18,7 +18,7 @@ const ESCAPE: usize = 6;
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Looks {
+pub(crate) struct Looks {
     /// Looks that the last charges still pay for.
     paid: i64,
     /// See above.
@@ -35,7 +35,7 @@ pub(super) fn begin() {
     LOOKS.set(Looks::default());
 }
 
-pub(super) fn counted() -> Looks {
+pub(crate) fn counted() -> Looks {
     LOOKS.get()
 }
 
@@ -53,10 +53,10 @@ pub(crate) fn escapes(count: usize) {
     nodes(ESCAPE * count);
 }
 
-/// Reading a text is bounded before (`crate::bounds`), and counted after: it belongs to the total only.
-pub(crate) fn parsed(bytes: usize, nodes: usize) {
-    let Looks { total, .. } = LOOKS.get();
-    LOOKS.set(Looks { total: total + (bytes / 2 + 10 * nodes) as i64, ..LOOKS.get() });
+/// Reading a text is bounded before (`crate::bounds`), and counted after: it belongs to the total only, whatever was
+/// looked at meanwhile.
+pub(crate) fn parsed(before: Looks, bytes: usize, nodes: usize) {
+    LOOKS.set(Looks { total: before.total + (bytes / 2 + 10 * nodes) as i64, ..before });
 }
 
 pub(crate) fn allowed(units: u64) {

@@ -4,7 +4,7 @@
 
 use super::calls::{Asked, BYTES_MAX, Call, Cost};
 use super::record::Plan;
-use super::{pattern, wrong_looks};
+use super::{UNPAID_MAX, pattern, wrong_looks};
 use crate::Scope;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -172,7 +172,7 @@ fn before() -> Vec<Vec<Call>> {
 type Found = BTreeMap<(usize, &'static str), (Cost, String, usize)>;
 
 fn note(found: &mut Found, call: &Call, cost: Cost, example: impl Fn() -> String) {
-    let Some(what) = wrong_looks(&cost) else { return };
+    let Some(what) = wrong_looks(&cost, UNPAID_MAX) else { return };
     let (worst, worst_example, times) = found.entry((call.kind(), what)).or_default();
     *times += 1;
     if *times == 1 || cost.looks.unpaid > worst.looks.unpaid {
