@@ -22,8 +22,8 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A function with less memory has no room for pages of 2 MiB that are used in part: a first batch is dearer without
-/// them (`make bench`: `memory_128`), and with them a Python plugin has not the memory to run.
+/// A function with less memory has no room for pages of 2 MiB that are used in part. `memory_128` in `make bench`
+/// measures the smallest function both ways.
 const HUGE_PAGES_MEMORY_MIB_MIN: u64 = 512;
 
 /// Deadlines before 2001, in milliseconds since the Unix epoch, are none: local emulators send the time left instead.
