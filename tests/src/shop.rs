@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use engine::Engine;
 use lambda::trial::TrialRecords;
-use lambda::{Answer, Clock, Firehose, Follower, Host, Loaded, Output, Sending, Settings, StartContext, World};
+use lambda::{Answer, Clock, Firehose, Follower, Host, Loaded, Output, Sending, Settings, StartContext, World, now_ms};
 use pipeline::{Assets, Pipeline, Plugin};
 use registry::testing::{moving, pipeline, publisher, publishing, trusting};
 use registry::{
@@ -15,11 +15,6 @@ use std::sync::{Arc, Mutex};
 
 /// The record that releases are tried on.
 pub const RECORD: &[u8] = br#"{"level":"INFO","email":"a@b.co","items":[{"sku":1},{"sku":2}]}"#;
-
-/// The time.
-pub fn now_ms() -> u64 {
-    (Clock::system().wall_ms)()
-}
 
 /// Keeps every document.
 #[derive(Default)]

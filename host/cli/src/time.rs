@@ -2,13 +2,9 @@
 
 use chrono::{DateTime, NaiveDateTime};
 use lambda::date;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// The machine's clock, in milliseconds since the Unix epoch.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+pub(crate) use lambda::now_ms;
 
 /// Milliseconds since the Unix epoch, of what `aws kinesis get-records` prints, `2026-03-02T10:15:01.204000+01:00`, or
 /// of the same without a zone, which is UTC. None for what is not a date from 1970 on.

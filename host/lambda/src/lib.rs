@@ -50,4 +50,4 @@ pub use kinesis::{EventError, records};
 pub use loaded::{Finder, Loaded, Plugins, StepParts};
 pub use log::{Format as LogFormat, Level as LogLevel, Output};
 pub use prepare::{Prepared, prepare};
-pub use time::{Clock, date};
+pub use time::{Clock, date, now_ms};

@@ -17,7 +17,7 @@ pub struct Clock {
 impl Clock {
     /// The machine's clock. Deadlines follow tokio's, which a test may pause.
     pub fn system() -> Clock {
-        Clock { wall_ms: Arc::new(wall_ms), now: Arc::new(|| tokio::time::Instant::now().into_std()) }
+        Clock { wall_ms: Arc::new(now_ms), now: Arc::new(|| tokio::time::Instant::now().into_std()) }
     }
 }
 
@@ -27,7 +27,8 @@ impl fmt::Debug for Clock {
     }
 }
 
-fn wall_ms() -> u64 {
+/// The machine's clock, in milliseconds since the Unix epoch.
+pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,8 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Tells the time, in milliseconds since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+pub use destination::Clock;
 
 /// The machine's clock.
 pub fn system_clock() -> Clock {
