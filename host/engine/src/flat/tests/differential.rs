@@ -8,10 +8,10 @@ mod pool;
 mod programs;
 
 use self::both::Both;
-use crate::{Clock, Engine, LoadError, Mode, Settings};
+use crate::{Engine, LoadError};
 use bytes::Bytes;
 use pipeline::settings::Pipeline;
-use pipeline::{Assets, Event, Filled, Hidden, Outcome, Runner};
+use pipeline::{Assets, Event, Outcome, Runner};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -79,8 +79,7 @@ fn run(engine: &Engine, component: &[u8]) -> Vec<String> {
     let pipeline = Pipeline::parse("[[step]]\nplugin = \"hostile\"\n").expect("a pipeline");
     let code = engine.compile(component).expect("compiled");
     assert_eq!(code.is_flat(), engine.inner.settings.flat);
-    let config = Filled { json: "{}".into(), hidden: Hidden::default() };
-    let loaded = match engine.load(&code, &pipeline.steps[0], &config, &Assets::default()) {
+    let loaded = match engine.load(&code, &pipeline.steps[0], &both::config("{}"), &Assets::default()) {
         Ok(loaded) => loaded,
         // The words differ as those for traps do.
         Err(LoadError::InitBroke(_)) => return vec!["its `init` broke".to_owned()],
@@ -165,11 +164,7 @@ fn kind_of(end: &str) -> String {
 #[test]
 fn hostile_modules_end_alike_both_ways() {
     let (first, cases): (u64, u64) = (number("ABI_SEED", 1), number("ABI_CASES", CASES));
-    let engine = |flat| {
-        let settings = Settings { mode: Mode::Fuel, clock: Clock::Fixed(1), instances: 4, flat };
-        Engine::new(&settings).expect("an engine")
-    };
-    let (flat, whole) = (engine(true), engine(false));
+    let Both { flat, whole } = Both::counting_fuel();
     let (mut failed, mut passed, mut refused) = (0, 0, 0);
     for seed in first..first + cases {
         let component = both::component(&module(seed));
