@@ -149,7 +149,7 @@ impl Dev {
         let progress = context.ui.progress("handling", "records");
         let ended =
             context.runtime.block_on(self.system(stream, ready.loaded, workers, destination, &out, progress))?;
-        show::show(&ended, &out, &place, context)?;
+        show::show(&ended, &out, &place, self.sink.is_none(), context)?;
         if let Some(error) = ended.error.filter(|_| ended.report.counts.events == 0) {
             return Err(Error::Outside(anyhow::anyhow!(error).context("the handler failed")));
         }

@@ -13,7 +13,14 @@ use serde_json::json;
 /// Most lines of one kind of trouble.
 const SHOWN_MAX: usize = 5;
 
-pub(super) fn show(ended: &Ended, out: &Out, place: &Place, context: &mut Context) -> Result<(), Error> {
+/// `has_documents`: whether they went to the run's own folder, and not to `--sink`.
+pub(super) fn show(
+    ended: &Ended,
+    out: &Out,
+    place: &Place,
+    has_documents: bool,
+    context: &mut Context,
+) -> Result<(), Error> {
     let ui = &mut context.ui;
     let letters = out.dead_letter_files();
     let (invocations, rewinds) = (ended.journal.invocations.len(), ended.journal.rewinds());
@@ -50,7 +57,7 @@ pub(super) fn show(ended: &Ended, out: &Out, place: &Place, context: &mut Contex
     ui.note(format!("firehose {}{throttled}", count(ended.requests as u64, "request")))?;
     sink::show_summary(ui, place, &ended.summary)?;
     trouble(ended, out, context)?;
-    next(out, &letters, place, context)
+    next(out, &letters, has_documents, context)
 }
 
 fn trouble(ended: &Ended, out: &Out, context: &mut Context) -> Result<(), Error> {
@@ -70,11 +77,11 @@ fn trouble(ended: &Ended, out: &Out, context: &mut Context) -> Result<(), Error>
     Ok(())
 }
 
-fn next(out: &Out, letters: &[String], place: &Place, context: &mut Context) -> Result<(), Error> {
+fn next(out: &Out, letters: &[String], has_documents: bool, context: &mut Context) -> Result<(), Error> {
     let ui = &mut context.ui;
     let paint = ui.note_paint();
     ui.note(format!("\n{}", paint.dim("look next")))?;
-    if place.name == out.shown_documents() {
+    if has_documents {
         ui.note(format!("  head -3 {}/*.ndjson", out.shown_documents()))?;
     }
     if let Some(first) = letters.first() {
